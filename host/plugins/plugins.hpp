@@ -1,0 +1,113 @@
+// Loads plugins and runs their instances: the only place of the host where the C ABI is spoken.
+//
+// Everything here is on the loop unless marked. Each instance has a thread of its own on which the
+// plugin is called (a concurrent one is called on the loop); its calls to the host may come on any
+// thread and are carried to the loop.
+#pragma once
+
+#include "host/config/config.hpp"
+#include "host/error.hpp"
+#include "host/http/server.hpp"
+#include "host/memory/memory.hpp"
+#include "host/sessions/sessions.hpp"
+#include "host/store/store.hpp"
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace viaduct::plugins {
+
+// What is known of a plugin file from its descriptor.
+struct PluginInfo {
+  std::string file;  // absolute path
+  std::string name;  // by which the YAML names it: the file's, without .so
+  std::string id, version, summary, schema, example;
+  bool is_surface = false;
+  bool concurrent = false;
+  int abi_major = 0, abi_minor = 0;
+};
+
+// Finds and checks plugin files. Libraries are never unloaded; a file is loaded once. [any-thread,
+// one at a time]
+class Loader {
+ public:
+  // `executable` is this program, which the preflight starts as a child (`viaduct preflight
+  // FILE…`); empty: no preflight.
+  explicit Loader(std::string executable);
+  ~Loader();
+
+  // The first NAME.so in the folders, preflighted, loaded and checked. Errors name the file, and
+  // both versions where they differ.
+  Result<PluginInfo> find(const std::string& name, const std::vector<std::string>& folders);
+  // Preflights many at once: one child for all. Results are kept by inode and time of change.
+  void preflight(const std::vector<std::string>& files);
+  // Every plugin file of the folders; those that cannot be used come with their error.
+  struct Found {
+    std::string file;
+    Result<PluginInfo> info;
+  };
+  std::vector<Found> scan(const std::vector<std::string>& folders);
+  // The file of a loaded plugin was replaced since: it takes a restart.
+  bool replaced(const std::string& name) const;
+
+ private:
+  friend class Plugins;
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// What the services are made of; all outlive Plugins.
+struct Services {
+  Loop& loop;
+  sessions::Sessions& sessions;
+  http::Server& http;
+  store::Store& store;
+  memory::MemoryService& memory;
+  Metrics& metrics;
+  Redactor& redactor;
+  LogSink& logs;
+  std::function<std::string()> overview;  // JSON for viaduct.status/1, without "instances"
+};
+
+enum class InstanceState { starting, running, stopped, failed };
+struct InstanceStatus {
+  std::string name, plugin, version, mount;
+  bool is_surface = false;
+  InstanceState state = InstanceState::starting;
+  std::optional<Error> error;
+};
+
+class Plugins {
+ public:
+  Plugins(Loader& loader, Services services);
+  ~Plugins();
+
+  // Brings the running instances to what the configuration says: new ones are created and started
+  // (backends before surfaces), changed ones reloaded or restarted, removed ones stopped (surfaces
+  // before backends); the others are not touched. If one cannot be created or started, all that is
+  // new is taken back and the answer names it and says why; what ran before runs on.
+  void apply(const config::Config& config, Done<> done);
+
+  std::vector<InstanceStatus> status() const;
+  // Calls the instance's viaduct.tool/1 (unsupported without one).
+  void tool_run(const std::string& instance, std::vector<std::string> arguments,
+                Done<std::string> done);
+  void tool_doctor(const std::string& instance, Done<std::string> done);
+
+  // Stops surfaces, then backends, each within `limit`; one that misses it is logged by name and
+  // abandoned.
+  void stop(std::chrono::milliseconds limit, Done<> done);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// `viaduct preflight FILE…`: loads each file, printing one line "ok FILE" or "error FILE: why" for
+// each. The exit code.
+int preflight_main(const std::vector<std::string>& files);
+
+}  // namespace viaduct::plugins
