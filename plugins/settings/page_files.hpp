@@ -1,11 +1,11 @@
-// The web page, embedded: what the build makes of page/ (cmake/EmbedPage.cmake), or fallback_page.cpp
-// when it is built without web pages. Any thread.
+// The web page, embedded: what cmake/EmbedPage.cmake makes of page/, or nothing when the build is
+// without web pages (VIADUCT_WEB=OFF). Any thread.
 #pragma once
 
 #include <span>
 #include <string_view>
 
-namespace viaduct::page {
+namespace viaduct::settings {
 
 struct PageFile {
   std::string_view path;  // below the mount, begins with '/'; "/" is the page itself
@@ -18,4 +18,4 @@ struct PageFile {
 // The memory is the library's own and stays.
 std::span<const PageFile> page_files();
 
-}  // namespace viaduct::page
+}  // namespace viaduct::settings
