@@ -186,15 +186,34 @@ std::string json_payload(std::string_view area, std::string_view message) {
   return out;
 }
 
+// What follows the time of a line.
+std::string payload(LogFormat format, Level level, std::string_view area, std::string_view text) {
+  if (format == LogFormat::json)
+    return fmt::format("\"level\":\"{}\",{}", level_name(level), json_payload(area, text));
+  std::string line = fmt::format("{:<5} ", level_name(level));
+  append_escaped(line, area, false);
+  line += ": ";
+  append_escaped(line, text, false);
+  return line;
+}
+
 // Standard error, but never for long: when nobody reads it, lines are dropped and counted.
 class StandardError final : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  explicit StandardError(LogFormat format) : format_(format) {}
+
  protected:
   void sink_it_(const spdlog::details::log_msg& message) override {
     spdlog::memory_buf_t line;
     formatter_->format(message, line);
     if (dropped_ > 0 && !rest_of_line_) {
-      const auto note = fmt::format("log lines dropped count={}\n", dropped_);
-      if (!write({note.data(), note.size()})) {
+      const std::string text =
+          payload(format_, Level::warn, "log", fmt::format("lines dropped count={}", dropped_));
+      spdlog::details::log_msg note = message;
+      note.payload = spdlog::string_view_t(text.data(), text.size());
+      spdlog::memory_buf_t note_line;
+      formatter_->format(note, note_line);
+      if (!write({note_line.data(), note_line.size()})) {
         ++dropped_;
         return;
       }
@@ -236,6 +255,7 @@ class StandardError final : public spdlog::sinks::base_sink<std::mutex> {
     }
   }
 
+  LogFormat format_;
   std::size_t dropped_ = 0;
   bool rest_of_line_ = false;
   bool stalled_ = false;
@@ -246,7 +266,7 @@ class SpdlogSink final : public LogSink {
   SpdlogSink(LogOptions options, const Redactor& redactor)
       : options_(options),
         redactor_(redactor),
-        logger_("viaduct", std::make_shared<StandardError>()) {
+        logger_("viaduct", std::make_shared<StandardError>(options.format)) {
     logger_.set_level(to_spdlog(options.level));
     const char* pattern = options.format == LogFormat::json
                               ? R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ",%v})"
@@ -263,13 +283,7 @@ class SpdlogSink final : public LogSink {
       text.resize(kLongestMessage);
       fmt::format_to(std::back_inserter(text), "… ({} bytes more)", cut);
     }
-    std::string line;
-    if (options_.format == LogFormat::json) {
-      line = fmt::format("\"level\":\"{}\",{}", level_name(level), json_payload(area, text));
-    } else {
-      line = fmt::format("{:<5} {}: ", level_name(level), area);
-      append_escaped(line, text, false);
-    }
+    const std::string line = payload(options_.format, level, area, text);
     logger_.log(to_spdlog(level), spdlog::string_view_t(line.data(), line.size()));
   }
 

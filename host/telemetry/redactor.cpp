@@ -57,7 +57,7 @@ std::string Redactor::apply(std::string_view text) const {
         if (rest.starts_with(secret)) end = std::max(end, at + secret.size());
     }
     if (end > hidden_to) {
-      if (at >= hidden_to) out += "***";
+      if (at > hidden_to || hidden_to == 0) out += "***";
       hidden_to = end;
     }
     if (at >= hidden_to) out += text[at];
