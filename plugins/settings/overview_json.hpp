@@ -1,0 +1,14 @@
+// What the settings page shows of the host's overview. Pure functions; any thread.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace viaduct::settings {
+
+// The overview of viaduct.status/1 with every secret's value null, whatever the host sent; nullopt
+// when it is no JSON object.
+std::optional<std::string> without_secrets(std::string_view overview);
+
+}  // namespace viaduct::settings
