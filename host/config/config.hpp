@@ -37,7 +37,11 @@ struct Instance {
   std::string config;                             // JSON object, references filled in
   std::map<std::string, std::string> references;  // "${file:…}" as written in config → its value
   int line = 0;                                   // of the instance in the file
-  bool operator==(const Instance&) const = default;
+  // Whether it would run the same; the line does not matter.
+  bool operator==(const Instance& other) const {
+    return name == other.name && plugin == other.plugin && config == other.config &&
+           references == other.references;
+  }
 };
 struct Surface : Instance {
   std::string backend;                // the default one; empty: none
@@ -86,6 +90,10 @@ struct LoadOptions {
   std::function<std::optional<std::string>(const std::string&)> environment;  // getenv, or a test's
 };
 Loaded load(const LoadOptions& options);
+
+// Reads one reference of a configuration again ("${file:…}", a key of Instance::references), for
+// keys that rotate.
+Result<std::string> resolve(const std::string& reference, const std::string& config_file);
 
 // The file to use: `given`, else config/viaduct.yaml, else ~/.config/viaduct/viaduct.yaml.
 // not_found says where it looked.

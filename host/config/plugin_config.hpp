@@ -1,0 +1,35 @@
+// A plugin's `config:` against the JSON Schema of its descriptor. Any thread.
+//
+// What a schema may use: type (a name or a list of names), properties, required,
+// additionalProperties (false, true or a schema), enum, items (one schema for all), minItems,
+// maxItems, uniqueItems, minimum, maximum, exclusiveMinimum and exclusiveMaximum (true or false, as
+// in draft 4), multipleOf, minLength, maxLength, pattern, minProperties, maxProperties, oneOf,
+// anyOf, allOf, not; and, without effect, title, description, default, examples, $schema, id,
+// $comment. Patterns know ( ) | ? * + {n,m} . [ ] ^ $ and \ before one of these, \n, \r, \t, \f,
+// \v; neither \d, \w, \s, \b nor look-ahead. A schema that uses anything else ($ref, const, format,
+// if …) is refused, so that nothing looks checked that is not.
+#pragma once
+
+#include "host/config/config.hpp"
+#include "host/config/yaml.hpp"
+
+#include <string>
+#include <vector>
+
+namespace viaduct::config {
+
+// What is wrong with a schema itself; empty: nothing.
+std::string schema_fault(const std::string& schema);
+
+// Checks `node` (null: there is no `config:`, which is reported at `line` and `column`), reports
+// every error, adds what the configuration consists of to `origins` below `path`, and returns it as
+// JSON with sorted keys. The schema has no fault. Scalars are typed by YAML's core schema; what
+// came from a reference is a string unless the schema wants something else there.
+std::string check_plugin_config(const Node* node, int line, int column, const std::string& schema,
+                                const std::string& path, const std::string& file, Report& report,
+                                std::vector<Origin>& origins);
+
+// The JSON string of a text.
+std::string json_string(const std::string& text);
+
+}  // namespace viaduct::config
