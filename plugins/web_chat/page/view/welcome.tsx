@@ -1,0 +1,60 @@
+import type { JSX } from "preact";
+import { useState } from "preact/hooks";
+import type { State } from "../model/state.ts";
+import { Alert, Logo } from "./icons.tsx";
+
+export function Welcome({ state }: { state: State }): JSX.Element {
+  return (
+    <div class="welcome">
+      <span class="mark"><Logo /></span>
+      <h2>{state.agent?.mock ? "Try the chat" : "What can I do for you?"}</h2>
+      <p class="muted">
+        {state.agent?.mock
+          ? "Write anything: the mock answers at once, and everything around it is the real thing. Close this tab, restart the host: the conversation stays."
+          : "Your first message starts a session. It goes on where you left it, also after a closed tab or a restart."}
+      </p>
+      {state.agent?.mock && <Connect surface={state.product.surface} />}
+    </div>
+  );
+}
+
+// Always there, so that nobody takes the mock for an agent.
+export function MockBanner({ state }: { state: State }): JSX.Element {
+  const [open, setOpen] = useState(false);
+  return (
+    <div class="banner" role="note">
+      <p>
+        <Alert />
+        <span>
+          <strong>This is the mock backend.</strong> <span class="wide-only">Its answers are made up by Viaduct; no agent is connected. </span>
+          <button type="button" class="link" aria-expanded={open} onClick={() => setOpen(!open)}>
+            {open ? "Close" : "Connect an agent"}
+          </button>
+        </span>
+      </p>
+      {open && <Connect surface={state.product.surface} />}
+    </div>
+  );
+}
+
+function Connect({ surface }: { surface: string }): JSX.Element {
+  const lines = [
+    "backends:",
+    "  agent:",
+    "    plugin: acp            # an agent that speaks ACP",
+    "    config: { command: [your-agent, --acp] }",
+    "",
+    "surfaces:",
+    `  ${surface}: { plugin: web_chat, backend: agent }`,
+  ];
+  return (
+    <div class="connect">
+      <p>To connect a real agent, put these lines into the configuration (config/viaduct.yaml), then run <code>viaduct reload</code>:</p>
+      <pre tabIndex={0}>{lines.join("\n")}</pre>
+      <p class="muted small">
+        The backend plugins <code>acp</code> (agents that speak the Agent Client Protocol) and <code>bridge</code> come with later releases.
+        Until then the mock is all there is.
+      </p>
+    </div>
+  );
+}
