@@ -8,6 +8,7 @@
 #include "host/sessions/backend.hpp"
 #include "host/store/store.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -122,6 +123,8 @@ struct Limits {
   std::size_t queue = 32;  // turns waiting in one session
   std::size_t message_bytes = 1 << 20;
   std::size_t resident_sessions = 10000;  // kept in memory while idle
+  std::chrono::milliseconds drain{
+      5000};  // for running turns to end by themselves when the host stops
 };
 
 class Sessions {

@@ -1,0 +1,851 @@
+// The turns of a conversation: accepted, queued, run, ended exactly once.
+#include "host/sessions/conversation.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace viaduct::sessions {
+namespace {
+
+constexpr std::chrono::seconds kCancelLimit{10};
+
+bool is_stop_reason(std::string_view text) {
+  static constexpr std::array kKnown{"end_turn",  "max_tokens", "max_turn_requests", "refusal",
+                                     "cancelled", "timeout",    "interrupted",       "error"};
+  return std::ranges::find(kKnown, text) != kKnown.end();
+}
+
+}  // namespace
+
+Conversation::Conversation(std::shared_ptr<Shared> shared, store::Session record,
+                           std::vector<store::Entry> newest, bool whole)
+    : kept_(std::move(shared)),
+      shared_(*kept_),
+      record_(std::move(record)),
+      flush_timer_(shared_.loop.context()) {
+  if (!whole) evicted_seq_ = record_.last_seq;
+  for (store::Entry& entry : newest) {
+    // Nothing that an earlier life left growing grows any more.
+    const bool growing = !std::exchange(entry.complete, true);
+    record_.last_seq = std::max(record_.last_seq, entry.seq);
+    record_.last_entry = std::max(record_.last_entry, entry.number);
+    const std::size_t size = entry.text.size();
+    const std::uint64_t number = entry.number;
+    window_.push_back({std::move(entry), true, size, growing});
+    if (growing) dirty_.push_back(number);
+  }
+}
+
+Conversation::~Conversation() {
+  if (handle_ != 0) shared_.forget_handle(handle_);
+}
+
+bool Conversation::idle() const {
+  return watchers_.empty() && !running_ && queue_.empty() && !locked_ && !writing_ && !climbing_ &&
+         !has_dirt();
+}
+
+void Conversation::release() {
+  drop_handle(true, false);
+}
+
+// ---------------------------------------------------------------- accepting
+
+void Conversation::send(Principal who, Message message, Done<SendAnswer> accepted,
+                        Done<AskAnswer> ended) {
+  run([self = shared_from_this(), who = std::move(who), message = std::move(message),
+       accepted = std::move(accepted), ended = std::move(ended)]() mutable {
+    self->refuse_or_accept(std::move(who), std::move(message), std::move(accepted),
+                           std::move(ended));
+  });
+}
+
+void Conversation::refuse_or_accept(Principal who, Message message, Done<SendAnswer> accepted,
+                                    Done<AskAnswer> ended) {
+  const auto refuse = [&](Errc code, const char* why) {
+    if (accepted)
+      accepted(fail(code, why));
+    else
+      ended(fail(code, why));
+  };
+  const auto same_key = [&](const std::shared_ptr<Turn>& turn) {
+    return turn && turn->key == message.key;
+  };
+  std::shared_ptr<Turn> known = same_key(running_) ? running_ : nullptr;
+  if (const auto found = std::ranges::find_if(queue_, same_key); found != queue_.end())
+    known = *found;
+  if (known) {
+    if (accepted) accepted(SendAnswer{known->number, true});
+    if (ended) known->waiters.push_back(std::move(ended));
+    return;
+  }
+  if (shared_.stopping)
+    return refuse(Errc::unavailable, "The host is stopping; send it again soon");
+  if (record_.ended)
+    return duplicate(std::move(message.key), std::move(accepted), std::move(ended),
+                     Error{Errc::session_dead, "The session has ended"});
+  if (queue_.size() >= shared_.limits.queue)
+    return refuse(Errc::busy, "Too many messages are waiting in this session; wait for an answer");
+
+  const store::Session before = record_;
+  const bool was_dirty = record_dirty_;
+  auto turn = std::make_shared<Turn>();
+  turn->number = ++record_.last_turn;
+  turn->key = message.key;
+  turn->who = who;
+  turn->began = std::chrono::steady_clock::now();
+  store::Entry entry = next_entry("user_message", turn->number);
+  entry.data = user_message_data(who, message);
+  entry.text = message.text;
+  turn->message_entry = entry.number;
+  turn->text = std::move(message.text);
+  turn->blocks = std::move(message.blocks);
+  turn->context = std::move(message.context);
+  record_.last_active = entry.at;
+  if (record_.title.empty()) record_.title = title_from(turn->text);
+  record_dirty_ = true;
+  add(std::move(entry));
+
+  const bool runs_now = !running_;
+  const store::Turn row =
+      turn_row(*turn, runs_now ? store::TurnState::running : store::TurnState::queued);
+  commit({store::PutTurn{row}}, [self = shared_from_this(), turn, before, was_dirty, runs_now,
+                                 accepted = std::move(accepted),
+                                 ended = std::move(ended)](Result<> stored) mutable {
+    if (!stored) {  // nothing was accepted: take it back, nobody has seen it
+      self->window_.pop_back();
+      std::erase(self->dirty_, turn->message_entry);
+      self->record_ = before;
+      self->record_dirty_ = was_dirty;
+      if (stored.error().code == Errc::conflict)
+        return self->duplicate(turn->key, std::move(accepted), std::move(ended), std::nullopt);
+      self->shared_.log.error("message not stored session={} reason={}", self->record_.id,
+                              stored.error().message);
+      if (accepted) return accepted(std::unexpected(stored.error()));
+      return ended(std::unexpected(stored.error()));
+    }
+    if (LogEntry* item = self->find(turn->message_entry)) self->publish_entry(item->entry);
+    if (ended) turn->waiters.push_back(std::move(ended));
+    if (accepted) accepted(SendAnswer{turn->number, false});
+    if (runs_now) {
+      self->running_ = turn;
+      self->publish_state();
+      self->run([self, turn] { self->start(turn); });
+    } else {
+      self->queue_.push_back(turn);
+      self->publish_state();
+    }
+  });
+}
+
+// A message whose key the session has seen, or that comes when it has ended.
+void Conversation::duplicate(std::string key, Done<SendAnswer> accepted, Done<AskAnswer> ended,
+                             std::optional<Error> otherwise) {
+  shared_.store.turn_by_key(
+      record_.id, std::move(key),
+      [self = shared_from_this(), accepted = std::move(accepted), ended = std::move(ended),
+       otherwise = std::move(otherwise)](Result<store::Turn> turn) mutable {
+        if (!turn) {
+          Error error =
+              otherwise && turn.error().code == Errc::not_found ? *otherwise : turn.error();
+          if (accepted) return accepted(std::unexpected(std::move(error)));
+          return ended(std::unexpected(std::move(error)));
+        }
+        if (accepted) return accepted(SendAnswer{turn->number, true});
+        self->shared_.store.entries(
+            self->record_.id, 0, 500, 16 << 20,
+            [turn = *turn, ended = std::move(ended)](Result<store::EntryPage> page) mutable {
+              if (!page) return ended(std::unexpected(page.error()));
+              AskAnswer answer{turn.number, turn.stop_reason, ""};
+              for (const store::Entry& entry : page->entries)
+                if (entry.turn == turn.number && entry.type == "text") answer.text += entry.text;
+              if (auto error = parse_error(turn.error)) return ended(std::unexpected(*error));
+              ended(std::move(answer));
+            });
+      });
+}
+
+store::Turn Conversation::turn_row(const Turn& turn, store::TurnState state) const {
+  return {record_.id, turn.number, turn.key, turn.message_entry, state, "", ""};
+}
+
+// ---------------------------------------------------------------- running
+
+void Conversation::start(std::shared_ptr<Turn> turn) {
+  if (running_ != turn) return;
+  turn->began = std::chrono::steady_clock::now();
+  prompt();
+}
+
+void Conversation::prompt() {
+  const auto self = shared_from_this();
+  const std::shared_ptr<Turn> turn = running_;
+  if (turn->cancelled) return finish_turn("cancelled", std::nullopt);
+  Backend* to = backend();
+  if (!to)
+    return finish_turn("error", Error{Errc::unavailable, "The backend " + record_.backend +
+                                                             " is not running; try again"});
+  if (handle_ == 0) {
+    return climb([self, turn](Result<std::string> rung) {
+      self->run([self, turn, rung = std::move(rung)] {
+        if (self->running_ != turn) return;
+        if (rung) return self->prompt();
+        self->finish_turn(turn->cancelled ? "cancelled" : "error", rung.error());
+      });
+    });
+  }
+  if (record_.context_pending && turn->restored_text.empty()) {
+    return whole_log(turn->message_entry, {}, [self, turn](Result<std::vector<store::Entry>> log) {
+      self->run([self, turn, log = std::move(log)] {
+        if (self->running_ != turn) return;
+        if (!log) return self->finish_turn("error", log.error());
+        turn->restored_text = "The conversation so far, for context:\n\n" +
+                              transcript_as_text(*log) + "The next message is:\n\n";
+        self->prompt();
+      });
+    });
+  }
+
+  sink_->open_turn(turn->number);
+  turn->prompted = true;
+  PromptRequest request{handle_,      turn->number,  turn->restored_text + turn->text,
+                        turn->blocks, turn->context, turn->who.display_name};
+  to->prompt(std::move(request), [self, turn](Result<BackendAnswer> answer) {
+    // Everything that was said before the answer belongs before it.
+    self->after_events([self, turn, answer = std::move(answer)]() mutable {
+      if (self->running_ == turn) self->prompted(std::move(answer));
+    });
+  });
+}
+
+void Conversation::prompted(Result<BackendAnswer> answer) {
+  const std::shared_ptr<Turn> turn = running_;
+  if (!answer) {
+    const Error& error = answer.error();
+    switch (error.code) {
+      case Errc::not_found:
+        if (!turn->climbed && !turn->said_something) {
+          turn->climbed = true;
+          drop_handle(false, false);
+          return prompt();
+        }
+        break;
+      case Errc::session_dead:
+        record_.ended = true;
+        record_.native_dead = true;
+        record_dirty_ = true;
+        drop_handle(true, true);
+        break;
+      case Errc::cancelled: return finish_turn("cancelled", std::nullopt);
+      case Errc::timeout: return finish_turn("timeout", error);
+      default: break;
+    }
+    if (turn->cancelled) return finish_turn("cancelled", std::nullopt);
+    Error shown = error;
+    if (shown.code == Errc::not_found) shown.code = Errc::unavailable;
+    return finish_turn("error", std::move(shown));
+  }
+  record_.context_pending = false;
+  set_native_id(answer->native_id);
+  if (const std::string usage = member(answer->json, "usage"); !usage.empty())
+    apply({VIADUCT_EVENT_USAGE, turn->number, "", "", usage});
+  std::string reason = answer->stop_reason.empty() ? "end_turn" : answer->stop_reason;
+  if (!is_stop_reason(reason)) {
+    apply({VIADUCT_EVENT_NOTICE, turn->number, "",
+           "The backend ended the turn for an unknown reason: " + reason, ""});
+    reason = "end_turn";
+  }
+  finish_turn(std::move(reason), std::nullopt);
+}
+
+void Conversation::finish_turn(std::string stop_reason, std::optional<Error> error) {
+  close_turns(true, {}, std::move(stop_reason), std::move(error), nullptr);
+}
+
+// Ends the running turn, if `running`, and those of `waiting` in one write; then the next one
+// starts.
+void Conversation::close_turns(bool running, std::vector<std::shared_ptr<Turn>> waiting,
+                               std::string stop_reason, std::optional<Error> error, Task after) {
+  std::vector<std::shared_ptr<Turn>> ending;
+  if (running && running_) {
+    const auto turn = running_;
+    ending.push_back(turn);
+    if (sink_) sink_->open_turn(0);
+    for (const std::uint64_t number : {turn->text_entry, turn->thought_entry, turn->plan_entry})
+      if (number) complete(number);
+    for (const auto& [item, number] : turn->items) complete(number);
+    const bool was_cancelled = stop_reason == "cancelled";
+    while (!turn->permissions.empty())
+      close_permission(turn->permissions.begin()->first, was_cancelled ? "cancelled" : "expired",
+                       was_cancelled ? "the turn was cancelled" : "the turn has ended");
+    turn->cancel_limit.reset();
+  }
+  ending.insert(ending.end(), waiting.begin(), waiting.end());
+  std::erase_if(
+      queue_, [&](const auto& turn) { return std::ranges::find(waiting, turn) != waiting.end(); });
+
+  std::vector<store::Write> writes;
+  std::vector<std::uint64_t> shown;
+  const auto end = std::chrono::steady_clock::now();
+  for (const auto& turn : ending) {
+    // A turn that waited never ran: it was cancelled, whatever ended the running one.
+    const bool ran = turn == running_;
+    const std::string reason = ran ? stop_reason : "cancelled";
+    const auto& why = ran ? error : std::nullopt;
+    const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(end - turn->began);
+    store::Entry entry = next_entry("turn_end", turn->number);
+    entry.data = turn_end_data(reason, why, took.count());
+    shown.push_back(entry.number);
+    add(std::move(entry));
+    store::Turn row = turn_row(*turn, store::TurnState::ended);
+    row.stop_reason = reason;
+    if (why) row.error = error_json(*why);
+    writes.push_back(store::PutTurn{std::move(row)});
+    shared_.metrics.count("viaduct_turns_total",
+                          {{"backend", record_.backend}, {"stop_reason", reason}});
+    if (ran)
+      shared_.metrics.observe("viaduct_turn_seconds", {{"backend", record_.backend}},
+                              static_cast<double>(took.count()) / 1000);
+    shared_.log.debug("turn ended session={} turn={} stop_reason={} ms={}", record_.id,
+                      turn->number, reason, took.count());
+  }
+  const bool frees = running || !running_;
+  std::shared_ptr<Turn> next;
+  if (frees && !queue_.empty() && !shared_.stopping && !record_.ended) {
+    next = queue_.front();
+    queue_.pop_front();
+    writes.push_back(store::PutTurn{turn_row(*next, store::TurnState::running)});
+  }
+  record_.last_active = std::max(record_.last_active, now());
+  record_dirty_ = true;
+  std::ranges::move(writes, std::back_inserter(owed_));  // tried again until they are on disk
+  commit({}, [self = shared_from_this(), ending = std::move(ending), shown = std::move(shown), next,
+              frees, stop_reason, error, after = std::move(after)](Result<> stored) mutable {
+    if (!stored)
+      self->shared_.log.error("end of turn not written, trying again session={} reason={}",
+                              self->record_.id, stored.error().message);
+    for (const std::uint64_t number : shown)
+      if (LogEntry* item = self->find(number)) self->publish_entry(item->entry);
+    const auto ran = self->running_;
+    if (frees) self->running_ = next;
+    self->publish_state();
+    for (const auto& turn : ending) {
+      auto waiters = std::exchange(turn->waiters, {});
+      for (auto& waiter : waiters) {
+        if (turn != ran)
+          waiter(self->answer_text(*turn, "cancelled"));
+        else if (stop_reason == "interrupted")
+          waiter(fail(Errc::unavailable, error ? error->message : "The turn was interrupted"));
+        else if (error)
+          waiter(std::unexpected(*error));
+        else
+          waiter(self->answer_text(*turn, stop_reason));
+      }
+    }
+    if (next) self->run([self, next] { self->start(next); });
+    self->trim();
+    if (after) after();
+  });
+}
+
+AskAnswer Conversation::answer_text(const Turn& turn, const std::string& stop_reason) const {
+  AskAnswer answer{turn.number, stop_reason, ""};
+  for (auto item = window_.rbegin(); item != window_.rend(); ++item) {
+    if (item->entry.number <= turn.message_entry) break;
+    if (item->entry.turn == turn.number && item->entry.type == "text")
+      answer.text.insert(0, item->entry.text);
+  }
+  return answer;
+}
+
+// ---------------------------------------------------------------- what the backend says
+
+void Conversation::wake(Handle handle) {
+  if (handle == handle_ || handle == opening_) take_events();
+}
+
+// True when everything that waited has been taken.
+bool Conversation::take_events() {
+  while (!locked_ && (sink_ || !events_.empty())) {
+    if (events_.empty()) {
+      bool was_busy = false;
+      std::vector<BackendEvent> taken = sink_->take(was_busy);
+      if (was_busy)
+        if (Backend* from = backend()) from->writable(handle_ ? handle_ : opening_);
+      if (taken.empty()) return true;
+      std::ranges::move(taken, std::back_inserter(events_));
+    }
+    while (!locked_ && !events_.empty()) {
+      BackendEvent event = std::move(events_.front());
+      events_.pop_front();
+      apply(std::move(event));
+    }
+  }
+  return !locked_;
+}
+
+void Conversation::after_events(Task task) {
+  run([self = shared_from_this(), task = std::move(task)]() mutable {
+    if (!self->take_events()) {
+      self->deferred_.push_front(
+          [self, task = std::move(task)]() mutable { self->after_events(std::move(task)); });
+      return;
+    }
+    task();
+  });
+}
+
+void Conversation::apply(BackendEvent event) {
+  if (event.turn != 0 && (!running_ || event.turn != running_->number)) return;
+  if (event.turn != 0 && event.kind != VIADUCT_EVENT_NATIVE_ID) running_->said_something = true;
+  switch (event.kind) {
+    case VIADUCT_EVENT_TEXT: return stream_text(event, "text");
+    case VIADUCT_EVENT_THOUGHT: return stream_text(event, "thought");
+    case VIADUCT_EVENT_TOOL_CALL: return update_tool(event);
+    case VIADUCT_EVENT_PLAN:
+    case VIADUCT_EVENT_USAGE: return update_single(event);
+    case VIADUCT_EVENT_PERMISSION: return ask_permission(std::move(event));
+    case VIADUCT_EVENT_PERMISSION_GONE:
+      if (running_) close_permission(event.item, "expired", event.text);
+      return;
+    case VIADUCT_EVENT_NOTICE: {
+      store::Entry entry = next_entry("notice", event.turn);
+      entry.text = std::move(event.text);
+      publish_entry(add(std::move(entry)).entry);
+      return flush_soon();
+    }
+    case VIADUCT_EVENT_COMMANDS:
+      commands_ = array_member(event.json, "availableCommands");
+      return publish_state();
+    case VIADUCT_EVENT_OPTIONS:
+      options_ = array_member(event.json, "options");
+      return publish_state();
+    case VIADUCT_EVENT_TITLE:
+      record_.title = std::move(event.text);
+      record_dirty_ = true;
+      flush_soon();
+      return publish_state();
+    case VIADUCT_EVENT_NATIVE_ID: return set_native_id(event.text);
+    case VIADUCT_EVENT_LOST: {
+      drop_handle(false, false);
+      if (running_ && running_->prompted)
+        finish_turn("interrupted", Error{Errc::unavailable, event.text});
+      return;
+    }
+    default: return;  // of a newer header
+  }
+}
+
+void Conversation::stream_text(const BackendEvent& event, const char* type) {
+  if (event.text.empty()) return;
+  const bool is_text = event.kind == VIADUCT_EVENT_TEXT;
+  std::uint64_t outside = 0;
+  std::uint64_t* present = &outside;
+  if (event.turn != 0) {
+    if (!event.item.empty()) {
+      present = &running_->items[type + event.item];
+    } else {
+      present = is_text ? &running_->text_entry : &running_->thought_entry;
+      std::uint64_t& other = is_text ? running_->thought_entry : running_->text_entry;
+      if (other) complete(std::exchange(other, 0));
+    }
+  }
+  if (LogEntry* item = *present ? find(*present) : nullptr) return append_text(*item, event.text);
+  store::Entry entry = next_entry(type, event.turn);
+  entry.text = event.text;
+  entry.complete = event.turn == 0;
+  *present = entry.number;
+  unflushed_bytes_ += entry.text.size();
+  publish_entry(add(std::move(entry)).entry);
+  if (unflushed_bytes_ >= kFlushBytes) flush();
+  flush_soon();
+}
+
+// The next text after something else is a new entry, in its place.
+void Conversation::close_streams() {
+  if (!running_) return;
+  for (std::uint64_t* number : {&running_->text_entry, &running_->thought_entry})
+    if (*number) complete(std::exchange(*number, 0));
+}
+
+void Conversation::update_tool(const BackendEvent& event) {
+  std::uint64_t outside = 0;
+  std::uint64_t& number = event.turn != 0 ? running_->items["tool" + event.item] : outside;
+  LogEntry* item = number ? find(number) : nullptr;
+  std::string data = merge_fields(item ? item->entry.data : "", event.json);
+  if (!item) {
+    close_streams();
+    data = merge_fields("{\"toolCallId\":" + quote(event.item) + ",\"status\":\"pending\"}", data);
+  }
+  const std::string status = tool_status(data);
+  const bool done = status == "completed" || status == "failed" || event.turn == 0;
+  if (item) return set_data(*item, std::move(data), done);
+  store::Entry entry = next_entry("tool_call", event.turn);
+  entry.data = std::move(data);
+  entry.complete = done;
+  number = entry.number;
+  publish_entry(add(std::move(entry)).entry);
+  flush_soon();
+}
+
+void Conversation::update_single(const BackendEvent& event) {
+  const bool is_plan = event.kind == VIADUCT_EVENT_PLAN;
+  std::uint64_t outside = 0;
+  std::uint64_t& number = event.turn == 0 ? outside
+                          : is_plan       ? running_->plan_entry
+                                          : running_->usage_entry;
+  if (LogEntry* item = number ? find(number) : nullptr)
+    return set_data(
+        *item, is_plan ? merge_fields("", event.json) : merge_fields(item->entry.data, event.json),
+        !is_plan);
+  if (is_plan) close_streams();
+  store::Entry entry = next_entry(is_plan ? "plan" : "usage", event.turn);
+  entry.data = merge_fields("", event.json);
+  entry.complete = !is_plan || event.turn == 0;
+  number = entry.number;
+  publish_entry(add(std::move(entry)).entry);
+  flush_soon();
+}
+
+// ---------------------------------------------------------------- permission requests
+
+void Conversation::ask_permission(BackendEvent event) {
+  const auto decline = [&] {
+    if (Backend* from = backend())
+      from->answer(handle_, event.item, "", [](Result<BackendAnswer>) {});
+  };
+  PermissionRequest request;
+  auto data = permission_data(event.json, request);
+  if (!data || event.turn == 0 || running_->cancelled ||
+      running_->permissions.contains(event.item)) {
+    if (!data) shared_.log.warn("permission request without options session={}", record_.id);
+    return decline();
+  }
+  close_streams();
+  store::Entry entry = next_entry("permission", event.turn);
+  entry.data = std::move(*data);
+  entry.complete = false;
+  const std::uint64_t number = entry.number;
+  running_->permissions.emplace(event.item, number);
+  add(std::move(entry));
+  commit({}, [self = shared_from_this(), number, item = event.item, request](Result<> stored) {
+    if (!stored)
+      self->shared_.log.error("permission request not written, trying again session={} reason={}",
+                              self->record_.id, stored.error().message);
+    if (LogEntry* shown = self->find(number)) self->publish_entry(shown->entry);
+    self->publish_state();
+    if (request.timeout_ms == 0) return;
+    auto& timer = self->permission_timers_
+                      .emplace(number, boost::asio::steady_timer(
+                                           self->shared_.loop.context(),
+                                           std::chrono::milliseconds(request.timeout_ms)))
+                      .first->second;
+    timer.async_wait([weak = self->weak_from_this(), item](boost::system::error_code error) {
+      const auto alive = weak.lock();
+      if (error || !alive) return;
+      alive->run([alive, item] {
+        if (alive->running_) alive->close_permission(item, "expired", "nobody answered in time");
+      });
+    });
+  });
+}
+
+// A request that needs no answer any more, or gets none.
+void Conversation::close_permission(std::string item, std::string status, std::string reason) {
+  const auto found = running_->permissions.find(item);
+  if (found == running_->permissions.end()) return;
+  const std::uint64_t number = found->second;
+  running_->permissions.erase(found);
+  permission_timers_.erase(number);
+  if (LogEntry* entry = find(number))
+    set_data(*entry, decided_permission(entry->entry.data, status, "", "", reason), true);
+  publish_state();
+  Backend* from = backend();
+  if (from && handle_) from->answer(handle_, item, "", [](Result<BackendAnswer>) {});
+}
+
+void Conversation::answer(Principal who, std::uint64_t number, std::string option,
+                          Done<PermissionAnswer> done) {
+  run([self = shared_from_this(), who = std::move(who), number, option = std::move(option),
+       done = std::move(done)]() mutable {
+    self->decide(std::move(who), number, std::move(option), std::move(done));
+  });
+}
+
+void Conversation::decide(Principal who, std::uint64_t number, std::string option,
+                          Done<PermissionAnswer> done) {
+  LogEntry* entry = find(number);
+  if (!entry || entry->entry.type != "permission") {
+    // It may be older than what is in memory: then it was decided long ago.
+    return shared_.store.entries(
+        record_.id, number + 1, 1, SIZE_MAX,
+        [number, done = std::move(done)](Result<store::EntryPage> page) mutable {
+          if (!page) return done(std::unexpected(page.error()));
+          if (page->entries.empty() || page->entries.back().number != number ||
+              page->entries.back().type != "permission")
+            return done(fail(Errc::not_found, "There is no such permission request"));
+          answer_decided(permission_state(page->entries.back().data), std::move(done));
+        });
+  }
+  const PermissionState state = permission_state(entry->entry.data);
+  if (state.status != "pending") return answer_decided(state, std::move(done));
+  const auto pending =
+      running_ ? std::ranges::find_if(running_->permissions,
+                                      [&](const auto& request) { return request.second == number; })
+               : std::map<std::string, std::uint64_t>::iterator{};
+  if (!running_ || pending == running_->permissions.end())
+    return done(fail(Errc::failed_precondition, "The request has expired"));
+  const bool same_person = who.surface == running_->who.surface &&
+                           who.tenant == running_->who.tenant &&
+                           who.user_id == running_->who.user_id;
+  if (!same_person && !who.is_operator)
+    return done(fail(Errc::permission_denied, "Only " + running_->who.display_name +
+                                                  " or an operator may answer this request"));
+  PermissionRequest request;
+  permission_data(entry->entry.data, request);
+  if (std::ranges::find(request.option_ids, option) == request.option_ids.end())
+    return done(fail(Errc::invalid_argument, "The request has no option " + quote(option)));
+
+  const std::string item = pending->first;
+  running_->permissions.erase(pending);
+  permission_timers_.erase(number);
+  const std::string by = who.display_name.empty() ? who.user_id : who.display_name;
+  entry->entry.data = decided_permission(entry->entry.data, "selected", option, by, "");
+  entry->entry.complete = true;
+  entry->entry.seq = ++record_.last_seq;
+  entry->data_dirty = true;
+  dirty_.push_back(number);
+  store::AuditRecord audit{now(), record_.id, "permission", entry->entry.data};
+  commit({store::AddAudit{std::move(audit)}}, [self = shared_from_this(), number, item, option, by,
+                                               done = std::move(done)](Result<>) mutable {
+    if (LogEntry* shown = self->find(number)) self->publish_entry(shown->entry);
+    self->publish_state();
+    if (Backend* from = self->backend(); from && self->handle_)
+      from->answer(self->handle_, item, option, [](Result<BackendAnswer>) {});
+    done(PermissionAnswer{option, by});
+  });
+}
+
+// ---------------------------------------------------------------- cancel, end, stop
+
+void Conversation::cancel(std::uint64_t number, Done<> done) {
+  run([self = shared_from_this(), number, done = std::move(done)]() mutable {
+    std::vector<std::shared_ptr<Turn>> waiting;
+    for (const auto& turn : self->queue_)
+      if (number == 0 || turn->number == number) waiting.push_back(turn);
+    if (self->running_ && (number == 0 || self->running_->number == number)) self->cancel_running();
+    if (waiting.empty()) return done({});
+    self->run([self, waiting = std::move(waiting), done = std::move(done)]() mutable {
+      std::erase_if(waiting, [&](const auto& turn) {
+        return std::ranges::find(self->queue_, turn) == self->queue_.end();
+      });
+      self->close_turns(false, std::move(waiting), "cancelled", std::nullopt,
+                        [done = std::move(done)]() mutable { done({}); });
+    });
+  });
+}
+
+void Conversation::cancel_running() {
+  const auto turn = running_;
+  if (std::exchange(turn->cancelled, true)) return;
+  if (sink_) sink_->cancel_turn();
+  while (!turn->permissions.empty())
+    close_permission(turn->permissions.begin()->first, "cancelled", "the turn was cancelled");
+  Backend* to = backend();
+  if (!turn->prompted || handle_ == 0 || !to) return;  // prompt() looks at `cancelled`
+  const auto self = shared_from_this();
+  const auto give_up = [self, turn] {
+    self->after_events([self, turn] {
+      if (self->running_ != turn) return;
+      self->drop_handle(true, false);
+      self->finish_turn("cancelled", std::nullopt);
+    });
+  };
+  turn->cancel_limit =
+      std::make_unique<boost::asio::steady_timer>(shared_.loop.context(), kCancelLimit);
+  turn->cancel_limit->async_wait([give_up](boost::system::error_code error) {
+    if (!error) give_up();
+  });
+  to->cancel(handle_, turn->number, [give_up](Result<BackendAnswer> answer) {
+    // What cannot cancel is let go of: its answer comes to nobody.
+    if (!answer && answer.error().code == Errc::unsupported) give_up();
+  });
+}
+
+void Conversation::end(Done<> done) {
+  run([self = shared_from_this(), done = std::move(done)]() mutable {
+    if (self->record_.ended && !self->running_ && self->queue_.empty()) return done({});
+    const bool was_ended = std::exchange(self->record_.ended, true);
+    std::vector<std::shared_ptr<Turn>> waiting(self->queue_.begin(), self->queue_.end());
+    self->owed_.push_back(store::AddAudit{{now(), self->record_.id, "ended", "{}"}});
+    self->close_turns(true, std::move(waiting), "cancelled", std::nullopt,
+                      [self, was_ended, done = std::move(done)]() mutable {
+                        // A tombstone that is not on disk yet is tried again, as every end of a
+                        // turn.
+                        if (!was_ended) self->drop_handle(true, true);
+                        done({});
+                      });
+  });
+}
+
+void Conversation::rename(std::string title, Done<SessionView> done) {
+  run([self = shared_from_this(), title = std::move(title), done = std::move(done)]() mutable {
+    std::string before = std::exchange(self->record_.title, std::move(title));
+    self->commit(
+        {}, [self, before = std::move(before), done = std::move(done)](Result<> stored) mutable {
+          if (!stored) {
+            self->record_.title = std::move(before);
+            return done(std::unexpected(stored.error()));
+          }
+          self->publish_state();
+          done(self->view());
+        });
+  });
+}
+
+void Conversation::history(std::uint64_t before, std::uint32_t limit, Done<HistoryAnswer> done) {
+  // What still grows is newer in memory than on disk: written first, the page is as of now.
+  run([self = shared_from_this(), before, limit, done = std::move(done)]() mutable {
+    auto read = [self, before, limit, done = std::move(done)]() mutable {
+      self->shared_.store.entries(self->record_.id, before, limit, 4 << 20,
+                                  [done = std::move(done)](Result<store::EntryPage> page) mutable {
+                                    if (!page) return done(std::unexpected(page.error()));
+                                    done(HistoryAnswer{std::move(page->entries), page->more});
+                                  });
+    };
+    if (!self->has_dirt()) return read();
+    self->commit({}, [read = std::move(read)](Result<>) mutable { read(); });
+  });
+}
+
+void Conversation::with_handle(Done<Handle> done) {
+  if (handle_ != 0) return done(handle_);
+  climb([self = shared_from_this(), done = std::move(done)](Result<std::string> rung) mutable {
+    if (!rung) return done(std::unexpected(rung.error()));
+    done(self->handle_);
+  });
+}
+
+void Conversation::compact(Done<> done) {
+  with_handle([self = shared_from_this(), done = std::move(done)](Result<Handle> handle) mutable {
+    Backend* at = self->backend();
+    if (!handle || !at)
+      return done(handle ? fail(Errc::unavailable, "The backend is not running")
+                         : std::unexpected(handle.error()));
+    at->compact(*handle, [self, done = std::move(done)](Result<BackendAnswer> answer) mutable {
+      if (!answer) return done(std::unexpected(answer.error()));
+      self->run([self, id = answer->native_id, done = std::move(done)]() mutable {
+        self->set_native_id(id);
+        done({});
+      });
+    });
+  });
+}
+
+void Conversation::set_option(std::string option, std::string value, Done<std::string> done) {
+  with_handle([self = shared_from_this(), option = std::move(option), value = std::move(value),
+               done = std::move(done)](Result<Handle> handle) mutable {
+    Backend* at = self->backend();
+    if (!handle || !at)
+      return done(handle ? fail(Errc::unavailable, "The backend is not running")
+                         : std::unexpected(handle.error()));
+    at->set_option(
+        *handle, option, value,
+        [self, option, value, done = std::move(done)](Result<BackendAnswer> answer) mutable {
+          if (!answer) return done(std::unexpected(answer.error()));
+          self->run([self, answer = std::move(*answer), option, value,
+                     done = std::move(done)]() mutable {
+            self->set_native_id(answer.native_id);
+            self->record_.options =
+                merge_fields(self->record_.options, "{" + quote(option) + ":" + quote(value) + "}");
+            if (const auto all = array_member(answer.json, "options"); !all.empty())
+              self->options_ = all;
+            self->record_dirty_ = true;
+            self->commit(
+                {}, [self, json = answer.json, done = std::move(done)](Result<> stored) mutable {
+                  self->publish_state();
+                  if (!stored) return done(std::unexpected(stored.error()));
+                  done(std::move(json));
+                });
+          });
+        });
+  });
+}
+
+void Conversation::prepare_fork(Done<Handle> done) {
+  with_handle([self = shared_from_this(), done = std::move(done)](Result<Handle> handle) mutable {
+    if (!handle) return done(std::move(handle));
+    self->run([self, handle, done = std::move(done)]() mutable {
+      self->commit({}, [handle, done = std::move(done)](Result<> stored) mutable {
+        if (!stored) return done(std::unexpected(stored.error()));
+        done(handle);
+      });
+    });
+  });
+}
+
+void Conversation::backend_gone(const std::string& why) {
+  drop_handle(false, false);
+  after_events([self = shared_from_this(), why] {
+    if (self->running_ && self->running_->prompted)
+      self->finish_turn("interrupted", Error{Errc::unavailable, why});
+  });
+}
+
+void Conversation::stop(Done<> done) {
+  after_events([self = shared_from_this(), done = std::move(done)]() mutable {
+    const auto finish = [](std::shared_ptr<Conversation> conversation, Done<> answered) {
+      conversation->commit(
+          {}, [conversation, answered = std::move(answered)](Result<> stored) mutable {
+            for (const Watcher& watcher : std::exchange(conversation->watchers_, {}))
+              watcher.subscriber->ended({Errc::unavailable, "The host is stopping"});
+            answered(std::move(stored));
+          });
+    };
+    if (!self->running_) return finish(self, std::move(done));
+    self->close_turns(true, {}, "interrupted", Error{Errc::unavailable, "The host was stopped"},
+                      [self, finish, done = std::move(done)]() mutable {
+                        self->run([self, finish, done = std::move(done)]() mutable {
+                          finish(self, std::move(done));
+                        });
+                      });
+  });
+}
+
+void Conversation::take_up(std::vector<store::Turn> open) {
+  run([self = shared_from_this(), open = std::move(open)] {
+    std::shared_ptr<Turn> interrupted;
+    for (const store::Turn& row : open) {
+      const LogEntry* message = self->find(row.message_entry);
+      auto turn = std::make_shared<Turn>();
+      turn->number = row.number;
+      turn->key = row.key;
+      turn->message_entry = row.message_entry;
+      turn->began = std::chrono::steady_clock::now();
+      if (message) {
+        turn->text = message->entry.text;
+        turn->blocks = member(message->entry.data, "blocks");
+        turn->context = member(message->entry.data, "context");
+        turn->who = parse_author(member(message->entry.data, "author"));
+      }
+      if (row.state == store::TurnState::running)
+        interrupted = turn;
+      else
+        self->queue_.push_back(turn);
+    }
+    for (LogEntry& item : self->window_) {
+      if (item.entry.type == "permission" && permission_state(item.entry.data).status == "pending")
+        self->set_data(
+            item, decided_permission(item.entry.data, "expired", "", "", "agent restarted"), true);
+    }
+    self->running_ = interrupted;
+    self->close_turns(true, {}, "interrupted",
+                      interrupted
+                          ? std::optional(Error{Errc::unavailable, "The host was restarted"})
+                          : std::nullopt,
+                      nullptr);
+  });
+}
+
+}  // namespace viaduct::sessions

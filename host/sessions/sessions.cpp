@@ -1,0 +1,585 @@
+#include "host/sessions/sessions.hpp"
+
+#include "host/sessions/conversation.hpp"
+#include "host/sessions/within.hpp"
+
+#include <sys/random.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <utility>
+
+namespace viaduct::sessions {
+namespace {
+
+constexpr std::uint32_t kNewest = 100;  // entries loaded with a session
+constexpr std::size_t kNewestBytes = 1 << 20;
+constexpr std::chrono::milliseconds kLookAgain{20};
+
+// 128 random bits, never reused: "s_" and 26 characters of base 32.
+std::string mint_id() {
+  static constexpr std::string_view kAlphabet = "0123456789abcdefghjkmnpqrstvwxyz";
+  std::array<unsigned char, 26> bytes{};
+  [[maybe_unused]] const auto got = ::getrandom(bytes.data(), bytes.size(), 0);
+  std::string id = "s_";
+  for (const unsigned char byte : bytes) id += kAlphabet[byte % 32];
+  return id;
+}
+
+std::string project_of(const std::string& working_dir) {
+  auto path = std::filesystem::path(expand_home(working_dir)).lexically_normal();
+  if (!path.has_filename()) path = path.parent_path();
+  const std::string name = path.filename().string();
+  return name.empty() ? "/" : name;
+}
+
+Error not_found() {
+  return {Errc::not_found, "There is no such session"};
+}
+
+Result<> check(const Message& message, const Limits& limits) {
+  if (message.text.find_first_not_of(" \t\r\n") == std::string::npos && message.blocks.empty())
+    return fail(Errc::invalid_argument, "The message is empty");
+  if (message.key.empty() || message.key.size() > 200)
+    return fail(Errc::invalid_argument, "The message needs a key of 1 to 200 bytes");
+  if (message.text.size() + message.blocks.size() + message.context.size() > limits.message_bytes)
+    return fail(Errc::invalid_argument,
+                "The message is longer than " + std::to_string(limits.message_bytes) + " bytes");
+  return {};
+}
+
+}  // namespace
+
+class Sessions::Impl {
+ public:
+  using ConversationPtr = std::shared_ptr<Conversation>;
+
+  Impl(Loop& loop, store::Store& store, Metrics& metrics, Logger& log, Limits limits)
+      : kept_(std::make_shared<Shared>(Shared{loop, store, metrics, log, limits})),
+        shared_(*kept_),
+        sinks_(loop, [this](Handle handle) { wake(handle); }) {
+    shared_.sinks = &sinks_;
+    shared_.epoch = store.epoch();
+    shared_.backend = [this](const std::string& name) -> Backend* {
+      const auto found = backends_.find(name);
+      return found == backends_.end() ? nullptr : found->second;
+    };
+    shared_.route_handle = [this](Handle handle, std::weak_ptr<Conversation> conversation) {
+      handles_[handle] = std::move(conversation);
+    };
+    shared_.forget_handle = [this](Handle handle) { handles_.erase(handle); };
+    shared_.forget_subscription = [this](SubscriptionId id) { subscriptions_.erase(id); };
+  }
+
+  ~Impl() {
+    shared_.backend = [](const std::string&) -> Backend* { return nullptr; };
+    shared_.route_handle = [](Handle, std::weak_ptr<Conversation>) {};
+    shared_.forget_handle = [](Handle) {};
+    shared_.forget_subscription = [](SubscriptionId) {};
+  }
+
+  void wake(Handle handle) {
+    const auto found = handles_.find(handle);
+    if (found == handles_.end()) return;
+    if (const ConversationPtr conversation = found->second.lock()) conversation->wake(handle);
+  }
+
+  // Has the session in memory and hands it to `use`; never inside the call.
+  void load(const std::string& id, std::uint32_t newest, std::size_t bytes,
+            Done<ConversationPtr> use) {
+    if (const auto found = conversations_.find(id); found != conversations_.end()) {
+      return shared_.loop.post([conversation = found->second, use = std::move(use)]() mutable {
+        use(std::move(conversation));
+      });
+    }
+    auto& waiting = loading_[id];
+    waiting.push_back(std::move(use));
+    if (waiting.size() > 1) return;
+    shared_.store.session(id, [this, id, newest, bytes](Result<store::Session> record) {
+      if (!record) return loaded(id, std::unexpected(record.error()));
+      shared_.store.entries(
+          id, 0, newest, bytes,
+          [this, id, record = std::move(*record)](Result<store::EntryPage> page) mutable {
+            if (!page) return loaded(id, std::unexpected(page.error()));
+            make_room();
+            auto conversation = std::make_shared<Conversation>(
+                kept_, std::move(record), std::move(page->entries), !page->more);
+            conversations_[id] = conversation;
+            loaded(id, std::move(conversation));
+          });
+    });
+  }
+
+  void loaded(const std::string& id, Result<ConversationPtr> conversation) {
+    auto waiting = std::move(loading_[id]);
+    loading_.erase(id);
+    if (!conversation && conversation.error().code == Errc::not_found)
+      conversation = std::unexpected(not_found());
+    for (auto& use : waiting) use(conversation);
+  }
+
+  void make_room() {
+    if (conversations_.size() < shared_.limits.resident_sessions) return;
+    int looked_at = 0;
+    for (auto item = conversations_.begin(); item != conversations_.end() && looked_at < 64;
+         ++looked_at) {
+      if (item->second->idle() && item->second.use_count() == 1) {
+        item->second->release();
+        item = conversations_.erase(item);
+      } else {
+        ++item;
+      }
+    }
+  }
+
+  // The session, if it is the principal's.
+  void with(const Principal& who, std::string id, Done<ConversationPtr> use) {
+    load(id, kNewest, kNewestBytes,
+         [owner = who.owner(), use = std::move(use)](Result<ConversationPtr> found) mutable {
+           if (found && (*found)->record().owner != owner) found = std::unexpected(not_found());
+           use(std::move(found));
+         });
+  }
+
+  template <class Answer, class Use>
+  void with_or_fail(const Principal& who, std::string id, Done<Answer> done, Use use) {
+    with(who, std::move(id),
+         [done = std::move(done), use = std::move(use)](Result<ConversationPtr> found) mutable {
+           if (!found) return done(std::unexpected(found.error()));
+           use(**found, std::move(done));
+         });
+  }
+
+  SessionView view(store::Session record) {
+    const auto found = conversations_.find(record.id);
+    return found == conversations_.end() ? SessionView{std::move(record)} : found->second->view();
+  }
+
+  void create(Principal who, CreateOptions options, Done<SessionView> done);
+  void keep(ConversationPtr conversation, Handle handle, store::Session record,
+            std::vector<store::Write> more, Done<SessionView> done);
+  void fork(Principal who, std::string id, Done<SessionView> done);
+  void list(store::SessionQuery query, Done<ListAnswer> done);
+  void recover(Done<> done);
+  void stop(Done<> done);
+  void stop_when_quiet(std::chrono::steady_clock::time_point limit, Done<> done);
+
+  const std::shared_ptr<Shared> kept_;
+  Shared& shared_;
+  std::map<std::string, Backend*> backends_;
+  std::map<std::string, SurfaceBackends> surfaces_;
+  std::unordered_map<Handle, std::weak_ptr<Conversation>> handles_;
+  std::unordered_map<SubscriptionId, std::weak_ptr<Conversation>> subscriptions_;
+  std::unordered_map<std::string, std::vector<Done<ConversationPtr>>> loading_;
+  std::unordered_map<std::string, ConversationPtr> conversations_;
+  Sinks sinks_;  // last: what is posted finds it gone before the rest
+};
+
+void Sessions::Impl::create(Principal who, CreateOptions options, Done<SessionView> done) {
+  const auto later = [&](Error error) {
+    shared_.loop.post([done = std::move(done), error = std::move(error)]() mutable {
+      done(std::unexpected(std::move(error)));
+    });
+  };
+  if (shared_.stopping) return later({Errc::unavailable, "The host is stopping; try again soon"});
+  const SurfaceBackends& allowed = surfaces_[who.surface];
+  const std::string& name = options.backend.empty() ? allowed.default_backend : options.backend;
+  if (name.empty())
+    return later({Errc::failed_precondition,
+                  "The surface " + who.surface +
+                      " has no backend; add `backend: NAME` to it in the configuration"});
+  if (std::ranges::find(allowed.backends, name) == allowed.backends.end())
+    return later(
+        {Errc::invalid_argument, "The surface " + who.surface + " has no backend named " + name});
+  Backend* backend = shared_.backend(name);
+  if (!backend) return later({Errc::unavailable, "The backend " + name + " is not running"});
+
+  store::Session record;
+  record.id = mint_id();
+  record.owner = who.owner();
+  record.surface = who.surface;
+  record.user_id = who.user_id;
+  record.create_key = options.key;
+  record.backend = name;
+  record.agent_type = backend->info().agent_type;
+  record.working_dir = options.working_dir;
+  record.project_id = project_of(options.working_dir);
+  record.folder_id = folder_id(options.working_dir);
+  record.description = options.description;
+  record.created_at = record.last_active = now();
+  record.host_epoch = shared_.epoch;
+
+  const Handle handle = shared_.next_handle++;
+  auto conversation =
+      std::make_shared<Conversation>(kept_, record, std::vector<store::Entry>{}, true);
+  conversation->adopt(handle);
+  OpenRequest request{handle, record.id, record.working_dir, "", "", record.options};
+  backend->open(
+      std::move(request),
+      within<BackendAnswer>(shared_.loop, kOpenLimit, "Opening the session",
+                            [this, conversation, handle, record = std::move(record),
+                             done = std::move(done)](Result<BackendAnswer> answer) mutable {
+                              if (!answer) {
+                                conversation->release();
+                                return done(std::unexpected(answer.error()));
+                              }
+                              record.native_id = answer->native_id;
+                              record.native_at = now();
+                              keep(conversation, handle, std::move(record), {}, std::move(done));
+                            }));
+}
+
+// Stores a new session whose handle is open; only then is it there for anybody.
+void Sessions::Impl::keep(ConversationPtr opening, Handle handle, store::Session record,
+                          std::vector<store::Write> more, Done<SessionView> done) {
+  std::vector<store::Write> writes{store::PutSession{record},
+                                   store::AddAudit{{now(), record.id, "created", "{}"}}};
+  std::vector<store::Entry> entries;
+  for (const store::Write& write : more)
+    if (const auto* added = std::get_if<store::AddEntry>(&write)) entries.push_back(added->entry);
+  std::ranges::move(more, std::back_inserter(writes));
+  shared_.store.write(
+      std::move(writes), [this, opening, handle, record, entries = std::move(entries),
+                          done = std::move(done)](Result<> stored) mutable {
+        if (!stored) {
+          opening->release();
+          if (stored.error().code != Errc::conflict || record.create_key.empty())
+            return done(std::unexpected(stored.error()));
+          return shared_.store.session_by_key(
+              record.owner, record.create_key,
+              [this, done = std::move(done)](Result<store::Session> first) mutable {
+                if (!first) return done(std::unexpected(first.error()));
+                done(view(std::move(*first)));
+              });
+        }
+        shared_.metrics.count("viaduct_sessions_created_total", {{"backend", record.backend}});
+        shared_.log.info("session created session={} surface={} backend={}", record.id,
+                         record.surface, record.backend);
+        make_room();
+        auto conversation = std::make_shared<Conversation>(kept_, record, std::move(entries), true);
+        conversation->take_over(*opening, handle);
+        conversations_[record.id] = conversation;
+        done(conversation->view());
+      });
+}
+
+void Sessions::Impl::fork(Principal who, std::string id, Done<SessionView> done) {
+  with_or_fail(
+      who, std::move(id), std::move(done), [this](Conversation& found, Done<SessionView> answered) {
+        const ConversationPtr source = found.shared_from_this();
+        Backend* backend = shared_.backend(source->record().backend);
+        if (!backend) return answered(fail(Errc::unavailable, "The backend is not running"));
+        const std::uint64_t can = backend->info().can;
+        if (!(can & (VIADUCT_CAN_FORK | VIADUCT_CAN_INJECT)))
+          return answered(fail(Errc::unsupported, "The backend cannot copy a session"));
+        source->prepare_fork([this, source,
+                              answered = std::move(answered)](Result<Handle> from) mutable {
+          if (!from) return answered(std::unexpected(from.error()));
+          source->whole_log(
+              0, {},
+              [this, source, from = *from,
+               answered = std::move(answered)](Result<std::vector<store::Entry>> log) mutable {
+                Backend* to = shared_.backend(source->record().backend);
+                if (!log || !to)
+                  return answered(log ? fail(Errc::unavailable, "The backend is not running")
+                                      : std::unexpected(log.error()));
+                store::Session copy = source->record();
+                copy.id = mint_id();
+                copy.create_key.clear();
+                copy.previous_native_id.clear();
+                copy.created_at = copy.last_active = now();
+                copy.ended = false;
+                copy.failures = 0;
+                const std::uint64_t open_turn = source->first_open_turn();
+                std::vector<store::Write> entries;
+                std::erase_if(*log,
+                              [&](const store::Entry& entry) { return entry.turn >= open_turn; });
+                copy.last_turn = open_turn - 1;
+                copy.last_entry = 0;
+                for (store::Entry& entry : *log) {
+                  entry.session_id = copy.id;
+                  entry.number = ++copy.last_entry;
+                  entry.complete = true;
+                  entries.push_back(store::AddEntry{entry});
+                }
+                const Handle handle = shared_.next_handle++;
+                auto opening =
+                    std::make_shared<Conversation>(kept_, copy, std::vector<store::Entry>{}, true);
+                opening->adopt(handle);
+                const std::uint64_t abilities = to->info().can;
+                OpenRequest request{handle, copy.id, copy.working_dir, "", "", copy.options};
+                auto opened = within<BackendAnswer>(
+                    shared_.loop, kOpenLimit, "Copying the session",
+                    [this, opening, handle, copy = std::move(copy), entries = std::move(entries),
+                     answered = std::move(answered)](Result<BackendAnswer> answer) mutable {
+                      if (!answer) {
+                        opening->release();
+                        return answered(std::unexpected(answer.error()));
+                      }
+                      copy.native_id = answer->native_id;
+                      copy.native_at = now();
+                      keep(opening, handle, std::move(copy), std::move(entries),
+                           std::move(answered));
+                    });
+                if (abilities & VIADUCT_CAN_FORK)
+                  return to->fork(from, std::move(request), std::move(opened));
+                request.transcript = transcript(*log);
+                to->inject(std::move(request), std::move(opened));
+              });
+        });
+      });
+}
+
+void Sessions::Impl::list(store::SessionQuery query, Done<ListAnswer> done) {
+  shared_.store.sessions(std::move(query),
+                         [this, done = std::move(done)](Result<store::SessionPage> page) mutable {
+                           if (!page) return done(std::unexpected(page.error()));
+                           ListAnswer answer{{}, std::move(page->next)};
+                           for (store::Session& record : page->sessions)
+                             answer.sessions.push_back(view(std::move(record)));
+                           done(std::move(answer));
+                         });
+}
+
+void Sessions::Impl::recover(Done<> done) {
+  shared_.store.open_turns(
+      "", [this, done = std::move(done)](Result<std::vector<store::Turn>> open) mutable {
+        if (!open) return done(std::unexpected(open.error()));
+        std::map<std::string, std::vector<store::Turn>> by_session;
+        for (store::Turn& turn : *open) by_session[turn.session_id].push_back(std::move(turn));
+        if (by_session.empty()) return done({});
+        auto left = std::make_shared<std::size_t>(by_session.size());
+        auto all = std::make_shared<Done<>>(std::move(done));
+        for (auto& [session_id, open_turns] : by_session) {
+          const std::string id = session_id;
+          auto turns = std::move(open_turns);
+          shared_.log.warn("session was interrupted session={} turns={}", id, turns.size());
+          // As far back as the first open turn began.
+          shared_.store.session(id, [this, id, turns = std::move(turns), left,
+                                     all](Result<store::Session> record) mutable {
+            std::uint64_t first = UINT64_MAX;
+            for (const store::Turn& turn : turns) first = std::min(first, turn.message_entry);
+            const std::uint64_t count =
+                record && record->last_entry >= first ? record->last_entry - first + 1 : 0;
+            load(id, static_cast<std::uint32_t>(std::max<std::uint64_t>(count, kNewest)), SIZE_MAX,
+                 [this, id, turns = std::move(turns), left,
+                  all](Result<ConversationPtr> found) mutable {
+                   if (found)
+                     (*found)->take_up(std::move(turns));
+                   else
+                     shared_.log.error("session not taken up session={} reason={}", id,
+                                       found.error().message);
+                   if (--*left == 0) (*all)({});
+                 });
+          });
+        }
+      });
+}
+
+void Sessions::Impl::stop(Done<> done) {
+  shared_.stopping = true;
+  stop_when_quiet(std::chrono::steady_clock::now() + shared_.limits.drain, std::move(done));
+}
+
+void Sessions::Impl::stop_when_quiet(std::chrono::steady_clock::time_point limit, Done<> done) {
+  const bool quiet =
+      std::ranges::none_of(conversations_, [](const auto& item) { return item.second->busy(); });
+  if (!quiet && std::chrono::steady_clock::now() < limit) {
+    auto timer = std::make_shared<boost::asio::steady_timer>(shared_.loop.context(), kLookAgain);
+    return timer->async_wait(
+        [this, timer, limit, done = std::move(done)](boost::system::error_code) mutable {
+          stop_when_quiet(limit, std::move(done));
+        });
+  }
+  auto left = std::make_shared<std::size_t>(conversations_.size() + 1);
+  auto all = std::make_shared<Done<>>(std::move(done));
+  const auto one = [left, all](Result<>) {
+    if (--*left == 0) (*all)({});
+  };
+  for (const auto& item : conversations_) item.second->stop(one);
+  shared_.loop.post([one] { one({}); });
+}
+
+// ---------------------------------------------------------------- the service
+
+Sessions::Sessions(Loop& loop, store::Store& store, Metrics& metrics, Logger& log, Limits limits)
+    : impl_(std::make_unique<Impl>(loop, store, metrics, log, limits)) {}
+Sessions::~Sessions() = default;
+
+void Sessions::recover(Done<> done) {
+  impl_->recover(std::move(done));
+}
+
+void Sessions::add_backend(std::string name, Backend& backend) {
+  impl_->backends_[std::move(name)] = &backend;
+}
+
+void Sessions::remove_backend(std::string name, Done<> done) {
+  for (const auto& [id, conversation] : impl_->conversations_)
+    if (conversation->record().backend == name)
+      conversation->backend_gone("The backend " + name + " was stopped");
+  impl_->backends_.erase(name);
+  impl_->shared_.loop.post([done = std::move(done)]() mutable { done({}); });
+}
+
+void Sessions::set_surface(std::string surface, SurfaceBackends backends) {
+  impl_->surfaces_[std::move(surface)] = std::move(backends);
+}
+
+viaduct_flow Sessions::emit(Handle session, BackendEvent event) {
+  return impl_->sinks_.emit(session, std::move(event));
+}
+
+void Sessions::create(Principal who, CreateOptions options, Done<SessionView> done) {
+  impl_->create(std::move(who), std::move(options), std::move(done));
+}
+
+void Sessions::send(Principal who, std::string session_id, Message message, Done<SendAnswer> done) {
+  if (const auto fine = check(message, impl_->shared_.limits); !fine)
+    return impl_->shared_.loop.post([done = std::move(done), error = fine.error()]() mutable {
+      done(std::unexpected(std::move(error)));
+    });
+  impl_->with_or_fail(
+      who, std::move(session_id), std::move(done),
+      [who, message = std::move(message)](Conversation& found, Done<SendAnswer> answered) mutable {
+        found.send(std::move(who), std::move(message), std::move(answered), nullptr);
+      });
+}
+
+void Sessions::ask(Principal who, std::string session_id, Message message, Done<AskAnswer> done) {
+  if (const auto fine = check(message, impl_->shared_.limits); !fine)
+    return impl_->shared_.loop.post([done = std::move(done), error = fine.error()]() mutable {
+      done(std::unexpected(std::move(error)));
+    });
+  impl_->with_or_fail(
+      who, std::move(session_id), std::move(done),
+      [who, message = std::move(message)](Conversation& found, Done<AskAnswer> answered) mutable {
+        found.send(std::move(who), std::move(message), nullptr, std::move(answered));
+      });
+}
+
+void Sessions::cancel(Principal who, std::string session_id, std::uint64_t turn, Done<> done) {
+  impl_->with_or_fail(
+      who, std::move(session_id), std::move(done),
+      [turn](Conversation& found, Done<> answered) { found.cancel(turn, std::move(answered)); });
+}
+
+void Sessions::answer(Principal who, std::string session_id, std::uint64_t entry,
+                      std::string option, Done<PermissionAnswer> done) {
+  impl_->with_or_fail(who, std::move(session_id), std::move(done),
+                      [who, entry, option = std::move(option)](
+                          Conversation& found, Done<PermissionAnswer> answered) mutable {
+                        found.answer(std::move(who), entry, std::move(option), std::move(answered));
+                      });
+}
+
+void Sessions::resume(Principal who, std::string session_id, Done<ResumeAnswer> done) {
+  impl_->with_or_fail(
+      who, std::move(session_id), std::move(done),
+      [](Conversation& found, Done<ResumeAnswer> answered) { found.resume(std::move(answered)); });
+}
+
+void Sessions::end(Principal who, std::string session_id, Done<> done) {
+  impl_->with_or_fail(who, std::move(session_id), std::move(done),
+                      [](Conversation& found, Done<> answered) { found.end(std::move(answered)); });
+}
+
+void Sessions::list(Principal who, ListQuery query, Done<ListAnswer> done) {
+  impl_->list({who.owner(), std::move(query.before), query.limit, query.active}, std::move(done));
+}
+
+void Sessions::get(Principal who, std::string session_id, Done<SessionView> done) {
+  impl_->with_or_fail(
+      who, std::move(session_id), std::move(done),
+      [](Conversation& found, Done<SessionView> answered) { answered(found.view()); });
+}
+
+void Sessions::history(Principal who, std::string session_id, std::uint64_t before,
+                       std::uint32_t limit, Done<HistoryAnswer> done) {
+  impl_->with_or_fail(who, std::move(session_id), std::move(done),
+                      [before, limit](Conversation& found, Done<HistoryAnswer> answered) {
+                        found.history(before, limit, std::move(answered));
+                      });
+}
+
+void Sessions::rename(Principal who, std::string session_id, std::string title,
+                      Done<SessionView> done) {
+  impl_->with_or_fail(
+      who, std::move(session_id), std::move(done),
+      [title = std::move(title)](Conversation& found, Done<SessionView> answered) mutable {
+        found.rename(std::move(title), std::move(answered));
+      });
+}
+
+void Sessions::compact(Principal who, std::string session_id, Done<> done) {
+  impl_->with_or_fail(
+      who, std::move(session_id), std::move(done),
+      [](Conversation& found, Done<> answered) { found.compact(std::move(answered)); });
+}
+
+void Sessions::fork(Principal who, std::string session_id, Done<SessionView> done) {
+  impl_->fork(std::move(who), std::move(session_id), std::move(done));
+}
+
+void Sessions::set_option(Principal who, std::string session_id, std::string option,
+                          std::string value, Done<std::string> done) {
+  impl_->with_or_fail(who, std::move(session_id), std::move(done),
+                      [option = std::move(option), value = std::move(value)](
+                          Conversation& found, Done<std::string> answered) mutable {
+                        found.set_option(std::move(option), std::move(value), std::move(answered));
+                      });
+}
+
+void Sessions::subscribe(Principal who, std::string session_id, Cursor cursor,
+                         Subscriber& subscriber, Done<SubscriptionId> done) {
+  impl_->with_or_fail(
+      who, std::move(session_id), std::move(done),
+      [this, cursor, &subscriber](Conversation& found, Done<SubscriptionId> answered) {
+        const SubscriptionId id = impl_->shared_.next_subscription++;
+        impl_->subscriptions_[id] = found.weak_from_this();
+        found.subscribe(id, cursor, subscriber, std::move(answered));
+      });
+}
+
+void Sessions::unsubscribe(SubscriptionId subscription) {
+  const auto found = impl_->subscriptions_.find(subscription);
+  if (found == impl_->subscriptions_.end()) return;
+  if (const auto conversation = found->second.lock()) conversation->unsubscribe(subscription);
+  impl_->subscriptions_.erase(subscription);
+}
+
+void Sessions::list_all(ListQuery query, Done<ListAnswer> done) {
+  impl_->list({"", std::move(query.before), query.limit, query.active}, std::move(done));
+}
+
+void Sessions::end_any(std::string session_id, Done<> done) {
+  impl_->load(session_id, kNewest, kNewestBytes,
+              [done = std::move(done)](Result<Impl::ConversationPtr> found) mutable {
+                if (!found) return done(std::unexpected(found.error()));
+                (*found)->end(std::move(done));
+              });
+}
+
+void Sessions::get_any(std::string session_id, Done<SessionView> done) {
+  impl_->load(session_id, kNewest, kNewestBytes,
+              [done = std::move(done)](Result<Impl::ConversationPtr> found) mutable {
+                if (!found) return done(std::unexpected(found.error()));
+                done((*found)->view());
+              });
+}
+
+void Sessions::history_any(std::string session_id, std::uint64_t before, std::uint32_t limit,
+                           Done<HistoryAnswer> done) {
+  impl_->load(session_id, kNewest, kNewestBytes,
+              [before, limit, done = std::move(done)](Result<Impl::ConversationPtr> found) mutable {
+                if (!found) return done(std::unexpected(found.error()));
+                (*found)->history(before, limit, std::move(done));
+              });
+}
+
+void Sessions::stop(Done<> done) {
+  impl_->stop(std::move(done));
+}
+
+}  // namespace viaduct::sessions
