@@ -1,5 +1,6 @@
 // What people asked to be remembered: recognises such messages, and answers them from the store,
-// for each principal by itself. Lives on the loop; every answer comes there.
+// for each user by itself. Lives on the loop; every answer comes there, and one that needs no
+// store comes inside the call.
 #pragma once
 
 #include "host/error.hpp"

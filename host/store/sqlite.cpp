@@ -1,0 +1,1013 @@
+#include "host/store/sqlite.hpp"
+
+#include "host/loop.hpp"
+#include "host/store/database.hpp"
+#include "host/store/migrations.hpp"
+#include "host/store/sql.hpp"
+#include "host/store/words.hpp"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <boost/asio/executor_work_guard.hpp>
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <condition_variable>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <mutex>
+#include <span>
+#include <thread>
+#include <utility>
+
+namespace viaduct::store {
+namespace {
+
+namespace asio = boost::asio;
+namespace fs = std::filesystem;
+
+constexpr int kCheckpointPages = 4096;          // 16 MiB: little to recover after a crash
+constexpr int kLongLogPages = 65536;            // readers kept it from shrinking: wait for them
+constexpr std::uintmax_t kSmallFile = 4 << 20;  // checked whole when opened, in a few milliseconds
+constexpr std::size_t kSearchWords = 32;
+
+// ---------------------------------------------------------------- one call
+
+// A call on its way through one of the threads. Keeps the loop from running dry meanwhile.
+class Job {
+ public:
+  explicit Job(Loop& loop) : work_(loop.context().get_executor()) {}
+  virtual ~Job() = default;
+  virtual bool run(Database& database) = 0;
+  virtual void fail(const Error& error) = 0;  // instead of a success
+  virtual Result<> status() const = 0;
+  virtual void answer() = 0;  // on the loop
+
+ private:
+  asio::executor_work_guard<asio::io_context::executor_type> work_;
+};
+using Jobs = std::vector<std::unique_ptr<Job>>;
+
+template <class T, class Work>
+class Call final : public Job {
+ public:
+  Call(Loop& loop, Work work, Done<T> done)
+      : Job(loop), work_(std::move(work)), done_(std::move(done)) {}
+  bool run(Database& database) override {
+    result_ = work_(database);
+    return result_.has_value();
+  }
+  void fail(const Error& error) override {
+    if (result_) result_ = std::unexpected(error);
+  }
+  Result<> status() const override {
+    if (!result_) return std::unexpected(result_.error());
+    return {};
+  }
+  void answer() override { done_(std::move(result_)); }
+
+ private:
+  Work work_;
+  Done<T> done_;
+  Result<T> result_{};
+};
+
+// A thread and its queue; takes everything that is queued at once.
+class Lane {
+ public:
+  void start(std::move_only_function<void(Jobs)> run) {
+    thread_ = std::thread([this, run = std::move(run)]() mutable {
+      for (;;) {
+        std::unique_lock lock(mutex_);
+        wake_.wait(lock, [this] { return finishing_ || !jobs_.empty(); });
+        if (jobs_.empty()) return;
+        Jobs jobs = std::exchange(jobs_, {});
+        lock.unlock();
+        run(std::move(jobs));
+      }
+    });
+  }
+  // False: finished, and `job` is still the caller's.
+  bool push(std::unique_ptr<Job>& job) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (finishing_) return false;
+      jobs_.push_back(std::move(job));
+    }
+    wake_.notify_one();
+    return true;
+  }
+  // Returns when what was queued is done.
+  void finish() {
+    {
+      const std::lock_guard lock(mutex_);
+      finishing_ = true;
+    }
+    wake_.notify_one();
+    if (thread_.joinable()) thread_.join();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  Jobs jobs_;
+  bool finishing_ = false;
+  std::thread thread_;
+};
+
+Error closed() {
+  return {Errc::unavailable, "the store is closed"};
+}
+
+// ---------------------------------------------------------------- writing
+
+Result<> apply(Database& database, const PutSession& put) {
+  const Session& s = put.session;
+  const auto run = [&](const char* sql) {
+    return database.execute(sql, s.id, s.owner, s.surface, s.user_id, s.create_key, s.backend,
+                            s.agent_type, s.native_id, s.previous_native_id, s.native_at,
+                            s.native_dead, s.failures, s.context_pending, s.working_dir,
+                            s.project_id, s.title, s.description, s.options, s.created_at,
+                            s.last_active, s.ended, s.last_seq, s.last_entry, s.last_turn, s.host,
+                            s.host_epoch, s.folder_id);
+  };
+  auto changed = run(sql::kUpdateSession);
+  if (changed && *changed == 0) changed = run(sql::kPutSession);
+  if (changed) return {};
+  if (changed.error().code == Errc::conflict)
+    return fail(Errc::conflict, "another session was made with the key '" + s.create_key + "'");
+  return std::unexpected(changed.error());
+}
+
+Result<> apply(Database& database, const AddEntry& add) {
+  const Entry& e = add.entry;
+  auto added = database.execute(sql::kAddEntry, e.session_id, e.number, e.seq, e.turn, e.type,
+                                e.complete, e.at, e.data, e.text);
+  if (added) return {};
+  if (added.error().code != Errc::internal) return std::unexpected(added.error());
+  return fail(Errc::internal, fmt::format("entry {} of session {} cannot be added: {}", e.number,
+                                          e.session_id, added.error().message));
+}
+
+Result<> apply(Database& database, const AppendText& append) {
+  auto appended = database.execute(sql::kAppendText, append.session_id, append.entry, append.offset,
+                                   append.seq, append.text);
+  if (appended && *appended == 1) return {};
+  if (!appended && appended.error().code != Errc::internal)
+    return std::unexpected(appended.error());
+  return fail(Errc::internal,
+              fmt::format("entry {} of session {} cannot grow at {}: {}", append.entry,
+                          append.session_id, append.offset,
+                          appended ? "it is missing or complete" : appended.error().message));
+}
+
+// What `entry` has grown by, behind `text`; the newest seq into `seq`. True: there was something.
+Result<bool> join_pieces(Database& database, const std::string& session, std::uint64_t entry,
+                         std::string& text, std::uint64_t& seq) {
+  Query pieces(database, sql::kPieces, session, entry);
+  bool any = false;
+  while (pieces.next()) {
+    seq = std::max(seq, pieces.number(0));
+    text += pieces.view(1);
+    any = true;
+  }
+  if (auto status = pieces.status(); !status) return std::unexpected(status.error());
+  return any;
+}
+
+Result<> apply(Database& database, const SetEntry& set) {
+  const auto missing = [&] {
+    return fail(Errc::internal, fmt::format("entry {} of session {} cannot be changed: it is "
+                                            "missing",
+                                            set.entry, set.session_id));
+  };
+  std::string pieces;
+  if (set.complete) {
+    std::uint64_t seq = 0;
+    auto joined = join_pieces(database, set.session_id, set.entry, pieces, seq);
+    if (!joined) return std::unexpected(joined.error());
+    if (*joined) {
+      std::string text;
+      {
+        Query entry(database, sql::kEntryText, set.session_id, set.entry);
+        if (!entry.next()) {
+          if (auto status = entry.status(); !status) return status;
+          return missing();
+        }
+        text = entry.text(0);
+      }
+      text += pieces;
+      auto changed = database.execute(sql::kSetEntryAndText, set.session_id, set.entry, set.seq,
+                                      set.complete, set.data, text);
+      if (!changed) return std::unexpected(changed.error());
+      auto removed = database.execute(sql::kRemovePieces, set.session_id, set.entry);
+      if (!removed) return std::unexpected(removed.error());
+      return {};
+    }
+  }
+  auto changed =
+      database.execute(sql::kSetEntry, set.session_id, set.entry, set.seq, set.complete, set.data);
+  if (!changed) return std::unexpected(changed.error());
+  if (*changed == 0) return missing();
+  return {};
+}
+
+Result<> apply(Database& database, const PutTurn& put) {
+  const Turn& t = put.turn;
+  const auto run = [&](const char* sql) {
+    return database.execute(sql, t.session_id, t.number, t.key, t.message_entry, t.state,
+                            t.stop_reason, t.error);
+  };
+  auto changed = run(sql::kUpdateTurn);
+  if (changed && *changed == 0) changed = run(sql::kPutTurn);
+  if (changed) return {};
+  if (changed.error().code == Errc::conflict)
+    return fail(Errc::conflict, "another turn of the session has the key '" + t.key + "'");
+  return std::unexpected(changed.error());
+}
+
+Result<> apply(Database& database, const AddAudit& add) {
+  const AuditRecord& r = add.record;
+  auto added = database.execute(sql::kAddAudit, r.session_id, r.at, r.event, r.detail);
+  if (!added) return std::unexpected(added.error());
+  return {};
+}
+
+// ---------------------------------------------------------------- reading
+
+Session session_of(const Query& row) {
+  return {.id = row.text(0),
+          .owner = row.text(1),
+          .surface = row.text(2),
+          .user_id = row.text(3),
+          .create_key = row.text(4),
+          .backend = row.text(5),
+          .agent_type = row.text(6),
+          .native_id = row.text(7),
+          .previous_native_id = row.text(8),
+          .native_at = row.integer(9),
+          .native_dead = row.flag(10),
+          .failures = static_cast<std::uint32_t>(row.integer(11)),
+          .context_pending = row.flag(12),
+          .working_dir = row.text(13),
+          .project_id = row.text(14),
+          .folder_id = row.text(26),
+          .title = row.text(15),
+          .description = row.text(16),
+          .options = row.text(17),
+          .created_at = row.integer(18),
+          .last_active = row.integer(19),
+          .ended = row.flag(20),
+          .last_seq = row.number(21),
+          .last_entry = row.number(22),
+          .last_turn = row.number(23),
+          .host = row.text(24),
+          .host_epoch = row.number(25)};
+}
+
+Turn turn_of(const Query& row) {
+  return {.session_id = row.text(0),
+          .number = row.number(1),
+          .key = row.text(2),
+          .message_entry = row.number(3),
+          .state = static_cast<TurnState>(row.integer(4)),
+          .stop_reason = row.text(5),
+          .error = row.text(6)};
+}
+
+Document document_of(const Query& row) {
+  return {row.text(0), row.number(1), row.text(2)};
+}
+
+AuditRecord audit_of(const Query& row) {
+  return {
+      .at = row.integer(1), .session_id = row.text(0), .event = row.text(2), .detail = row.text(3)};
+}
+
+// The one row of a query, or not_found.
+template <class Make>
+auto one(Query&& query, Make make, std::string_view what) -> Result<decltype(make(query))> {
+  if (query.next()) return make(query);
+  if (auto status = query.status(); !status) return std::unexpected(status.error());
+  return fail(Errc::not_found, fmt::format("no such {}", what));
+}
+
+template <class Make>
+auto all(Query&& query, Make make) -> Result<std::vector<decltype(make(query))>> {
+  std::vector<decltype(make(query))> rows;
+  while (query.next()) rows.push_back(make(query));
+  if (auto status = query.status(); !status) return std::unexpected(status.error());
+  return rows;
+}
+
+struct Place {
+  Micros last_active = INT64_MAX;
+  std::string id;
+};
+
+Result<Place> place_of(const std::string& cursor) {
+  Place place;
+  if (cursor.empty()) return place;
+  const char* end = cursor.data() + cursor.size();
+  const auto [rest, error] = std::from_chars(cursor.data(), end, place.last_active);
+  if (error != std::errc{} || rest == end || *rest != ':')
+    return fail(Errc::invalid_argument, "'" + cursor + "' is no place in the list of sessions");
+  place.id.assign(rest + 1, end);
+  return place;
+}
+
+Result<SessionPage> page_of_sessions(Database& database, const SessionQuery& query) {
+  const auto place = place_of(query.before);
+  if (!place) return std::unexpected(place.error());
+  const std::size_t limit = std::clamp<std::uint32_t>(query.limit, 1, 1000);
+  const std::size_t more = limit + 1;  // one more tells whether there is a next page
+  const auto part = [&](bool ended) {
+    return query.owner.empty() ? all(Query(database, sql::kSessionsOfAll, ended, place->last_active,
+                                           place->id, more),
+                                     session_of)
+                               : all(Query(database, sql::kSessionsOfOwner, query.owner, ended,
+                                           place->last_active, place->id, more),
+                                     session_of);
+  };
+  SessionPage page;
+  for (const bool ended : {false, true}) {
+    if (query.active && *query.active == ended) continue;
+    auto found = part(ended);
+    if (!found) return std::unexpected(found.error());
+    page.sessions.insert(page.sessions.end(), std::make_move_iterator(found->begin()),
+                         std::make_move_iterator(found->end()));
+  }
+  std::ranges::sort(page.sessions, [](const Session& a, const Session& b) {
+    return std::tie(a.last_active, a.id) > std::tie(b.last_active, b.id);
+  });
+  if (page.sessions.size() > limit) {
+    page.sessions.resize(limit);
+    page.next = fmt::format("{}:{}", page.sessions.back().last_active, page.sessions.back().id);
+  }
+  return page;
+}
+
+Result<EntryPage> page_of_entries(Database& database, const std::string& session,
+                                  std::uint64_t before, std::uint32_t limit,
+                                  std::size_t max_bytes) {
+  limit = std::max(limit, 1U);
+  before = before == 0 ? INT64_MAX : std::min<std::uint64_t>(before, INT64_MAX);
+  EntryPage page;
+  std::size_t bytes = 0;
+  Query rows(database, sql::kEntries, session, before, std::uint64_t{limit} + 1);
+  while (rows.next()) {
+    if (page.entries.size() == limit) {
+      page.more = true;
+      break;
+    }
+    Entry entry{.session_id = session,
+                .number = rows.number(0),
+                .seq = rows.number(1),
+                .turn = rows.number(2),
+                .type = rows.text(3),
+                .complete = rows.flag(4),
+                .at = rows.integer(5),
+                .text = {},
+                .data = rows.text(6)};
+    // A text that would not fit is not even copied.
+    bytes += entry.data.size() + rows.view(7).size();
+    if (bytes > max_bytes && !page.entries.empty()) {
+      page.more = true;
+      break;
+    }
+    entry.text = rows.text(7);
+    if (!entry.complete) {
+      const auto before_pieces = entry.text.size();
+      auto joined = join_pieces(database, session, entry.number, entry.text, entry.seq);
+      if (!joined) return std::unexpected(joined.error());
+      bytes += entry.text.size() - before_pieces;
+      if (bytes > max_bytes && !page.entries.empty()) {
+        page.more = true;
+        break;
+      }
+    }
+    page.entries.push_back(std::move(entry));
+  }
+  if (auto status = rows.status(); !status) return std::unexpected(status.error());
+  std::ranges::reverse(page.entries);
+  return page;
+}
+
+// ---------------------------------------------------------------- memories
+
+std::string join_lines(const std::vector<std::string>& lines) {
+  std::string text;
+  for (const auto& line : lines) text += (text.empty() ? "" : "\n") + line;
+  return text;
+}
+
+std::vector<std::string> split_lines(std::string_view text) {
+  std::vector<std::string> lines;
+  while (!text.empty()) {
+    const auto end = text.find('\n');
+    lines.emplace_back(text.substr(0, end));
+    text.remove_prefix(end == text.npos ? text.size() : end + 1);
+  }
+  return lines;
+}
+
+// What a person looks for, as an FTS5 expression within one scope; empty: no word in it. Each word
+// is quoted, so it cannot be taken for an operator; a whole word counts more than a prefix.
+std::string search_expression(std::int64_t scope, std::string_view query,
+                              std::string_view together) {
+  std::vector<std::string> words;
+  std::size_t position = 0;
+  for (auto word = next_word(query, position); !word.empty() && words.size() < kSearchWords;
+       word = next_word(query, position))
+    if (auto small = lower(word); std::ranges::find(words, small) == words.end())
+      words.push_back(std::move(small));
+  std::string expression;
+  for (const auto& word : words)
+    expression +=
+        fmt::format(R"({}("{}" OR "{}"*))", expression.empty() ? "" : together, word, word);
+  if (expression.empty()) return expression;
+  return fmt::format(R"(scope : "o{}" AND {{category content tags}} : ({}))", scope, expression);
+}
+
+Result<std::vector<Memory>> search(Database& database, const std::string& owner,
+                                   const std::string& text, std::uint32_t limit) {
+  const auto scope = one(
+      Query(database, sql::kMemoryOwner, owner), [](const Query& row) { return row.integer(0); },
+      "owner");
+  if (!scope && scope.error().code == Errc::not_found) return std::vector<Memory>{};
+  if (!scope) return std::unexpected(scope.error());
+  // What has all the words; else what has any of them.
+  for (const std::string_view together : {" AND ", " OR "}) {
+    const auto expression = search_expression(*scope, text, together);
+    if (expression.empty()) break;
+    auto found = all(Query(database, sql::kFindMemories, expression, limit), [](const Query& row) {
+      return Memory{.id = row.text(0),
+                    .at = row.integer(1),
+                    .category = row.text(2),
+                    .content = row.text(3),
+                    .tags = split_lines(row.view(4))};
+    });
+    if (!found || !found->empty()) return found;
+  }
+  return std::vector<Memory>{};
+}
+
+Result<Memory> add(Database& database, const std::string& owner, Memory memory) {
+  std::string scope;
+  {
+    Query counted(database, sql::kCountMemory, owner);
+    if (counted.next()) {
+      scope = fmt::format("o{}", counted.integer(0));
+      memory.id = fmt::format("mem-{:03}", counted.integer(1));
+    }
+    while (counted.next()) {
+    }
+    if (auto status = counted.status(); !status) return std::unexpected(status.error());
+  }
+  const auto tags = join_lines(memory.tags);
+  auto added = database.execute(sql::kAddMemory, scope, memory.id, memory.at, memory.category,
+                                memory.content, tags);
+  if (!added) return std::unexpected(added.error());
+  return memory;
+}
+
+// ---------------------------------------------------------------- the file
+
+fs::path beside(const fs::path& file, std::string_view ending) {
+  return file.string() + std::string(ending);
+}
+
+// Held for as long as the store is open; the kernel lets go of it when the process ends.
+class FileLock {
+ public:
+  static Result<FileLock> take(const fs::path& file) {
+    const auto path = beside(file, ".lock");
+    FileLock lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    if (lock.descriptor_ < 0)
+      return fail(Errc::failed_precondition,
+                  path.string() + ": cannot be opened: " + std::strerror(errno));
+    if (::flock(lock.descriptor_, LOCK_EX | LOCK_NB) != 0) {
+      std::array<char, 32> pid{};
+      const auto size = std::max<ssize_t>(::pread(lock.descriptor_, pid.data(), pid.size(), 0), 0);
+      const auto by = trim({pid.data(), static_cast<std::size_t>(size)});
+      return fail(Errc::failed_precondition,
+                  fmt::format("{} is in use by another viaduct (process {}); stop that one, or "
+                              "give this one a store of its own",
+                              file.string(), by.empty() ? "unknown" : by));
+    }
+    const auto pid = std::to_string(::getpid()) + "\n";
+    if (::ftruncate(lock.descriptor_, 0) != 0 ||
+        ::pwrite(lock.descriptor_, pid.data(), pid.size(), 0) < 0) {
+      // The number is for people only: on a full disk the lock holds all the same.
+    }
+    return lock;
+  }
+  FileLock(FileLock&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
+  FileLock& operator=(FileLock&&) = delete;
+  ~FileLock() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+  }
+
+ private:
+  explicit FileLock(int descriptor) : descriptor_(descriptor) {}
+  int descriptor_;
+};
+
+Result<> prepare_folder(const fs::path& file) {
+  const auto folder = file.parent_path();
+  std::error_code error;
+  if (folder.empty() || fs::is_directory(folder, error)) return {};
+  if (auto made = prepare_folder(folder); !made) return made;
+  if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST)
+    return fail(Errc::failed_precondition,
+                folder.string() + ": cannot be made: " + std::strerror(errno));
+  return {};
+}
+
+// For the owner's eyes only; SQLite gives its other files the mode of this one.
+Result<> prepare_file(const fs::path& file) {
+  const int descriptor = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  const bool fine = descriptor >= 0 && ::fchmod(descriptor, 0600) == 0;
+  const int error = errno;
+  if (descriptor >= 0) ::close(descriptor);
+  if (!fine)
+    return fail(Errc::failed_precondition,
+                file.string() + ": cannot be opened: " + std::strerror(error));
+  for (const auto* ending : {"-wal", "-shm"}) (void)::chmod(beside(file, ending).c_str(), 0600);
+  return {};
+}
+
+bool is_database(const fs::path& file) {
+  constexpr std::string_view kMagic("SQLite format 3\0", 16);
+  std::string head(kMagic.size(), '\0');
+  std::ifstream stream(file, std::ios::binary);
+  stream.read(head.data(), static_cast<std::streamsize>(head.size()));
+  return stream.gcount() == 0 || head == kMagic;
+}
+
+struct Writer {
+  std::unique_ptr<Database> database;
+  std::uint64_t epoch = 0;
+};
+
+Result<Writer> begin_writing(std::unique_ptr<Database>& database, const SqliteOptions& options,
+                             const Logger& log) {
+  {
+    Query mode(*database, "PRAGMA journal_mode = WAL");
+    const bool row = mode.next();
+    if (auto status = mode.status(); !status) return std::unexpected(status.error());
+    if (!row || mode.view(0) != "wal")
+      return fail(Errc::failed_precondition,
+                  "its file system cannot hold a database with a write-ahead log");
+  }
+  if (auto done = database->script("PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY; "
+                                   "PRAGMA cache_size = -8000; PRAGMA cell_size_check = ON; "
+                                   "PRAGMA journal_size_limit = 67108864");
+      !done)
+    return std::unexpected(done.error());
+  std::error_code ignored;
+  if (fs::file_size(options.path, ignored) <= kSmallFile) {
+    Query check(*database, "PRAGMA quick_check(1)");
+    const bool row = check.next();
+    if (auto status = check.status(); !status) return std::unexpected(status.error());
+    if (!row || check.view(0) != "ok") {
+      database->mark_damaged();
+      return fail(Errc::unavailable, check.text(0));
+    }
+  }
+  if (auto done = migrate(*database, options.path, migrations(), log); !done)
+    return std::unexpected(done.error());
+  if (options.max_pages != 0)
+    if (auto done =
+            database->script(fmt::format("PRAGMA max_page_count = {}", options.max_pages).c_str());
+        !done)
+      return std::unexpected(done.error());
+  auto epoch = one(
+      Query(*database, sql::kNextEpoch), [](const Query& row) { return row.number(0); }, "host");
+  if (!epoch) return std::unexpected(epoch.error());
+  return Writer{std::move(database), *epoch};
+}
+
+// Moves the file and what belongs to it out of the way, under a name that is free.
+Result<> set_aside(const fs::path& file, std::string_view why, const Logger& log) {
+  const auto now =
+      std::chrono::time_point_cast<std::chrono::seconds>(std::chrono::system_clock::now());
+  auto aside = beside(file, fmt::format(".corrupt-{:%Y%m%dT%H%M%SZ}", fmt::gmtime(now)));
+  std::error_code error;
+  for (int n = 2; fs::exists(aside, error); ++n)
+    aside = beside(file, fmt::format(".corrupt-{:%Y%m%dT%H%M%SZ}-{}", fmt::gmtime(now), n));
+  for (const auto* ending : {"-wal", "-shm", "-journal", ""}) {
+    const auto from = beside(file, ending);
+    if (!fs::exists(from, error)) continue;
+    fs::rename(from, beside(aside, ending), error);
+    if (error)
+      return fail(Errc::failed_precondition,
+                  fmt::format("{} is damaged ({}) and cannot be set aside: {}", file.string(), why,
+                              error.message()));
+  }
+  log.error(
+      "store is damaged and was set aside, a new and empty one is begun file={} kept_as={} "
+      "reason={}",
+      file.string(), aside.string(), why);
+  return {};
+}
+
+Result<Writer> open_writer(const SqliteOptions& options, const Logger& log) {
+  for (const bool again : {false, true}) {
+    if (auto prepared = prepare_file(options.path); !prepared)
+      return std::unexpected(prepared.error());
+    std::string why = "it is not an SQLite database";
+    if (is_database(options.path)) {
+      auto database = Database::open(options.path);
+      if (!database) return std::unexpected(database.error());
+      auto writer = begin_writing(*database, options, log);
+      if (writer) return writer;
+      if (again || !(*database)->damaged())
+        return fail(writer.error().code == Errc::unavailable ? Errc::failed_precondition
+                                                             : writer.error().code,
+                    options.path.string() + ": " + writer.error().message);
+      why = writer.error().message;
+    }
+    if (auto moved = set_aside(options.path, why, log); !moved)
+      return std::unexpected(moved.error());
+  }
+  return fail(Errc::internal, options.path.string() + ": a new store cannot be begun");
+}
+
+Result<std::unique_ptr<Database>> open_reader(const fs::path& file) {
+  auto database = Database::open(file);
+  if (!database) return database;
+  if (auto done = (*database)->script("PRAGMA query_only = ON; PRAGMA temp_store = MEMORY; "
+                                      "PRAGMA cache_size = -4000; PRAGMA cell_size_check = ON");
+      !done)
+    return std::unexpected(done.error());
+  return database;
+}
+
+// ---------------------------------------------------------------- the store
+
+class SqliteStore final : public Store {
+ public:
+  SqliteStore(Loop& loop, FileLock lock, Writer writer, std::unique_ptr<Database> reader,
+              Logger log)
+      : loop_(loop),
+        log_(std::move(log)),
+        lock_(std::move(lock)),
+        epoch_(writer.epoch),
+        writer_(std::move(writer.database)),
+        reader_(std::move(reader)) {
+    writing_.start([this](Jobs jobs) { commit(std::move(jobs)); });
+    reading_.start([this](Jobs jobs) { read(std::move(jobs)); });
+  }
+  ~SqliteStore() override { close(); }
+
+  std::uint64_t epoch() const override { return epoch_; }
+
+  void write(std::vector<Write> writes, Done<> done) override {
+    change<void>(
+        [writes = std::move(writes)](Database& database) -> Result<> {
+          for (const Write& write : writes) {
+            auto applied =
+                std::visit([&](const auto& change) { return apply(database, change); }, write);
+            if (!applied) return applied;
+          }
+          return {};
+        },
+        std::move(done));
+  }
+
+  void session(std::string id, Done<Session> done) override {
+    look<Session>(
+        [id = std::move(id)](Database& database) {
+          return one(Query(database, sql::kSession, id), session_of, "session");
+        },
+        std::move(done));
+  }
+
+  void session_by_key(std::string owner, std::string create_key, Done<Session> done) override {
+    look<Session>(
+        [owner = std::move(owner), key = std::move(create_key)](Database& database) {
+          return one(Query(database, sql::kSessionByKey, owner, key), session_of, "session");
+        },
+        std::move(done));
+  }
+
+  void sessions(SessionQuery query, Done<SessionPage> done) override {
+    look<SessionPage>([query = std::move(query)](
+                          Database& database) { return page_of_sessions(database, query); },
+                      std::move(done));
+  }
+
+  void entries(std::string session_id, std::uint64_t before, std::uint32_t limit,
+               std::size_t max_bytes, Done<EntryPage> done) override {
+    look<EntryPage>(
+        [=, id = std::move(session_id)](Database& database) {
+          return page_of_entries(database, id, before, limit, max_bytes);
+        },
+        std::move(done));
+  }
+
+  void turn_by_key(std::string session_id, std::string key, Done<Turn> done) override {
+    look<Turn>(
+        [id = std::move(session_id), key = std::move(key)](Database& database) {
+          return one(Query(database, sql::kTurnByKey, id, key), turn_of, "turn");
+        },
+        std::move(done));
+  }
+
+  void turn(std::string session_id, std::uint64_t number, Done<Turn> done) override {
+    look<Turn>(
+        [id = std::move(session_id), number](Database& database) {
+          return one(Query(database, sql::kTurn, id, number), turn_of, "turn");
+        },
+        std::move(done));
+  }
+
+  void open_turns(std::string session_id, Done<std::vector<Turn>> done) override {
+    look<std::vector<Turn>>(
+        [id = std::move(session_id)](Database& database) {
+          return id.empty() ? all(Query(database, sql::kOpenTurns), turn_of)
+                            : all(Query(database, sql::kOpenTurnsOfSession, id), turn_of);
+        },
+        std::move(done));
+  }
+
+  void audit(std::string session_id, std::uint32_t limit,
+             Done<std::vector<AuditRecord>> done) override {
+    look<std::vector<AuditRecord>>(
+        [id = std::move(session_id), limit](Database& database) {
+          auto records = id.empty() ? all(Query(database, sql::kAuditOfAll, limit), audit_of)
+                                    : all(Query(database, sql::kAudit, id, limit), audit_of);
+          if (records) std::ranges::reverse(*records);
+          return records;
+        },
+        std::move(done));
+  }
+
+  void counts(Done<Counts> done) override {
+    look<Counts>(
+        [](Database& database) {
+          return one(
+              Query(database, sql::kCounts),
+              [](const Query& row) { return Counts{row.number(0), row.number(1)}; }, "host");
+        },
+        std::move(done));
+  }
+
+  void get_document(std::string space, std::string key, Done<Document> done) override {
+    look<Document>(
+        [space = std::move(space), key = std::move(key)](Database& database) {
+          return one(Query(database, sql::kDocument, space, key), document_of, "document");
+        },
+        std::move(done));
+  }
+
+  void put_document(std::string space, std::string key, std::string value, std::uint64_t version,
+                    Done<std::uint64_t> done) override {
+    change<std::uint64_t>(
+        [space = std::move(space), key = std::move(key), value = std::move(value),
+         version](Database& database) -> Result<std::uint64_t> {
+          const auto present = expect_version(database, space, key, version);
+          if (!present) return present;
+          const std::uint64_t next = *present + 1;
+          auto put = database.execute(sql::kPutDocument, space, key, next, value);
+          if (!put) return std::unexpected(put.error());
+          return next;
+        },
+        std::move(done));
+  }
+
+  void remove_document(std::string space, std::string key, std::uint64_t version,
+                       Done<> done) override {
+    change<void>(
+        [space = std::move(space), key = std::move(key), version](Database& database) -> Result<> {
+          if (auto present = expect_version(database, space, key, version); !present)
+            return std::unexpected(present.error());
+          auto removed = database.execute(sql::kRemoveDocument, space, key);
+          if (!removed) return std::unexpected(removed.error());
+          return {};
+        },
+        std::move(done));
+  }
+
+  void scan_documents(std::string space, std::string from, std::string to, std::uint32_t limit,
+                      Done<DocumentPage> done) override {
+    look<DocumentPage>(
+        [space = std::move(space), from = std::move(from), to = std::move(to),
+         limit = std::max(limit, 1U)](Database& database) -> Result<DocumentPage> {
+          auto found =
+              all(Query(database, sql::kScanDocuments, space, from, to, std::uint64_t{limit} + 1),
+                  document_of);
+          if (!found) return std::unexpected(found.error());
+          DocumentPage page{std::move(*found), false};
+          if (page.documents.size() > limit) {
+            page.documents.resize(limit);
+            page.more = true;
+          }
+          return page;
+        },
+        std::move(done));
+  }
+
+  void add_memory(std::string owner, Memory memory, Done<Memory> done) override {
+    change<Memory>([owner = std::move(owner), memory = std::move(memory)](
+                       Database& database) { return add(database, owner, memory); },
+                   std::move(done));
+  }
+
+  void find_memories(std::string owner, std::string query, std::uint32_t limit,
+                     Done<std::vector<Memory>> done) override {
+    look<std::vector<Memory>>(
+        [owner = std::move(owner), query = std::move(query), limit](Database& database) {
+          return search(database, owner, query, limit);
+        },
+        std::move(done));
+  }
+
+  void work_log(std::string owner, Done<std::string> done) override {
+    look<std::string>(
+        [owner = std::move(owner)](Database& database) -> Result<std::string> {
+          auto found = one(
+              Query(database, sql::kMemoryOwner, owner),
+              [](const Query& row) { return row.text(2); }, "owner");
+          if (!found && found.error().code == Errc::not_found) return "[]";
+          return found;
+        },
+        std::move(done));
+  }
+
+  void set_work_log(std::string owner, std::string items, Done<> done) override {
+    change<void>(
+        [owner = std::move(owner), items = std::move(items)](Database& database) -> Result<> {
+          auto set = database.execute(sql::kSetWorkLog, owner, items);
+          if (!set) return std::unexpected(set.error());
+          return {};
+        },
+        std::move(done));
+  }
+
+  void close() override {
+    const std::lock_guard lock(closing_);
+    reading_.finish();
+    writing_.finish();
+    if (!writer_) return;
+    reader_.reset();
+    if (auto done = writer_->checkpoint(true); !done)
+      log_.warn("store could not be checkpointed at the end reason={}", done.error().message);
+    writer_.reset();
+    lock_.reset();
+  }
+
+ private:
+  template <class T, class Work>
+  void change(Work work, Done<T> done) {
+    push<T>(writing_, std::move(work), std::move(done));
+  }
+  template <class T, class Work>
+  void look(Work work, Done<T> done) {
+    push<T>(reading_, std::move(work), std::move(done));
+  }
+  template <class T, class Work>
+  void push(Lane& lane, Work work, Done<T> done) {
+    std::unique_ptr<Job> job =
+        std::make_unique<Call<T, Work>>(loop_, std::move(work), std::move(done));
+    if (lane.push(job)) return;
+    job->fail(closed());
+    loop_.post([job = std::move(job)] { job->answer(); });
+  }
+
+  // The present version, 0 for none; conflict when it is not the expected one.
+  static Result<std::uint64_t> expect_version(Database& database, const std::string& space,
+                                              const std::string& key, std::uint64_t version) {
+    auto present = one(
+        Query(database, sql::kDocument, space, key), [](const Query& row) { return row.number(1); },
+        "document");
+    if (!present && present.error().code == Errc::not_found) present = 0;
+    if (present && version != kAnyVersion && *present != version)
+      return fail(Errc::conflict,
+                  fmt::format("'{}' is at version {}, not {}", key, *present, version));
+    return present;
+  }
+
+  // [reading thread]
+  void read(Jobs jobs) {
+    for (auto& job : jobs) {
+      // One snapshot for all that the job asks.
+      const auto begun = reader_->execute("BEGIN");
+      if (!begun)
+        job->fail(begun.error());
+      else
+        job->run(*reader_);
+      if (reader_->in_transaction()) (void)reader_->execute("COMMIT");
+      if (reader_->damaged() && !reader_damaged_) {
+        reader_damaged_ = true;
+        log_.error("store is damaged reason={}", job->status().error().message);
+      }
+      loop_.post([job = std::move(job)] { job->answer(); });
+    }
+  }
+
+  // [writing thread]
+  void commit(Jobs jobs) {
+    std::span<std::unique_ptr<Job>> rest(jobs);
+    while (!rest.empty()) rest = rest.subspan(transaction(rest));
+    loop_.post([jobs = std::move(jobs)] {
+      for (const auto& job : jobs) job->answer();
+    });
+    checkpoint();
+  }
+
+  // One transaction of as many jobs as can share it; how many it settled. [writing thread]
+  std::size_t transaction(std::span<std::unique_ptr<Job>> jobs) {
+    if (auto begun = writer_->execute("BEGIN IMMEDIATE"); !begun) {
+      refuse(jobs, begun.error());
+      return jobs.size();
+    }
+    for (std::size_t i = 0; i < jobs.size(); ++i) {
+      // So that one caller's failure undoes its own changes only.
+      auto saved = writer_->execute("SAVEPOINT job");
+      if (!saved)
+        jobs[i]->fail(saved.error());
+      else if (jobs[i]->run(*writer_))
+        saved = writer_->execute("RELEASE job");
+      if (jobs[i]->status() && saved) continue;
+      if (!saved) jobs[i]->fail(saved.error());
+      const Error error = jobs[i]->status().error();
+      if (error.code == Errc::unavailable) failing(error);
+      if (!writer_->in_transaction()) {  // SQLite took everything back
+        refuse(jobs.first(i), error);
+        return i + 1;
+      }
+      (void)writer_->execute("ROLLBACK TO job");
+      (void)writer_->execute("RELEASE job");
+    }
+    if (auto committed = writer_->execute("COMMIT"); !committed) {
+      if (writer_->in_transaction()) (void)writer_->execute("ROLLBACK");
+      refuse(jobs, committed.error());
+    } else if (failing_ &&
+               std::ranges::any_of(jobs, [](auto& job) { return job->status().has_value(); })) {
+      failing_ = false;
+      log_.info("store takes changes again");
+    }
+    return jobs.size();
+  }
+
+  void refuse(std::span<std::unique_ptr<Job>> jobs, const Error& error) {
+    failing(error);
+    for (auto& job : jobs) job->fail(error);
+  }
+
+  void failing(const Error& error) {
+    if (!std::exchange(failing_, true))
+      log_.error("store takes no changes reason={}", error.message);
+  }
+
+  // After the answers, so that nobody waits for it but those who come meanwhile. [writing thread]
+  void checkpoint() {
+    const int pages = writer_->log_pages();
+    if (pages < checked_pages_) checked_pages_ = 0;  // the log began anew
+    if (pages - checked_pages_ < kCheckpointPages) return;
+    checked_pages_ = pages;
+    auto done = writer_->checkpoint(pages >= kLongLogPages);
+    if (!done && done.error().code != Errc::unavailable)
+      log_.error("store cannot be checkpointed reason={}", done.error().message);
+  }
+
+  Loop& loop_;
+  const Logger log_;
+  std::optional<FileLock> lock_;
+  const std::uint64_t epoch_;
+  std::unique_ptr<Database> writer_;  // of the writing thread, while it runs
+  std::unique_ptr<Database> reader_;  // of the reading thread
+  bool failing_ = false;
+  bool reader_damaged_ = false;
+  int checked_pages_ = 0;
+  std::mutex closing_;
+  Lane writing_;
+  Lane reading_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Store>> open_sqlite(Loop& loop, SqliteOptions options, Logger log) {
+  if (auto prepared = prepare_folder(options.path); !prepared)
+    return std::unexpected(prepared.error());
+  auto lock = FileLock::take(options.path);
+  if (!lock) return std::unexpected(lock.error());
+  auto writer = open_writer(options, log);
+  if (!writer) return std::unexpected(writer.error());
+  auto reader = open_reader(options.path);
+  if (!reader) return std::unexpected(reader.error());
+  return std::make_unique<SqliteStore>(loop, std::move(*lock), std::move(*writer),
+                                       std::move(*reader), std::move(log));
+}
+
+}  // namespace viaduct::store
