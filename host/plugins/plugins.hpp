@@ -8,13 +8,17 @@
 #include "host/config/config.hpp"
 #include "host/error.hpp"
 #include "host/http/server.hpp"
+#include "host/loop.hpp"
 #include "host/memory/memory.hpp"
 #include "host/sessions/sessions.hpp"
 #include "host/store/store.hpp"
+#include "host/telemetry/log.hpp"
+#include "host/telemetry/metrics.hpp"
 
+#include <chrono>
 #include <functional>
-#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,10 +32,10 @@ struct PluginInfo {
   bool is_surface = false;
   bool concurrent = false;
   int abi_major = 0, abi_minor = 0;
+  const viaduct_plugin* descriptor = nullptr;  // valid for good: libraries are never unloaded
 };
 
-// Finds and checks plugin files. Libraries are never unloaded; a file is loaded once. [any-thread,
-// one at a time]
+// Finds and checks plugin files. Libraries are never unloaded; a file is loaded once. [any-thread]
 class Loader {
  public:
   // `executable` is this program, which the preflight starts as a child (`viaduct preflight
@@ -39,8 +43,9 @@ class Loader {
   explicit Loader(std::string executable);
   ~Loader();
 
-  // The first NAME.so in the folders, preflighted, loaded and checked. Errors name the file, and
-  // both versions where they differ.
+  // The first NAME.so in the folders, preflighted (together with its neighbours), loaded and
+  // checked. Errors name the file, and both versions where they differ. Blocks: up to 10 s for a
+  // file that hangs while it is loaded.
   Result<PluginInfo> find(const std::string& name, const std::vector<std::string>& folders);
   // Preflights many at once: one child for all. Results are kept by inode and time of change.
   void preflight(const std::vector<std::string>& files);
@@ -54,7 +59,6 @@ class Loader {
   bool replaced(const std::string& name) const;
 
  private:
-  friend class Plugins;
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
@@ -80,10 +84,20 @@ struct InstanceStatus {
   std::optional<Error> error;
 };
 
+// How long an instance may take.
+struct Deadlines {
+  std::chrono::milliseconds start{30'000};  // create, start, reload
+  std::chrono::milliseconds stop{10'000};   // in apply(); stop() has its own limit
+  std::chrono::milliseconds health{2'000};
+};
+
 class Plugins {
  public:
-  Plugins(Loader& loader, Services services);
+  Plugins(Loader& loader, Services services, Deadlines deadlines = {});
+  // Instances that still run are abandoned: call stop() first.
   ~Plugins();
+  Plugins(const Plugins&) = delete;
+  Plugins& operator=(const Plugins&) = delete;
 
   // Brings the running instances to what the configuration says: new ones are created and started
   // (backends before surfaces), changed ones reloaded or restarted, removed ones stopped (surfaces
@@ -92,6 +106,9 @@ class Plugins {
   void apply(const config::Config& config, Done<> done);
 
   std::vector<InstanceStatus> status() const;
+  // Instances that were abandoned: their threads may still be in the plugin, so that the process
+  // has to leave by _exit.
+  std::size_t abandoned() const;
   // Calls the instance's viaduct.tool/1 (unsupported without one).
   void tool_run(const std::string& instance, std::vector<std::string> arguments,
                 Done<std::string> done);
@@ -103,7 +120,7 @@ class Plugins {
 
  private:
   struct Impl;
-  std::unique_ptr<Impl> impl_;
+  std::shared_ptr<Impl> impl_;
 };
 
 // `viaduct preflight FILE…`: loads each file, printing one line "ok FILE" or "error FILE: why" for
