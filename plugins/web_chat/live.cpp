@@ -473,8 +473,7 @@ void Live::unfollow(Connection& connection) {
 Flow Live::change(std::uint64_t subscription, const Change& change) {
   const auto at = by_subscription_.find(subscription);
   Connection* connection = at == by_subscription_.end() ? nullptr : find(at->second);
-  if (connection == nullptr) return Flow::kGone;
-  if (change.json.size() < 2) return Flow::kOk;
+  if (connection == nullptr || change.json.size() < 2) return Flow::kOk;
   if (connection->blocked || !connection->outbox.empty()) {
     connection->held = true;
     return Flow::kBusy;
@@ -492,7 +491,7 @@ Flow Live::change(std::uint64_t subscription, const Change& change) {
   if (change.is_live) connection->live = true;
   if (connection->live && change.is_entry && says_session_dead(change.json))
     people_.clear(connection->who, connection->session, "dead", nullptr);
-  return flow;
+  return Flow::kOk;  // also when the page has gone: closed() follows
 }
 
 void Live::unsubscribed(std::uint64_t subscription, const Status& why) {
