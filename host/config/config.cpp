@@ -433,7 +433,13 @@ class Reader {
         plugin.facts = options_.find_plugin(name, config_.plugin_path, plugin.why);
       else
         plugin.facts = PluginFacts{"{}", is_surface};
-      if (plugin.facts) plugin.fault = schema_fault(plugin.facts->schema);
+      if (plugin.facts) {
+        auto schema = prepare_schema(plugin.facts->schema);
+        if (schema)
+          plugin.facts->schema = std::move(*schema);
+        else
+          plugin.fault = schema.error().message;
+      }
       found = plugins_.emplace(name, std::move(plugin)).first;
     }
     const Found& plugin = found->second;

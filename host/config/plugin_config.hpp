@@ -5,9 +5,10 @@
 // maxItems, uniqueItems, minimum, maximum, exclusiveMinimum and exclusiveMaximum (true or false, as
 // in draft 4), multipleOf, minLength, maxLength, pattern, minProperties, maxProperties, oneOf,
 // anyOf, allOf, not; and, without effect, title, description, default, examples, $schema, id,
-// $comment. Patterns know ( ) | ? * + {n,m} . [ ] ^ $ and \ before one of these, \n, \r, \t, \f,
-// \v; neither \d, \w, \s, \b nor look-ahead. A schema that uses anything else ($ref, const, format,
-// if …) is refused, so that nothing looks checked that is not.
+// $comment. {"$ref": "#/definitions/name"} stands for what `definitions` of the whole schema has by
+// that name. Patterns know ( ) | ? * + {n,m} . [ ] ^ $ and \ before one of these, \n, \r, \t, \f,
+// \v; neither \d, \w, \s, \b nor look-ahead. A schema that uses anything else (const, format, if …)
+// is refused, so that nothing looks checked that is not.
 #pragma once
 
 #include "host/config/config.hpp"
@@ -18,13 +19,13 @@
 
 namespace viaduct::config {
 
-// What is wrong with a schema itself; empty: nothing.
-std::string schema_fault(const std::string& schema);
+// The schema with what it refers to put in place; the error says what is wrong with it.
+Result<std::string> prepare_schema(const std::string& schema);
 
 // Checks `node` (null: there is no `config:`, which is reported at `line` and `column`), reports
 // every error, adds what the configuration consists of to `origins` below `path`, and returns it as
-// JSON with sorted keys. The schema has no fault. Scalars are typed by YAML's core schema; what
-// came from a reference is a string unless the schema wants something else there.
+// JSON with sorted keys. The schema comes from prepare_schema(). Scalars are typed by YAML's core
+// schema; what came from a reference is a string unless the schema wants something else there.
 std::string check_plugin_config(const Node* node, int line, int column, const std::string& schema,
                                 const std::string& path, const std::string& file, Report& report,
                                 std::vector<Origin>& origins);

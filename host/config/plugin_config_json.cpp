@@ -3,6 +3,10 @@
 #include "host/config/values.hpp"
 
 #include <fmt/format.h>
+
+#include <stdexcept>
+// A pattern or a schema that RapidJSON did not foresee must not end the process.
+#define RAPIDJSON_ASSERT(x) ((x) ? static_cast<void>(0) : throw std::logic_error("RapidJSON: " #x))
 #include <rapidjson/document.h>
 #include <rapidjson/internal/regex.h>
 #include <rapidjson/schema.h>
@@ -75,9 +79,12 @@ std::string pattern_fault(const std::string& pattern) {
         std::string_view("^$|()?*+.[]{}\\fnrtv").find(pattern[at]) == std::string_view::npos)
       return fmt::format("the pattern {} uses an escape that is not supported", in_quotes(pattern));
   }
-  if (!rapidjson::internal::GenericRegex<rapidjson::UTF8<>>(pattern.c_str()).IsValid())
-    return fmt::format("the pattern {} cannot be read", in_quotes(pattern));
-  return {};
+  bool fine = false;
+  try {
+    fine = rapidjson::internal::GenericRegex<rapidjson::UTF8<>>(pattern.c_str()).IsValid();
+  } catch (const std::logic_error&) {
+  }
+  return fine ? "" : fmt::format("the pattern {} cannot be read", in_quotes(pattern));
 }
 
 std::string fault_at(const json& schema, const std::string& path);
@@ -143,6 +150,40 @@ std::string fault_at(const json& schema, const std::string& path) {
       return fmt::format("{}/{} is not a keyword that Viaduct checks", path, in_quotes(keyword));
     if (auto fault = keyword_fault(keyword, value, path + "/" + keyword); !fault.empty())
       return fault;
+  }
+  return {};
+}
+
+// Puts what a schema refers to in its place; an error in words.
+std::string expand(json& schema, const json& definitions, int depth) {
+  if (depth > 40) return "its definitions refer to themselves, or it is nested too deeply";
+  if (schema.is_array()) {
+    for (json& item : schema)
+      if (auto fault = expand(item, definitions, depth + 1); !fault.empty()) return fault;
+  }
+  if (!schema.is_object()) return {};
+  if (const auto reference = schema.find("$ref");
+      reference != schema.end() && reference->is_string()) {
+    constexpr std::string_view kPrefix = "#/definitions/";
+    const auto path = reference->get<std::string>();
+    if (!path.starts_with(kPrefix) || !definitions.contains(path.substr(kPrefix.size())))
+      return fmt::format("\"$ref\" cannot be {}; expected #/definitions/… and a name that is there",
+                         in_quotes(path));
+    json target = definitions[path.substr(kPrefix.size())];
+    if (!target.is_object()) return fmt::format("{} must be a schema, which is an object", path);
+    for (const char* note : {"title", "description", "default"})
+      if (schema.contains(note)) target[note] = schema[note];
+    schema = std::move(target);
+    return expand(schema, definitions, depth + 1);
+  }
+  for (auto& [key, value] : schema.items()) {
+    if (key == "enum" || key == "default" || key == "examples") continue;
+    if (key == "properties" && value.is_object()) {  // whose keys are no keywords
+      for (json& property : value)
+        if (auto fault = expand(property, definitions, depth + 1); !fault.empty()) return fault;
+      continue;
+    }
+    if (auto fault = expand(value, definitions, depth + 1); !fault.empty()) return fault;
   }
   return {};
 }
@@ -444,10 +485,20 @@ class Checker {
 
 }  // namespace
 
-std::string schema_fault(const std::string& schema) {
-  const json parsed = json::parse(schema, nullptr, /*allow_exceptions=*/false);
-  if (parsed.is_discarded()) return "it is not JSON";
-  return fault_at(parsed, "");
+Result<std::string> prepare_schema(const std::string& schema) {
+  json parsed = json::parse(schema, nullptr, /*allow_exceptions=*/false);
+  if (parsed.is_discarded()) return fail(Errc::invalid_argument, "it is not JSON");
+  json definitions = json::object();
+  if (parsed.is_object() && parsed.contains("definitions")) {
+    definitions = parsed["definitions"];
+    parsed.erase("definitions");
+    if (!definitions.is_object())
+      return fail(Errc::invalid_argument, "/definitions must be an object");
+  }
+  std::string fault = expand(parsed, definitions, 0);
+  if (fault.empty()) fault = fault_at(parsed, "");
+  if (!fault.empty()) return fail(Errc::invalid_argument, std::move(fault));
+  return parsed.dump();
 }
 
 std::string check_plugin_config(const Node* node, int line, int column, const std::string& schema,

@@ -1,4 +1,5 @@
 #include "host/config/config.hpp"
+#include "host/config/plugin_config.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -68,8 +69,9 @@ Json instances(const std::map<std::string, PluginFacts>& plugins, bool surfaces)
   for (const auto& [name, facts] : plugins) {
     if (facts.is_surface != surfaces) continue;
     names.push_back(name);
-    Json schema = Json::parse(facts.schema, nullptr, /*allow_exceptions=*/false);
-    if (schema.is_discarded()) continue;
+    const auto prepared = prepare_schema(facts.schema);
+    if (!prepared) continue;
+    Json schema = Json::parse(*prepared);
     rules.push_back(
         {{"if", {{"properties", {{"plugin", {{"const", name}}}}}, {"required", {"plugin"}}}},
          {"then", {{"properties", {{"config", std::move(schema)}}}}}});

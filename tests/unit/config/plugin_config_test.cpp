@@ -1,0 +1,219 @@
+// RapidJSON ignores many a keyword without a word: each one that schemas may use is shown to be
+// enforced.
+#include "host/config/plugin_config.hpp"
+
+#include "fixture.hpp"
+
+#include <gmock/gmock.h>
+
+namespace viaduct::config {
+namespace {
+
+using testing::HasSubstr;
+
+struct Keyword {
+  const char* name;
+  const char* schema;  // of the key "x"
+  const char* good;    // YAML
+  const char* bad;
+  const char* error;
+};
+void PrintTo(const Keyword& c, std::ostream* out) {
+  *out << c.name;
+}
+
+class KeywordTest : public ConfigFixture, public testing::WithParamInterface<Keyword> {
+ protected:
+  std::string check(const char* value) {
+    plugins_["odd"] = {
+        std::string(R"({"type": "object", "properties": {"x": )") + GetParam().schema + "}}",
+        false};
+    return errors(std::string("backends:\n  a:\n    plugin: odd\n    config:\n      x: ") + value +
+                  "\n");
+  }
+};
+
+TEST_P(KeywordTest, IsEnforced) {
+  EXPECT_EQ(check(GetParam().good), "");
+  EXPECT_EQ(check(GetParam().bad), std::string(GetParam().error) + "\n");
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    PluginConfig, KeywordTest,
+    testing::Values(
+        Keyword{"TypeString", R"({"type": "string"})", "a", "[]",
+                "5:10: x must be a string, not a list"},
+        Keyword{"TypeStringUnquotedNumber", R"({"type": "string"})", "\"5\"", "5",
+                "5:10: x must be a string, not \"5\""},
+        Keyword{"TypeInteger", R"({"type": "integer"})", "-3", "3.5",
+                "5:10: x must be a whole number, not \"3.5\""},
+        Keyword{"TypeIntegerQuoted", R"({"type": "integer"})", "0x10", "'3'",
+                "5:10: x must be a whole number, not the string \"3\""},
+        Keyword{"TypeNumber", R"({"type": "number"})", "3", "a",
+                "5:10: x must be a number, not the string \"a\""},
+        Keyword{"TypeBoolean", R"({"type": "boolean"})", "true", "yes",
+                "5:10: x must be true or false, not the string \"yes\""},
+        Keyword{"TypeNull", R"({"type": ["null", "string"]})", "~", "1",
+                "5:10: x must be nothing or a string, not \"1\""},
+        Keyword{"TypeNotNull", R"({"type": "string"})", "a", "~",
+                "5:7: x must be a string, not nothing"},
+        Keyword{"TypeArray", R"({"type": "array"})", "[1, a]", "{}",
+                "5:10: x must be a list, not a map"},
+        Keyword{"TypeObject", R"({"type": "object"})", "{ a: 1 }", "a",
+                "5:10: x must be a map, not the string \"a\""},
+        Keyword{"Properties", R"({"properties": {"y": {"type": "string"}}})", "{ y: a, z: 1 }",
+                "{ y: 1 }", "5:15: x.y must be a string, not \"1\""},
+        Keyword{"Required", R"({"required": ["y"]})", "{ y: 1 }", "{ z: 1 }",
+                "5:10: \"y\" is missing in x"},
+        Keyword{"AdditionalPropertiesFalse",
+                R"({"properties": {"colour": {}}, "additionalProperties": false})", "{ colour: 1 }",
+                "{ color: 1 }", "5:12: unknown key \"color\" in x; did you mean \"colour\"?"},
+        Keyword{"AdditionalPropertiesSchema", R"({"additionalProperties": {"type": "string"}})",
+                "{ a: b }", "{ a: 1 }", "5:15: x.a must be a string, not \"1\""},
+        Keyword{"Enum", R"({"enum": ["always", "never"]})", "never", "nevr",
+                "5:10: x cannot be \"nevr\"; did you mean \"never\"?"},
+        Keyword{"EnumOfNumbers", R"({"enum": [1, 2]})", "2", "3",
+                "5:10: x cannot be \"3\"; expected one of \"1\", \"2\""},
+        Keyword{"Items", R"({"items": {"type": "string"}})", "[a, b]", "[a, 1]",
+                "5:14: x[1] must be a string, not \"1\""},
+        Keyword{"MinItems", R"({"minItems": 1})", "[1]", "[]", "5:10: x must not be empty"},
+        Keyword{"MaxItems", R"({"maxItems": 1})", "[1]", "[1, 2]",
+                "5:10: x must have at most 1 entries"},
+        Keyword{"UniqueItems", R"({"uniqueItems": true})", "[1, 2]", "[1, 1]",
+                "5:10: x has the same entry twice"},
+        Keyword{"Minimum", R"({"type": "integer", "minimum": 1})", "1", "0",
+                "5:10: x must be at least 1, not \"0\""},
+        Keyword{"MinimumOfNumber", R"({"type": "number", "minimum": 0.5})", "0.5", "0.4",
+                "5:10: x must be at least 0.5, not \"0.4\""},
+        Keyword{"ExclusiveMinimum", R"({"minimum": 1, "exclusiveMinimum": true})", "2", "1",
+                "5:10: x must be more than 1, not \"1\""},
+        Keyword{"Maximum", R"({"maximum": 10})", "10", "11",
+                "5:10: x must be at most 10, not \"11\""},
+        Keyword{"ExclusiveMaximum", R"({"maximum": 10, "exclusiveMaximum": true})", "9", "10",
+                "5:10: x must be less than 10, not \"10\""},
+        Keyword{"MultipleOf", R"({"multipleOf": 5})", "10", "11",
+                "5:10: x must be a multiple of 5, not \"11\""},
+        Keyword{"MinLength", R"({"minLength": 1})", "a", "\"\"", "5:10: x must not be empty"},
+        Keyword{"MinLengthCountsCharacters", R"({"minLength": 3})", "üüü", "üü",
+                "5:10: x must have at least 3 characters"},
+        Keyword{"MaxLength", R"({"maxLength": 3})", "üüü", "aaaa",
+                "5:10: x must have at most 3 characters"},
+        Keyword{
+            "Pattern", R"({"pattern": "^[a-z]+(-[0-9]{1,3})?$"})", "abc-12", "abc-1234",
+            "5:10: x cannot be \"abc-1234\"; expected a text that matches ^[a-z]+(-[0-9]{1,3})?$"},
+        Keyword{"PatternWithoutAnchors", R"({"pattern": "b+"})", "abbc", "ac",
+                "5:10: x cannot be \"ac\"; expected a text that matches b+"},
+        Keyword{"MinProperties", R"({"minProperties": 1})", "{ a: 1 }", "{}",
+                "5:10: x must not be empty"},
+        Keyword{"MaxProperties", R"({"maxProperties": 1})", "{ a: 1 }", "{ a: 1, b: 2 }",
+                "5:10: x must have at most 1 entries"},
+        Keyword{"AnyOf", R"({"anyOf": [{"type": "string"}, {"type": "integer"}]})", "5", "true",
+                "5:10: x cannot be \"true\"; expected a whole number or a string"},
+        Keyword{"AnyOfMeantOne",
+                R"({"anyOf": [{"type": "string"}, {"type": "object", "required": ["y"]}]})",
+                "{ y: 1 }", "{ z: 1 }", "5:10: \"y\" is missing in x"},
+        Keyword{"OneOf", R"({"oneOf": [{"minimum": 1}, {"maximum": 5}]})", "0", "3",
+                "5:10: x cannot be \"3\"; expected something else"},
+        Keyword{"AllOf", R"({"allOf": [{"minimum": 1}, {"maximum": 5}]})", "3", "6",
+                "5:10: x cannot be \"6\"; expected something else"},
+        Keyword{"Not", R"({"not": {"enum": ["a"]}})", "b", "a",
+                "5:10: x cannot be \"a\"; expected something else"},
+        Keyword{"Description", R"({"type": "integer", "description": "how many words"})", "1", "a",
+                "5:10: x must be a whole number, not the string \"a\" (how many words)"},
+        Keyword{"NumberThatJsonLacks", R"({"type": "number"})", "1e3", ".nan",
+                "5:10: x: \".nan\" is not a number that JSON has"}),
+    [](const auto& test) { return std::string(test.param.name); });
+
+TEST(PrepareSchema, FindsNothingWrongWithGoodSchemas) {
+  for (const char* schema :
+       {"{}", kMockSchema, kTitleSchema, kNothingSchema,
+        R"({"title": "t", "description": "d", "default": 1, "examples": [1], "$schema": "s"})",
+        R"({"type": ["string", "null"], "pattern": "^a\\.b\\\\$"})",
+        R"({"properties": {"const": {}, "$ref": {"type": "string"}}})"})
+    EXPECT_TRUE(prepare_schema(schema)) << schema;
+}
+
+struct BadSchema {
+  const char* name;
+  const char* schema;
+  const char* fault;
+};
+void PrintTo(const BadSchema& c, std::ostream* out) {
+  *out << c.name;
+}
+class BadSchemaTest : public testing::TestWithParam<BadSchema> {};
+
+TEST_P(BadSchemaTest, IsNamed) {
+  const auto prepared = prepare_schema(GetParam().schema);
+  ASSERT_FALSE(prepared);
+  EXPECT_THAT(prepared.error().message, HasSubstr(GetParam().fault));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    PrepareSchema, BadSchemaTest,
+    testing::Values(
+        BadSchema{"NotJson", "{", "not JSON"}, BadSchema{"Empty", "", "not JSON"},
+        BadSchema{"NotAnObject", "true", "must be a schema"},
+        BadSchema{"Const", R"({"const": 1})", "\"const\" is not a keyword"},
+        BadSchema{"Format", R"({"properties": {"a": {"format": "uri"}}})",
+                  "/properties/a/\"format\" is not a keyword"},
+        BadSchema{"Ref", R"({"items": {"$ref": "#"}})", "\"$ref\" cannot be"},
+        BadSchema{"Typo", R"({"anyOf": [{"typo": "string"}]})", "/anyOf/0/\"typo\""},
+        BadSchema{"Tuple", R"({"items": [{}]})", "/items must be a schema"},
+        BadSchema{"NumericExclusiveMinimum", R"({"exclusiveMinimum": 1})",
+                  "/exclusiveMinimum must be true or false"},
+        BadSchema{"UnknownType", R"({"type": "int"})", "/type must be"},
+        BadSchema{"EmptyEnum", R"({"enum": []})", "/enum must be"},
+        BadSchema{"RequiredIsTrue", R"({"required": true})", "/required must be"},
+        BadSchema{"NegativeCount", R"({"minLength": -1})", "/minLength must be a count"},
+        BadSchema{"DigitClass", R"({"pattern": "^\\d+$"})", "escape that is not supported"},
+        BadSchema{"LookAhead", R"s({"pattern": "(?=a)"})s", "not supported"},
+        BadSchema{"NonGreedy", R"({"pattern": "a+?"})", "not supported"},
+        BadSchema{"UnbalancedPattern", R"({"pattern": "(a"})", "cannot be read"},
+        BadSchema{"MultipleOfZero", R"({"multipleOf": 0})", "/multipleOf must be"}),
+    [](const auto& test) { return std::string(test.param.name); });
+
+TEST(PrepareSchema, PutsDefinitionsInTheirPlace) {
+  EXPECT_EQ(
+      prepare_schema(
+          R"({"definitions": {"a": {"type": "string"}, "b": {"items": {"$ref": "#/definitions/a"}}},
+              "properties": {"default": {"$ref": "#/definitions/b", "description": "d"}}})")
+          .value_or(""),
+      R"({"properties":{"default":{"description":"d","items":{"type":"string"}}}})");
+}
+
+TEST(PrepareSchema, RefusesDefinitionsThatReferToThemselves) {
+  const auto prepared = prepare_schema(
+      R"({"definitions": {"a": {"items": {"$ref": "#/definitions/a"}}}, "items": {"$ref": "#/definitions/a"}})");
+  ASSERT_FALSE(prepared);
+  EXPECT_THAT(prepared.error().message, HasSubstr("refer to themselves"));
+}
+
+using PluginConfig = ConfigFixture;
+
+TEST_F(PluginConfig, TypesPlainScalarsByTheCoreSchemaAndKeepsQuotedOnesText) {
+  plugins_["open"] = {"{}", false};
+  const Config config = good(
+      "backends: { a: { plugin: open, config: { i: 12, h: 0x1F, o: 0o17, p: +5, f: 1.5, t: true, "
+      "n: ~, "
+      "s: yes, q: \"12\", r: 'true', big: 18446744073709551615, v: 1.2.3 } } }\n");
+  EXPECT_EQ(config.backends[0].config,
+            R"({"big":18446744073709551615,"f":1.5,"h":31,"i":12,"n":null,"o":15,"p":5,"q":"12",)"
+            R"("r":"true","s":"yes","t":true,"v":"1.2.3"})");
+}
+
+TEST_F(PluginConfig, ReportsWhatIsMissingWhereThereIsNoConfig) {
+  plugins_["needy"] = {R"({"type": "object", "required": ["url"]})", false};
+  EXPECT_EQ(errors("backends:\n  a: { plugin: needy }\n"), "2:3: \"url\" is missing\n");
+}
+
+TEST_F(PluginConfig, KeepsTextOfSeveralLines) {
+  EXPECT_EQ(good("backends:\n  a:\n    plugin: mock\n    config:\n      record: |\n        a "
+                 "\"b\"\n        c\n")
+                .backends[0]
+                .config,
+            R"({"record":"a \"b\"\nc\n"})");
+}
+
+}  // namespace
+}  // namespace viaduct::config
