@@ -1,7 +1,7 @@
 # Builds a web page and embeds its files, plain and gzipped, into a target:
 #   viaduct_embed_page(web_chat PAGE_DIR page HEADER plugins/web_chat/page_files.hpp NAMESPACE viaduct::web_chat)
 # HEADER declares NAMESPACE::PageFile and NAMESPACE::page_files(), which the generated file defines. Without VIADUCT_WEB there are
-# no files.
+# no files. What PAGE_DIR/test holds is run by ctest.
 if(VIADUCT_WEB)
   find_program(VIADUCT_NODE NAMES node nodejs REQUIRED)
   find_program(VIADUCT_NPM npm REQUIRED)
@@ -13,6 +13,11 @@ if(VIADUCT_WEB)
       DEPENDS ${PROJECT_SOURCE_DIR}/package-lock.json ${PROJECT_SOURCE_DIR}/cmake/NpmInstall.cmake
       COMMENT "Installing npm packages" VERBATIM)
     add_custom_target(viaduct_npm DEPENDS ${VIADUCT_NPM_STAMP})
+    if(BUILD_TESTING)
+      add_test(NAME unit.page.types COMMAND ${VIADUCT_NODE} ${PROJECT_SOURCE_DIR}/node_modules/typescript/bin/tsc --noEmit
+               -p ${PROJECT_SOURCE_DIR})
+      set_tests_properties(unit.page.types PROPERTIES LABELS unit TIMEOUT 120)
+    endif()
   endif()
 endif()
 
@@ -28,6 +33,10 @@ function(viaduct_embed_page target)
       DEPENDS viaduct_npm ${VIADUCT_NPM_STAMP} ${PROJECT_SOURCE_DIR}/web/build.mjs
       DEPFILE ${out}/page.d
       COMMENT "Building the page of ${target}" VERBATIM)
+    if(BUILD_TESTING AND EXISTS ${ARG_PAGE_DIR}/test)
+      add_test(NAME unit.page.${target} COMMAND ${VIADUCT_NODE} ${PROJECT_SOURCE_DIR}/web/test.mjs ${ARG_PAGE_DIR})
+      set_tests_properties(unit.page.${target} PROPERTIES LABELS unit TIMEOUT 120)
+    endif()
   else()
     file(CONFIGURE OUTPUT ${out}/page.cpp @ONLY CONTENT
 "#include \"@ARG_HEADER@\"\nnamespace @ARG_NAMESPACE@ {\nstd::span<const PageFile> page_files() { return {}; }\n}\n")

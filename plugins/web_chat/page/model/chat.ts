@@ -267,10 +267,9 @@ export class Chat {
       fields.session = transcript.sessionId;
       fields.cursor = transcript.cursor;
     }
-    const reply = this.request("hello", fields);
-    this.greeting = this.lastId;
+    this.greeting = this.lastId + 1;
     try {
-      await reply;
+      await this.request("hello", fields);
     } catch (error) {
       const { code } = failureOf(error);
       if (code === kLost.code) return;

@@ -82,7 +82,7 @@ export class Connection {
       case "opened":
         if (status.is !== "connecting") return [];
         this.greeting = true;
-        return [{ do: "greet" }, { do: "set", timer: "deadline", ms: kOpenLimit }];
+        return [{ do: "set", timer: "deadline", ms: kOpenLimit }, { do: "greet" }];
       case "greeted":
         if (status.is !== "connecting") return [];
         this.status = { is: "open" };

@@ -102,6 +102,7 @@ export interface DeltaChange {
   entry: number;
   offset: number;
   text: string;
+  complete?: boolean;
 }
 export interface LiveChange {
   change: "live";

@@ -56,7 +56,7 @@ export function applyChange(transcript: Transcript, change: Change): Applied {
       const size = transcript.bytes.get(change.entry) ?? utf8Length(old.text);
       if (size !== change.offset) return { transcript, mismatch: true };
       const entries = transcript.entries.slice();
-      entries[at] = { ...old, text: old.text + change.text, seq: change.seq };
+      entries[at] = { ...old, text: old.text + change.text, seq: change.seq, complete: change.complete ?? false };
       const bytes = new Map(transcript.bytes).set(change.entry, size + utf8Length(change.text));
       return fine({ ...transcript, entries, bytes, cursor: moved(transcript, change) });
     }
