@@ -334,6 +334,7 @@ TEST_F(HttpApi, WritesAgainWhenSomebodyElseWroteMeanwhile) {
   const auto documents = host.documents();
   host.put_document(documents.begin()->first, R"({"session_id":"other"})");
   const std::string second = new_session();
+  ASSERT_FALSE(second.empty());
   EXPECT_EQ(host.get("/api/session").json()["session_id"].as_string(), second);
 }
 

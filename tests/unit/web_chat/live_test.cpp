@@ -561,6 +561,29 @@ TEST_F(Live, LooksAgainWhenTheCurrentSessionChangesDuringHello) {
   EXPECT_EQ(page.change("live")["session_id"].as_string(), second);
 }
 
+TEST_F(Live, KeepsTheCurrentSessionWhenAnotherIsEndedOrDies) {
+  const std::string other = new_session();
+  const std::string doomed = new_session();
+  const std::string session = new_session();
+  Page page(host);
+  page.hello();
+  EXPECT_TRUE(page.call(typed("end", "session_id", other))["result"]["ended"].as_bool());
+  host.sessions().kill(doomed);
+  EXPECT_EQ(code(page.send("x", "k1", doomed)), "session_dead");
+  EXPECT_EQ(host.get("/api/session").json()["session_id"].as_string(), session);
+}
+
+TEST_F(Live, SaysNothingOfTheCurrentSessionWhenItIsResumedAsItIs) {
+  const std::string session = new_session();
+  Page page(host);
+  page.hello();
+  EXPECT_EQ(page.call(typed("resume", "session_id", session))["result"]["context"].as_string(),
+            "live");
+  page.call(typed("ping"));
+  for (const Json& message : page.inbox) EXPECT_NE(message["type"].as_string(), "current");
+  EXPECT_EQ(host.sessions().count("subscribe"), 1U);
+}
+
 TEST_F(Live, LeavesNoSubscriptionBehind) {
   new_session();
   {
