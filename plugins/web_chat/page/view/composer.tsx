@@ -31,7 +31,7 @@ export function Composer({ chat, state, draft, onSent }: Props): JSX.Element {
     if (!box) return;
     box.style.height = "auto";
     box.style.height = `${box.scrollHeight + 2}px`;
-  }, [text]);
+  }, [text, connected]);
 
   const change = (value: string): void => {
     setText(value);

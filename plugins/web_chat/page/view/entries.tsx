@@ -260,15 +260,16 @@ function Permission({ entry, chat, running, again, chosen, failure, usable }: En
   const details = call ? format.pretty(call.rawInput) || format.toolText(call.content) : "";
   const title = data.title || (typeof call?.title === "string" ? call.title : "The agent asks for permission");
   const by = format.authorName(data.by);
+  const first = options.findIndex((option) => option.kind?.startsWith("allow"));
   let body: JSX.Element;
   if (data.status === "pending") {
     body = (
       <>
         <div class="buttons">
-          {options.map((option) => (
+          {options.map((option, at) => (
             <button
               type="button"
-              class={option.kind?.startsWith("allow") ? "primary" : ""}
+              class={at === first ? "primary" : ""}
               disabled={!usable || chosen !== undefined}
               aria-busy={chosen === option.optionId}
               onClick={() => void chat.answer(entry.entry, option.optionId)}

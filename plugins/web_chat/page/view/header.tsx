@@ -4,7 +4,7 @@ import { effectiveTheme, toggleTheme } from "../../../../web/theme.ts";
 import type { Chat } from "../model/chat.ts";
 import { runningTurn, type State } from "../model/state.ts";
 import * as format from "./format.ts";
-import { Gear, Logo, Moon, Panel, Sun } from "./icons.tsx";
+import { Logo, Moon, Panel, Sliders, Sun } from "./icons.tsx";
 
 export function Header({ state, panel, onPanel }: { state: State; panel: boolean; onPanel: () => void }): JSX.Element {
   const session = state.past ? null : state.transcript?.session;
@@ -25,7 +25,7 @@ export function Header({ state, panel, onPanel }: { state: State; panel: boolean
       </span>
       <ThemeButton />
       <a class="button plain icon" href="/apps/settings/" aria-label="Settings" title="Settings">
-        <Gear />
+        <Sliders />
       </a>
     </header>
   );

@@ -12,7 +12,7 @@ export const Logo = icon(<path d="M2 7h20M4 18v-4a3.5 3.5 0 0 1 7 0v4m2 0v-4a3.5
 export const Panel = icon(<><rect x="3" y="4" width="18" height="16" rx="2" /><path d="M9 4v16" /></>);
 export const Plus = icon(<path d="M12 5v14M5 12h14" />);
 export const Close = icon(<path d="M6 6l12 12M18 6 6 18" />);
-export const Gear = icon(<><circle cx="12" cy="12" r="3" /><path d="M12 3v3m0 12v3M3 12h3m12 0h3M5.6 5.6l2.1 2.1m8.6 8.6 2.1 2.1m0-12.8-2.1 2.1m-8.6 8.6-2.1 2.1" /></>);
+export const Sliders = icon(<><path d="M4 7h9m4 0h3M4 17h3m4 0h9" /><circle cx="15" cy="7" r="2" /><circle cx="9" cy="17" r="2" /></>);
 export const Moon = icon(<path d="M20 14.5A8 8 0 0 1 9.5 4a8 8 0 1 0 10.5 10.5z" />);
 export const Sun = icon(<><circle cx="12" cy="12" r="4" /><path d="M12 2v2m0 16v2M2 12h2m16 0h2M4.9 4.9l1.4 1.4m11.4 11.4 1.4 1.4m0-14.2-1.4 1.4M6.3 17.7l-1.4 1.4" /></>);
 export const Send = icon(<path d="M12 19V5m-6 6 6-6 6 6" />);

@@ -36,6 +36,8 @@ export function render(token: Token): DocumentFragment {
     ALLOWED_ATTR: kAttributes,
     ALLOW_DATA_ATTR: false,
     ALLOW_ARIA_ATTR: false,
+    // Without this their values would have to look like addresses.
+    ADD_URI_SAFE_ATTR: ["align", "start", "type", "checked", "disabled"],
     ALLOWED_URI_REGEXP: /^(?:https?:|mailto:|data:image\/)/i,
     RETURN_DOM_FRAGMENT: true,
   });

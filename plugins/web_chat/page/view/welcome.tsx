@@ -7,10 +7,10 @@ export function Welcome({ state }: { state: State }): JSX.Element {
   return (
     <div class="welcome">
       <span class="mark"><Logo /></span>
-      <h2>{state.agent?.mock ? "Try the chat" : "What can I do for you?"}</h2>
+      <h2>{state.agent?.mock ? "This is the mock backend" : "What can I do for you?"}</h2>
       <p class="muted">
         {state.agent?.mock
-          ? "Write anything: the mock answers at once, and everything around it is the real thing. Close this tab, restart the host: the conversation stays."
+          ? "No agent is connected: the mock only repeats what you write. Everything around it is real, so try it: close this tab or restart the host, and the conversation stays."
           : "Your first message starts a session. It goes on where you left it, also after a closed tab or a restart."}
       </p>
       {state.agent?.mock && <Connect surface={state.product.surface} />}
@@ -26,7 +26,7 @@ export function MockBanner({ state }: { state: State }): JSX.Element {
       <p>
         <Alert />
         <span>
-          <strong>This is the mock backend.</strong> <span class="wide-only">Its answers are made up by Viaduct; no agent is connected. </span>
+          <strong>This is the mock backend.</strong> <span class="wide-only">It repeats what you write; no agent is connected. </span>
           <button type="button" class="link" aria-expanded={open} onClick={() => setOpen(!open)}>
             {open ? "Close" : "Connect an agent"}
           </button>
@@ -41,11 +41,13 @@ function Connect({ surface }: { surface: string }): JSX.Element {
   const lines = [
     "backends:",
     "  agent:",
-    "    plugin: acp            # an agent that speaks ACP",
-    "    config: { command: [your-agent, --acp] }",
-    "",
+    "    plugin: acp",
+    "    config:",
+    "      command: [your-agent, --acp]",
     "surfaces:",
-    `  ${surface}: { plugin: web_chat, backend: agent }`,
+    `  ${surface}:`,
+    "    plugin: web_chat",
+    "    backend: agent",
   ];
   return (
     <div class="connect">
