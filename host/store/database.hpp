@@ -90,8 +90,8 @@ class Query {
   void bind_integer(int position, std::int64_t value);
 
   Database& database_;
-  sqlite3_stmt* statement_;
   int code_ = 0;
+  sqlite3_stmt* statement_;  // its preparation may set code_
 };
 
 template <class... Args>

@@ -583,13 +583,13 @@ Result<Writer> begin_writing(std::unique_ptr<Database>& database, const SqliteOp
       return fail(Errc::unavailable, check.text(0));
     }
   }
-  if (auto done = migrate(*database, options.path, migrations(), log); !done)
-    return std::unexpected(done.error());
   if (options.max_pages != 0)
     if (auto done =
             database->script(fmt::format("PRAGMA max_page_count = {}", options.max_pages).c_str());
         !done)
       return std::unexpected(done.error());
+  if (auto done = migrate(*database, options.path, migrations(), log); !done)
+    return std::unexpected(done.error());
   auto epoch = one(
       Query(*database, sql::kNextEpoch), [](const Query& row) { return row.number(0); }, "host");
   if (!epoch) return std::unexpected(epoch.error());
