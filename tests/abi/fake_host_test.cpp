@@ -10,7 +10,7 @@ namespace {
 class Surface : public ::testing::Test {
  protected:
   void SetUp() override {
-    ASSERT_TRUE(host_.load(VIADUCT_GOOD_SURFACE).ok());
+    ASSERT_TRUE(host_.load(VIADUCT_GOOD_DIR "/surface.so").ok());
     ASSERT_TRUE(host_.run("{}").ok());
   }
   void TearDown() override {
@@ -151,7 +151,7 @@ TEST_F(Surface, StopEndsWhatIsOpen) {
 class Backend : public ::testing::Test {
  protected:
   void SetUp() override {
-    ASSERT_TRUE(host_.load(VIADUCT_GOOD_BACKEND).ok());
+    ASSERT_TRUE(host_.load(VIADUCT_GOOD_DIR "/backend.so").ok());
     ASSERT_TRUE(host_.run("{}").ok());
     ASSERT_TRUE(host_.open(1).ok());
   }

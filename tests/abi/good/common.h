@@ -1,4 +1,5 @@
 /* What the C plugins of this folder share. The header may be a frozen or a future one. */
+#pragma once
 #ifndef VIADUCT_ABI_HEADER
 #define VIADUCT_ABI_HEADER <viaduct/abi.h>
 #endif

@@ -1,0 +1,3 @@
+/* The schema of its configuration is no JSON. */
+#define SCHEMA "{\"type\":"
+#include "backend.h"

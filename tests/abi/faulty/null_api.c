@@ -1,0 +1,3 @@
+/* The descriptor has no instance table. */
+#define API NULL
+#include "backend.h"

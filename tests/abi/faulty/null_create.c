@@ -1,0 +1,3 @@
+/* The descriptor has no create. */
+#define CREATE_IN_DESCRIPTOR NULL
+#include "backend.h"

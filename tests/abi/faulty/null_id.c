@@ -1,0 +1,3 @@
+/* The descriptor has no id. */
+#define ID NULL
+#include "backend.h"
