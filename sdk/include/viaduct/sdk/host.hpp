@@ -182,17 +182,15 @@ class Core {
       stopping_ = true;
       std::swap(kept, kept_);
     }
-    for (;;) {
-      std::uint64_t call = 0;
-      {
-        const std::lock_guard lock(mutex_);
-        if (open_.empty()) break;
-        call = open_.begin()->first;
-      }
-      answer(call, Code::kUnavailable, "the plugin has stopped", {});
-    }
-    const std::unique_lock lock(gate_);
+    const std::unique_lock gate(gate_);  // so that no other thread says more in between
     closed_ = true;
+    Map<std::uint64_t> open;
+    {
+      const std::lock_guard lock(mutex_);
+      std::swap(open, open_);
+    }
+    for (const auto& [call, session] : open)
+      complete(call, Code::kUnavailable, "the plugin has stopped", {});
   }
   bool stopping() {
     const std::lock_guard lock(mutex_);
