@@ -47,7 +47,9 @@ void Core::run() {
         const std::uint64_t token = due->first;
         timers.erase(due);
         next = [this, token, self = instance] {
-          if (VIADUCT_HAS(plugin->api, timer)) plugin->api->timer(self, token);
+          if (VIADUCT_HAS(plugin->api, timer)) {
+            call_plugin(*this, "timer", plugin->api->timer, self, token);
+          }
         };
       } else if (!options.manual_clock) {
         wake = Clock::time_point(due->second);
@@ -103,7 +105,20 @@ std::uint64_t Core::begin_call(std::string what, std::function<void(std::uint64_
   const std::lock_guard lock(mutex);
   const std::uint64_t call = next_call++;
   calls[call] = {std::move(what), false, {}, std::move(on_answer)};
-  push([invoke = std::move(invoke), call] { invoke(call); });
+  push([this, invoke = std::move(invoke), call] {
+    {
+      const std::lock_guard inner(mutex);
+      thrown.clear();
+    }
+    invoke(call);
+    const std::lock_guard inner(mutex);
+    const auto open = calls.find(call);
+    if (thrown.empty() || open == calls.end() || open->second.answered) return;
+    open->second.answered = true;
+    open->second.answer = {true, VIADUCT_E_INTERNAL, "an exception left the plugin: " + thrown, ""};
+    if (open->second.on_answer) open->second.on_answer(open->second.answer);
+    changed.notify_all();
+  });
   return call;
 }
 
@@ -119,6 +134,12 @@ Answer Core::wait_call(std::uint64_t call, milliseconds deadline) {
   Answer answer = std::move(calls.at(call).answer);
   calls.erase(call);
   return answer;
+}
+
+void Core::threw(const char* what, const char* text) {
+  const std::lock_guard lock(mutex);
+  thrown = std::string(what) + ": " + text;
+  fault("threw", "an exception left " + thrown);
 }
 
 bool Core::begin_plugin_call(std::uint64_t call, const char* operation) {
@@ -147,7 +168,7 @@ void Core::answer_plugin(std::uint64_t call, viaduct_code code, std::string mess
     }
     if (!VIADUCT_HAS(api, completed)) return;
     const viaduct_status status{sizeof(viaduct_status), code, view(message)};
-    api->completed(self, call, &status, view(result));
+    call_plugin(*this, "completed", api->completed, self, call, &status, view(result));
   });
 }
 
@@ -203,7 +224,7 @@ const void* Core::interface_of(const char* id) {
     if (known != interfaces.end()) return known->second;
     if (instance == nullptr) return nullptr;
   }
-  const void* found = plugin->api->interface(instance, id);
+  const void* found = call_plugin(*this, "interface", plugin->api->interface, instance, id);
   const std::lock_guard lock(mutex);
   interfaces[id] = found;
   return found;
@@ -224,7 +245,7 @@ void Core::close_exchange(std::uint64_t id, Close close) {
     const auto* handler =
         static_cast<const viaduct_http_handler*>(interface_of(VIADUCT_HTTP_HANDLER));
     if (VIADUCT_HAS(handler, closed)) {
-      handler->closed(instance, id, close.code, view(close.reason));
+      call_plugin(*this, "closed", handler->closed, instance, id, close.code, view(close.reason));
     }
   });
 }

@@ -8,6 +8,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <exception>
 #include <functional>
 #include <map>
 #include <memory>
@@ -17,6 +18,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -186,7 +188,8 @@ struct Core : std::enable_shared_from_this<Core> {
   bool take_failure(const std::string& operation, std::uint64_t call);  // lock held
   bool check_text(viaduct_str text, const char* what);                  // lock held
   std::optional<Principal> principal_of(const viaduct_principal* who, std::uint64_t call);
-  const void* interface_of(const char* id);            // plugin thread, no lock
+  const void* interface_of(const char* id);  // plugin thread, no lock
+  void threw(const char* what, const char* text);
   void close_exchange(std::uint64_t id, Close close);  // lock held
   const void* table(const std::string& id, const void* full, std::uint32_t size);
 
@@ -212,6 +215,8 @@ struct Core : std::enable_shared_from_this<Core> {
   std::map<std::string, const void*> interfaces;
   std::vector<std::unique_ptr<GuardedBytes>> slots;
   std::map<std::string, std::unique_ptr<GuardedBytes>> tables;
+
+  std::string thrown;  // by the plugin, in the call that is being made
 
   std::map<std::uint64_t, HostCall> calls;
   std::uint64_t next_call = 1;
@@ -243,6 +248,20 @@ struct Core : std::enable_shared_from_this<Core> {
  private:
   void run();
 };
+
+// Calls the plugin; what it throws ends here. The pointer loses its noexcept on the way, so that
+// the compiler keeps the handler.
+template <class R, class... A>
+R call_plugin(Core& core, const char* what, R (*function)(A...), std::type_identity_t<A>... given) {
+  try {
+    return function(given...);
+  } catch (const std::exception& error) {
+    core.threw(what, error.what());
+  } catch (...) {
+    core.threw(what, "something that is no std::exception");
+  }
+  if constexpr (!std::is_void_v<R>) return R{};
+}
 
 // What every function of the host begins with: the lock, and whether the plugin may call now.
 struct HostEntry {

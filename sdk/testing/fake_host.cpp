@@ -258,12 +258,14 @@ Answer FakeHost::create(std::string_view config_json) {
     core_->host = static_cast<const viaduct_host*>(core_->slots.back()->data());
     core_->phase = Phase::kCreating;
     core_->create_failure = {};
+    core_->thrown.clear();
     core_->interfaces.clear();
   }
   const std::string config(config_json);
   auto core = core_;
   const bool returned = on_plugin_thread([core, config] {
-    viaduct_instance* instance = core->plugin->create(core->host, view(config));
+    viaduct_instance* instance =
+        call_plugin(*core, "create", core->plugin->create, core->host, view(config));
     const std::lock_guard lock(core->mutex);
     core->instance = instance;
   });
@@ -277,6 +279,10 @@ Answer FakeHost::create(std::string_view config_json) {
     return fine();
   }
   core_->phase = Phase::kNone;
+  if (!core_->thrown.empty()) {
+    return refuse(VIADUCT_E_INTERNAL,
+                  "an exception left the plugin: " + std::exchange(core_->thrown, {}));
+  }
   if (core_->create_failure.answered) return core_->create_failure;
   return refuse(VIADUCT_E_INTERNAL, "create returned null and did not say why");
 }
@@ -289,7 +295,10 @@ Answer FakeHost::start(milliseconds deadline) {
     core->phase = Phase::kStarting;
   }
   const auto call = core->begin_call(
-      "start", [core](std::uint64_t id) { core->plugin->api->start(core->instance, id); },
+      "start",
+      [core](std::uint64_t id) {
+        call_plugin(*core, "start", core->plugin->api->start, core->instance, id);
+      },
       [core = core.get()](const Answer& answer) {
         if (core->phase == Phase::kStarting) {
           core->phase = answer.ok() ? Phase::kStarted : Phase::kCreated;
@@ -303,7 +312,7 @@ Answer FakeHost::reload(std::string_view config_json, milliseconds deadline) {
   if (!VIADUCT_HAS(plugin()->api, reload)) return refuse(VIADUCT_E_UNSUPPORTED, "no reload");
   const auto call =
       core->begin_call("reload", [core, config = std::string(config_json)](std::uint64_t id) {
-        core->plugin->api->reload(core->instance, id, view(config));
+        call_plugin(*core, "reload", core->plugin->api->reload, core->instance, id, view(config));
       });
   return core->wait_call(call, deadline);
 }
@@ -311,8 +320,9 @@ Answer FakeHost::reload(std::string_view config_json, milliseconds deadline) {
 Answer FakeHost::health(milliseconds deadline) {
   auto core = core_;
   if (!VIADUCT_HAS(plugin()->api, health)) return fine();
-  const auto call = core->begin_call(
-      "health", [core](std::uint64_t id) { core->plugin->api->health(core->instance, id); });
+  const auto call = core->begin_call("health", [core](std::uint64_t id) {
+    call_plugin(*core, "health", core->plugin->api->health, core->instance, id);
+  });
   return core->wait_call(call, deadline);
 }
 
@@ -325,7 +335,7 @@ std::uint64_t FakeHost::start_stop() {
           const std::lock_guard lock(core->mutex);
           if (core->phase != Phase::kStopped) core->phase = Phase::kStopping;
         }
-        core->plugin->api->stop(core->instance, id);
+        call_plugin(*core, "stop", core->plugin->api->stop, core->instance, id);
       },
       [core = core.get()](const Answer&) {
         core->phase = Phase::kStopped;
@@ -368,7 +378,7 @@ void FakeHost::destroy() {
   }
   const bool returned = on_plugin_thread([core] {
     viaduct_instance* instance = std::exchange(core->instance, nullptr);
-    core->plugin->api->destroy(instance);
+    call_plugin(*core, "destroy", core->plugin->api->destroy, instance);
   });
   const std::lock_guard lock(core->mutex);
   if (!returned) core->abandoned = true;
@@ -596,7 +606,7 @@ Exchange FakeHost::start_request(Request request) {
     message.param_count = params.size();
     message.who = (delivery->route.flags & VIADUCT_ROUTE_PUBLIC) != 0 ? nullptr : &principal;
     message.request_id = view(delivery->request_id);
-    handler->request(core->instance, id, &message);
+    call_plugin(*core, "request", handler->request, core->instance, id, &message);
   });
   return result;
 }
@@ -667,7 +677,8 @@ void proceed_exchange(Core& core, std::uint64_t id) {
     }
     const auto* handler =
         static_cast<const viaduct_http_handler*>(core.interface_of(VIADUCT_HTTP_HANDLER));
-    if (VIADUCT_HAS(handler, writable)) handler->writable(core.instance, id);
+    if (VIADUCT_HAS(handler, writable))
+      call_plugin(core, "writable", handler->writable, core.instance, id);
   });
 }
 
@@ -721,7 +732,8 @@ bool WebSocket::send(std::string_view text) {
     }
     const auto* handler =
         static_cast<const viaduct_http_handler*>(core->interface_of(VIADUCT_HTTP_HANDLER));
-    if (VIADUCT_HAS(handler, message)) handler->message(core->instance, id, view(text));
+    if (VIADUCT_HAS(handler, message))
+      call_plugin(*core, "message", handler->message, core->instance, id, view(text));
   });
   return true;
 }
@@ -830,7 +842,8 @@ const viaduct_backend* FakeHost::backend() {
 
 namespace {
 
-using BackendCall = std::function<bool(const viaduct_backend&, viaduct_instance*, std::uint64_t)>;
+using BackendCall =
+    std::function<bool(Core&, const viaduct_backend&, viaduct_instance*, std::uint64_t)>;
 
 // `invoke` answers false where the plugin has no such function.
 std::uint64_t call_backend(const std::shared_ptr<Core>& core, std::string what, BackendCall invoke,
@@ -840,7 +853,8 @@ std::uint64_t call_backend(const std::shared_ptr<Core>& core, std::string what, 
       [core = core.get(), invoke = std::move(invoke)](std::uint64_t call) {
         const auto* table =
             static_cast<const viaduct_backend*>(core->interface_of(VIADUCT_BACKEND));
-        if (core->instance != nullptr && table != nullptr && invoke(*table, core->instance, call)) {
+        if (core->instance != nullptr && table != nullptr &&
+            invoke(*core, *table, core->instance, call)) {
           return;
         }
         const std::lock_guard lock(core->mutex);
@@ -887,11 +901,12 @@ std::uint64_t open_with(const std::shared_ptr<Core>& core, const char* what, std
   begin_session(*core, session, options);
   return call_backend(
       core, what,
-      [session, options](const viaduct_backend& table, viaduct_instance* self, std::uint64_t call) {
+      [session, options](Core& core, const viaduct_backend& table, viaduct_instance* self,
+                         std::uint64_t call) {
         const auto function = table.*kFunction;
         if (function == nullptr) return false;
         const viaduct_open open = open_of(session, options);
-        function(self, call, &open);
+        call_plugin(core, "open", function, self, call, &open);
         return true;
       },
       session_opened(core, session));
@@ -916,11 +931,11 @@ Answer FakeHost::inject(std::uint64_t session, OpenOptions options, milliseconds
 Answer FakeHost::resumed(std::uint64_t session, OpenOptions options, milliseconds deadline) {
   if (options.session_id.empty()) options.session_id = "s_" + std::to_string(session);
   return wait(call_backend(core_, "resumed",
-                           [session, options](const viaduct_backend& table, viaduct_instance* self,
-                                              std::uint64_t call) {
+                           [session, options](Core& core, const viaduct_backend& table,
+                                              viaduct_instance* self, std::uint64_t call) {
                              if (!VIADUCT_HAS(&table, resumed)) return false;
                              const viaduct_open open = open_of(session, options);
-                             table.resumed(self, call, &open);
+                             call_plugin(core, "resumed", table.resumed, self, call, &open);
                              return true;
                            }),
               deadline);
@@ -936,7 +951,7 @@ std::uint64_t FakeHost::start_prompt(std::uint64_t session, std::uint64_t turn,
   }
   return call_backend(
       core_, "prompt",
-      [session, turn, text = std::string(text)](const viaduct_backend& table,
+      [session, turn, text = std::string(text)](Core& core, const viaduct_backend& table,
                                                 viaduct_instance* self, std::uint64_t call) {
         if (table.prompt == nullptr) return false;
         viaduct_prompt prompt{};
@@ -945,7 +960,7 @@ std::uint64_t FakeHost::start_prompt(std::uint64_t session, std::uint64_t turn,
         prompt.turn = turn;
         prompt.text = view(text);
         prompt.author = view("local");
-        table.prompt(self, call, &prompt);
+        call_plugin(core, "prompt", table.prompt, self, call, &prompt);
         return true;
       },
       [core = core_.get(), session, turn](const Answer&) {
@@ -962,13 +977,13 @@ std::uint64_t FakeHost::start_cancel(std::uint64_t session, std::uint64_t turn) 
     const std::lock_guard lock(core_->mutex);
     core_->backend_sessions[session].cancelled.insert(turn);
   }
-  return call_backend(
-      core_, "cancel",
-      [session, turn](const viaduct_backend& table, viaduct_instance* self, std::uint64_t call) {
-        if (table.cancel == nullptr) return false;
-        table.cancel(self, call, session, turn);
-        return true;
-      });
+  return call_backend(core_, "cancel",
+                      [session, turn](Core& core, const viaduct_backend& table,
+                                      viaduct_instance* self, std::uint64_t call) {
+                        if (table.cancel == nullptr) return false;
+                        call_plugin(core, "cancel", table.cancel, self, call, session, turn);
+                        return true;
+                      });
 }
 Answer FakeHost::cancel(std::uint64_t session, std::uint64_t turn, milliseconds deadline) {
   return wait(start_cancel(session, turn), deadline);
@@ -976,23 +991,24 @@ Answer FakeHost::cancel(std::uint64_t session, std::uint64_t turn, milliseconds 
 
 Answer FakeHost::answer(std::uint64_t session, std::string_view item, std::string_view option_id,
                         milliseconds deadline) {
-  return wait(
-      call_backend(core_, "answer",
-                   [session, item = std::string(item), option = std::string(option_id)](
-                       const viaduct_backend& table, viaduct_instance* self, std::uint64_t call) {
-                     if (table.answer == nullptr) return false;
-                     table.answer(self, call, session, view(item), view(option));
-                     return true;
-                   }),
-      deadline);
+  return wait(call_backend(core_, "answer",
+                           [session, item = std::string(item), option = std::string(option_id)](
+                               Core& core, const viaduct_backend& table, viaduct_instance* self,
+                               std::uint64_t call) {
+                             if (table.answer == nullptr) return false;
+                             call_plugin(core, "answer", table.answer, self, call, session,
+                                         view(item), view(option));
+                             return true;
+                           }),
+              deadline);
 }
 
 Answer FakeHost::compact(std::uint64_t session, milliseconds deadline) {
   return wait(call_backend(core_, "compact",
-                           [session](const viaduct_backend& table, viaduct_instance* self,
-                                     std::uint64_t call) {
+                           [session](Core& core, const viaduct_backend& table,
+                                     viaduct_instance* self, std::uint64_t call) {
                              if (table.compact == nullptr) return false;
-                             table.compact(self, call, session);
+                             call_plugin(core, "compact", table.compact, self, call, session);
                              return true;
                            }),
               deadline);
@@ -1003,11 +1019,11 @@ Answer FakeHost::fork(std::uint64_t session, std::uint64_t copy, OpenOptions opt
   begin_session(*core_, copy, options);
   return wait(call_backend(
                   core_, "fork",
-                  [session, copy, options](const viaduct_backend& table, viaduct_instance* self,
-                                           std::uint64_t call) {
+                  [session, copy, options](Core& core, const viaduct_backend& table,
+                                           viaduct_instance* self, std::uint64_t call) {
                     if (table.fork == nullptr) return false;
                     const viaduct_open open = open_of(copy, options);
-                    table.fork(self, call, session, &open);
+                    call_plugin(core, "fork", table.fork, self, call, session, &open);
                     return true;
                   },
                   session_opened(core_, copy)),
@@ -1016,10 +1032,10 @@ Answer FakeHost::fork(std::uint64_t session, std::uint64_t copy, OpenOptions opt
 
 Answer FakeHost::options(std::uint64_t session, milliseconds deadline) {
   return wait(call_backend(core_, "options",
-                           [session](const viaduct_backend& table, viaduct_instance* self,
-                                     std::uint64_t call) {
+                           [session](Core& core, const viaduct_backend& table,
+                                     viaduct_instance* self, std::uint64_t call) {
                              if (table.options == nullptr) return false;
-                             table.options(self, call, session);
+                             call_plugin(core, "options", table.options, self, call, session);
                              return true;
                            }),
               deadline);
@@ -1027,24 +1043,25 @@ Answer FakeHost::options(std::uint64_t session, milliseconds deadline) {
 
 Answer FakeHost::set_option(std::uint64_t session, std::string_view option_id,
                             std::string_view value, milliseconds deadline) {
-  return wait(
-      call_backend(core_, "set_option",
-                   [session, id = std::string(option_id), text = std::string(value)](
-                       const viaduct_backend& table, viaduct_instance* self, std::uint64_t call) {
-                     if (table.set_option == nullptr) return false;
-                     table.set_option(self, call, session, view(id), view(text));
-                     return true;
-                   }),
-      deadline);
+  return wait(call_backend(core_, "set_option",
+                           [session, id = std::string(option_id), text = std::string(value)](
+                               Core& core, const viaduct_backend& table, viaduct_instance* self,
+                               std::uint64_t call) {
+                             if (table.set_option == nullptr) return false;
+                             call_plugin(core, "set_option", table.set_option, self, call, session,
+                                         view(id), view(text));
+                             return true;
+                           }),
+              deadline);
 }
 
 Answer FakeHost::discover(std::string_view working_dir, milliseconds deadline) {
   return wait(
       call_backend(core_, "discover",
-                   [folder = std::string(working_dir)](const viaduct_backend& table,
+                   [folder = std::string(working_dir)](Core& core, const viaduct_backend& table,
                                                        viaduct_instance* self, std::uint64_t call) {
                      if (table.discover == nullptr) return false;
-                     table.discover(self, call, view(folder));
+                     call_plugin(core, "discover", table.discover, self, call, view(folder));
                      return true;
                    }),
       deadline);
@@ -1053,9 +1070,10 @@ Answer FakeHost::discover(std::string_view working_dir, milliseconds deadline) {
 std::uint64_t FakeHost::start_close(std::uint64_t session, bool ended) {
   return call_backend(
       core_, "close",
-      [session, ended](const viaduct_backend& table, viaduct_instance* self, std::uint64_t call) {
+      [session, ended](Core& core, const viaduct_backend& table, viaduct_instance* self,
+                       std::uint64_t call) {
         if (table.close == nullptr) return false;
-        table.close(self, call, session, ended ? 1 : 0);
+        call_plugin(core, "close", table.close, self, call, session, ended ? 1 : 0);
         return true;
       },
       [core = core_.get(), session](const Answer&) {
@@ -1113,7 +1131,8 @@ void FakeHost::proceed(std::uint64_t session) {
       }
     }
     const auto* table = static_cast<const viaduct_backend*>(core->interface_of(VIADUCT_BACKEND));
-    if (VIADUCT_HAS(table, writable)) table->writable(core->instance, session);
+    if (VIADUCT_HAS(table, writable))
+      call_plugin(*core, "writable", table->writable, core->instance, session);
   });
 }
 

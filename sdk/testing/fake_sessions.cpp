@@ -116,7 +116,7 @@ void deliver(Core& core, std::uint64_t id) {
     const viaduct_change message{sizeof(viaduct_change), change.kind,   change.cursor,
                                  change.entry,           change.offset, view(change.text),
                                  view(change.json)};
-    flow = subscriber->change(core.instance, id, &message);
+    flow = call_plugin(core, "change", subscriber->change, core.instance, id, &message);
   }
   const std::lock_guard lock(core.mutex);
   const auto found = core.sessions.subscriptions.find(id);
@@ -156,7 +156,7 @@ void drop(Core& core, std::uint64_t id, viaduct_code code, const std::string& me
         static_cast<const viaduct_subscriber*>(core.interface_of(VIADUCT_SUBSCRIBER));
     if (!VIADUCT_HAS(subscriber, unsubscribed)) return;
     const viaduct_status status{sizeof(viaduct_status), code, view(message)};
-    subscriber->unsubscribed(core.instance, id, &status);
+    call_plugin(core, "unsubscribed", subscriber->unsubscribed, core.instance, id, &status);
   });
 }
 

@@ -74,7 +74,9 @@ void host_post(const viaduct_host* host, std::uint64_t token) noexcept {
         return;
       }
     }
-    if (VIADUCT_HAS(core.plugin->api, posted)) core.plugin->api->posted(core.instance, token);
+    if (VIADUCT_HAS(core.plugin->api, posted)) {
+      call_plugin(core, "posted", core.plugin->api->posted, core.instance, token);
+    }
   });
 }
 

@@ -47,7 +47,8 @@ const char* code_name(viaduct_code code);
 // Something that the plugin did against the contract. Ids: double-completion, unknown-call,
 // bad-status, bad-result, call-in-create, call-after-stop, call-after-destroy, call-id-reused,
 // fail-outside-create, unanswered-at-stop, bad-argument, invalid-utf8, oversized, route-repeated,
-// unknown-exchange, double-response, gone-ignored, unknown-session, event-after-turn, no-response.
+// unknown-exchange, double-response, gone-ignored, unknown-session, event-after-turn, no-response,
+// threw.
 struct Fault {
   std::string id;
   std::string text;
