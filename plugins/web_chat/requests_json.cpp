@@ -422,11 +422,14 @@ std::string agent_json(std::string_view overview, std::string_view surface,
   if (!json.is_object()) return "null";
   std::string wanted(backend);
   if (wanted.empty()) {
-    const std::string path = "surfaces." + std::string(surface) + ".backend";
+    // What stands first of the two is the default.
+    const std::string path = "surfaces." + std::string(surface);
     const auto configuration = json.find("configuration");
-    if (configuration != json.end() && configuration->is_array())
+    for (const std::string& of : {path + ".backend", path + ".backends[0]"}) {
+      if (configuration == json.end() || !configuration->is_array() || !wanted.empty()) break;
       for (const Json& value : *configuration)
-        if (value.is_object() && text_of(value, "path") == path) wanted = text_of(value, "value");
+        if (value.is_object() && text_of(value, "path") == of) wanted = text_of(value, "value");
+    }
   }
   const auto instances = json.find("instances");
   if (wanted.empty() || instances == json.end() || !instances->is_array()) return "null";

@@ -198,6 +198,12 @@ TEST(Agent, IsFoundByTheSessionOrTheConfiguration) {
   EXPECT_EQ(agent_json(overview, "web-chat", "claude"),
             R"({"backend":"claude","mock":false,"plugin":"acp"})");
   EXPECT_EQ(agent_json(overview, "web-chat", "gone"), "null");
+  const char* several =
+      R"({"instances":[{"name":"echo","kind":"backend","plugin":"mock"}],)"
+      R"("configuration":[{"path":"surfaces.web-chat.backends[0]","value":"echo"},)"
+      R"({"path":"surfaces.web-chat.backends[1]","value":"claude"}]})";
+  EXPECT_EQ(agent_json(several, "web-chat", ""),
+            R"({"backend":"echo","mock":true,"plugin":"mock"})");
   EXPECT_EQ(agent_json(overview, "other", ""), "null");
   EXPECT_EQ(agent_json("", "web-chat", ""), "null");
 }
