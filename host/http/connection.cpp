@@ -1,6 +1,8 @@
 #include "host/http/connection.hpp"
 
+#include <boost/asio/post.hpp>
 #include <boost/asio/write.hpp>
+#include <boost/beast/core/bind_handler.hpp>
 #include <boost/beast/http/basic_parser.hpp>
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/error.hpp>
@@ -18,13 +20,17 @@ using boost::system::error_code;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-// How Beast ends our stream: as it does a plain socket.
-void teardown(beast::role_type role, Stream& stream, error_code& error) {
-  beast::websocket::teardown(role, stream.socket(), error);
+// How Beast ends our stream: nothing more is sent. It would wait for the peer to end its half, too,
+// and for ever; lingering does that with a limit.
+void teardown(beast::role_type, Stream& stream, error_code& error) {
+  stream.shutdown_send();
+  error = {};
 }
 template <class Handler>
-void async_teardown(beast::role_type role, Stream& stream, Handler&& handler) {
-  beast::websocket::async_teardown(role, stream.socket(), std::forward<Handler>(handler));
+void async_teardown(beast::role_type, Stream& stream, Handler&& handler) {
+  stream.shutdown_send();
+  asio::post(stream.get_executor(),
+             beast::bind_front_handler(std::forward<Handler>(handler), error_code()));
 }
 void beast_close_socket(Stream& stream) {
   stream.close();
@@ -582,14 +588,21 @@ void Connection::finish() {
 
 // ---------------------------------------------------------------- ends
 
-void Connection::lost(std::uint16_t code, std::string reason) {
+void Connection::lost(std::uint16_t code, std::string reason, bool politely) {
   if (state_ == State::closed) return;
   const auto self = shared_from_this();
   const ExchangeId id = std::exchange(exchange_, 0);
   const auto mount = plan_.mount;
   const bool was_websocket = websocket_ != nullptr;
   if (id != 0 && !was_websocket) note(499);
-  close();
+  if (politely) {
+    if (std::exchange(websocket_->open, false)) core_->websockets(-1);
+    send_shut_ = true;
+    set(State::lingering);
+    arm();
+  } else {
+    close();
+  }
   if (id == 0) return;
   const auto stage = core_->exchanges().remove(id);
   if (!mount->handler || !stage) return;
@@ -656,7 +669,12 @@ void Connection::abandon() {
 // ---------------------------------------------------------------- WebSocket
 
 void Connection::accept() {
-  if (state_ != State::answering || plan_.websocket_key.empty()) return;
+  if (state_ != State::answering) return;
+  if (plan_.websocket_key.empty()) {
+    core_->log().error("a plugin accepted what is no WebSocket mount={} path={} request={}",
+                       traffic().mount, plan_.path, request_id_);
+    return answer(error_response(500, "the answer is broken; see the log for " + request_id_));
+  }
   if (!in_.empty()) return lost_later("the client did not wait for the handshake");
   if (armed_) stream_.cancel();
   in_ = {};
@@ -717,7 +735,8 @@ void Connection::message_read(error_code error, std::size_t size) {
     const bool coded = said.code != beast::websocket::close_code::none;
     return lost(coded ? said.code : 1005, std::string(said.reason.data(), said.reason.size()));
   }
-  if (error) return lost(code_of(error), error.message());
+  if (const std::uint16_t code = code_of(error); error)
+    return lost(code, error.message(), code != kAbnormal);  // Beast has sent the close frame
   socket.filled += size;
   if (socket.stream.got_binary()) return close_websocket(1003, "only text is taken here");
   if (socket.stream.is_message_done()) {

@@ -75,7 +75,9 @@ class Connection final : public std::enable_shared_from_this<Connection>, public
   void written(boost::system::error_code error);
   void sent_all();
   void go_on();
-  void lost(std::uint16_t code, std::string reason);
+  // Ends the connection and tells the handler; politely: a close frame has been sent to a
+  // peer that may still be sending, and shall read it.
+  void lost(std::uint16_t code, std::string reason, bool politely = false);
   void lost_later(std::string reason);
   void close();
   void set(State state);
