@@ -443,8 +443,11 @@ struct Plugins::Impl : std::enable_shared_from_this<Plugins::Impl> {
     auto left = std::make_shared<std::pair<std::size_t, Done<std::string>>>(entries.size() + 1,
                                                                             std::move(done));
     const auto one = [self = shared_from_this(), left] {
-      if (--left->first == 0)
-        left->second(with_instances(self->around.services.overview(), self->status()));
+      if (--left->first > 0) return;
+      self->around.services.overview([self, left](Result<std::string> overview) {
+        if (overview) overview = with_instances(*overview, self->status());
+        left->second(std::move(overview));
+      });
     };
     for (const auto& entry : entries) entry->instance->health([one](const Result<>&) { one(); });
     loop().post(one);

@@ -73,7 +73,7 @@ struct Services {
   Metrics& metrics;
   Redactor& redactor;
   LogSink& logs;
-  std::function<std::string()> overview;  // JSON for viaduct.status/1, without "instances"
+  std::function<void(Done<std::string>)> overview;  // JSON for viaduct.status/1, without "instances"
 };
 
 enum class InstanceState { starting, running, stopped, failed };
