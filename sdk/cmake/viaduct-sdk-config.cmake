@@ -1,3 +1,9 @@
-# find_package(viaduct-sdk): the target viaduct::sdk and viaduct_add_plugin().
+# find_package(viaduct-sdk): the target viaduct::sdk (headers, no dependency) and viaduct_add_plugin(); where it is
+# installed, viaduct::sdk-testing, a fake host for unit tests.
 include(${CMAKE_CURRENT_LIST_DIR}/viaduct-sdk-targets.cmake)
 include(${CMAKE_CURRENT_LIST_DIR}/ViaductPlugin.cmake)
+if(EXISTS ${CMAKE_CURRENT_LIST_DIR}/viaduct-sdk-testing-targets.cmake)
+  include(CMakeFindDependencyMacro)
+  find_dependency(Threads)
+  include(${CMAKE_CURRENT_LIST_DIR}/viaduct-sdk-testing-targets.cmake)
+endif()
