@@ -1,0 +1,47 @@
+// The commands beside `serve`. Each prints what a person (or, with `json`, a program) wants to know
+// and returns the exit code: 0 fine, 1 the thing failed, 2 usage or configuration.
+#pragma once
+
+#include "host/config/config.hpp"
+#include "host/plugins/plugins.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace viaduct::cli {
+
+struct Options {
+  std::string config;
+  bool json = false;
+};
+
+// Reads the configuration as serve does, with the plugins' schemas.
+config::Loaded load_config(const std::string& file, plugins::Loader& loader);
+void print(const std::vector<config::Diagnostic>& diagnostics);
+
+int check(const Options& options);
+int schema(const Options& options);
+int doctor(const Options& options);
+int reload(const Options& options);
+int list_plugins(const Options& options);
+int print_version(const Options& options);
+
+// sessions_commands_json.cpp
+int sessions_list(const Options& options, const std::string& before, std::uint32_t limit, bool all);
+int sessions_show(const Options& options, const std::string& id);
+int sessions_export(const Options& options, const std::string& id);
+int sessions_end(const Options& options, const std::string& id);
+// What doctor and plugins print as JSON.
+struct Finding {
+  std::string name;
+  bool ok = false;
+  std::string message;
+};
+std::string to_json(const std::vector<Finding>& findings);
+std::vector<Finding> parse_findings(std::string_view json);  // of the host's answer to "doctor"
+std::string to_json(const std::vector<plugins::Loader::Found>& found);
+std::string diagnostics_json(const std::vector<config::Diagnostic>& diagnostics);
+std::string version_json();
+
+}  // namespace viaduct::cli

@@ -1,0 +1,338 @@
+#include "host/cli/serve.hpp"
+
+#include "host/cli/commands.hpp"
+#include "host/cli/control.hpp"
+#include "host/cli/landing.hpp"
+#include "host/cli/overview.hpp"
+#include "host/cli/places.hpp"
+#include "host/memory/memory.hpp"
+#include "host/sessions/sessions_json.hpp"
+#include "host/store/sqlite.hpp"
+
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <malloc.h>
+#include <unistd.h>
+
+#include <iostream>
+
+namespace viaduct::cli {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+// SIGTERM to exit is at most 15 s: turns and requests get 6, plugins 3 for each kind, the rest is
+// reserve.
+constexpr milliseconds kDrain{6000};
+constexpr milliseconds kStopPlugins{3000};
+constexpr milliseconds kLast{14500};
+
+http::Response text(unsigned status, std::string body) {
+  return {status, {{"Content-Type", "text/plain; charset=utf-8"}}, std::move(body)};
+}
+
+// The running host. Members stand on those before them.
+class Host {
+ public:
+  Host(std::string file, config::Config config, plugins::Loader& loader,
+       std::unique_ptr<Redactor> redactor, std::unique_ptr<LogSink> sink)
+      : file_(std::move(file)),
+        config_(std::move(config)),
+        loader_(loader),
+        redactor_(std::move(redactor)),
+        sink_(std::move(sink)),
+        log_(*sink_, "host"),
+        sessions_log_(*sink_, "turn"),
+        signals_(loop_.context(), SIGTERM, SIGINT, SIGHUP) {}
+
+  int run();
+
+ private:
+  Result<> build();
+  void begin();
+  void fail_to_start(const Error& error);
+  void ready();
+  void wait_for_signal();
+  void reload(Done<> done);
+  void stop();
+  void control(ControlRequest request, Done<std::string> done);
+  void doctor(Done<std::string> done);
+  plugins::Services services();
+
+  const steady_clock::time_point started_ = steady_clock::now();
+  std::string file_;
+  config::Config config_;
+  plugins::Loader& loader_;
+  std::unique_ptr<Redactor> redactor_;
+  std::unique_ptr<LogSink> sink_;
+  Logger log_, sessions_log_;
+  Metrics metrics_;
+  Loop loop_;
+  boost::asio::signal_set signals_;
+  std::unique_ptr<store::Store> store_;
+  std::unique_ptr<http::Server> http_;
+  std::unique_ptr<sessions::Sessions> sessions_;
+  std::unique_ptr<memory::MemoryService> memory_;
+  std::unique_ptr<plugins::Plugins> plugins_;
+  std::unique_ptr<ControlServer> control_;
+  bool ready_ = false;
+  bool stopping_ = false;
+  int exit_code_ = 0;
+};
+
+Result<> Host::build() {
+  auto store = store::open_sqlite(loop_, {config_.store_path}, Logger(*sink_, "store"));
+  if (!store) return std::unexpected(store.error());
+  store_ = std::move(*store);
+  http_ = http::make_server(loop_, config_.server, metrics_, Logger(*sink_, "http"));
+  // Taken early: with the port in use nothing of what was stored is touched. Nothing is answered
+  // before the loop runs.
+  if (auto listening = http_->start(); !listening) return listening;
+  sessions_ = std::make_unique<sessions::Sessions>(loop_, *store_, metrics_, sessions_log_);
+  memory_ = std::make_unique<memory::MemoryService>(*store_);
+  plugins_ = std::make_unique<plugins::Plugins>(loader_, services());
+  auto control = ControlServer::open(
+      loop_, control_socket(config_.home),
+      [this](ControlRequest request, Done<std::string> done) {
+        this->control(std::move(request), std::move(done));
+      },
+      Logger(*sink_, "control"));
+  if (!control) return std::unexpected(control.error());
+  control_ = std::move(*control);
+
+  http_->page("/", [this] { return landing_page(plugins_->status()); });
+  http_->page("/viaduct.css", [] { return landing_style(); });
+  http_->page("/healthz", [] { return text(200, "ok\n"); });
+  http_->page("/readyz", [this] {
+    return ready_ && !stopping_ ? text(200, "ready\n") : text(503, "not ready\n");
+  });
+  http_->page("/metrics", [this] {
+    return http::Response{
+        200, {{"Content-Type", "text/plain; version=0.0.4; charset=utf-8"}}, metrics_.text()};
+  });
+  return {};
+}
+
+plugins::Services Host::services() {
+  return {loop_,
+          *sessions_,
+          *http_,
+          *store_,
+          *memory_,
+          metrics_,
+          *redactor_,
+          *sink_,
+          [this](Done<std::string> done) {
+            store_->counts([this, done = std::move(done)](Result<store::Counts> counts) mutable {
+              if (!counts) return done(std::unexpected(counts.error()));
+              const auto uptime =
+                  std::chrono::duration_cast<std::chrono::seconds>(steady_clock::now() - started_);
+              done(overview_json(config_, *counts, uptime.count()));
+            });
+          }};
+}
+
+int Host::run() {
+  if (auto built = build(); !built) {
+    log_.error("not started reason={}", built.error().message);
+    std::cerr << "viaduct: " << built.error().message << '\n';
+    return 1;
+  }
+  wait_for_signal();
+  loop_.post([this] { begin(); });
+  loop_.run();
+  // Nothing runs any more: what is left goes in reverse order.
+  control_ = nullptr;
+  plugins_ = nullptr;
+  sessions_ = nullptr;
+  http_ = nullptr;
+  store_->close();
+  return exit_code_;
+}
+
+void Host::begin() {
+  plugins_->apply(config_, [this](Result<> applied) {
+    if (!applied) return fail_to_start(applied.error());
+    sessions_->recover([this](Result<> recovered) {
+      if (!recovered) return fail_to_start(recovered.error());
+      ready();
+    });
+  });
+}
+
+void Host::fail_to_start(const Error& error) {
+  log_.error("not started reason={}", error.message);
+  std::cerr << "viaduct: " << error.message << '\n';
+  exit_code_ = 1;
+  stop();
+}
+
+void Host::ready() {
+  ready_ = true;
+  const auto took = std::chrono::duration_cast<milliseconds>(steady_clock::now() - started_);
+  log_.info("host ready address={} version={} ms={}", http_->address(), version(), took.count());
+  std::cout << "viaduct listening on http://" << http_->address() << "/\n";
+  if (!http_->webhooks_address().empty())
+    std::cout << "viaduct listening for webhooks on http://" << http_->webhooks_address() << "/\n";
+  for (const auto& instance : plugins_->status())
+    if (instance.is_surface)
+      std::cout << "  " << instance.name << ": http://" << http_->address() << instance.mount
+                << '\n';
+  std::cout << std::flush;
+  ::malloc_trim(0);  // what reading the configuration and the schemas took
+}
+
+void Host::wait_for_signal() {
+  signals_.async_wait([this](boost::system::error_code error, int signal) {
+    if (error) return;
+    wait_for_signal();
+    if (signal == SIGHUP) return reload([](Result<>) {});
+    if (stopping_) {
+      log_.warn("second signal, exiting at once");
+      ::_exit(1);
+    }
+    stop();
+  });
+}
+
+void Host::reload(Done<> done) {
+  if (stopping_) return done(fail(Errc::unavailable, "the host is stopping"));
+  auto loaded = load_config(file_, loader_);
+  if (!loaded.diagnostics.empty()) {
+    std::string all;
+    for (const auto& diagnostic : loaded.diagnostics)
+      all += (all.empty() ? "" : "\n") + diagnostic.text();
+    log_.error("configuration not reloaded reason={}", all);
+    return done(fail(Errc::invalid_argument, all));
+  }
+  config::Config& fresh = loaded.config;
+  if (fresh.server.listen != config_.server.listen ||
+      fresh.server.webhooks_listen != config_.server.webhooks_listen ||
+      fresh.store_path != config_.store_path)
+    log_.warn("server and store take a restart to change");
+  for (const auto& backend : fresh.backends)
+    if (loader_.replaced(backend.plugin))
+      log_.warn("plugin file was replaced, it takes a restart plugin={}", backend.plugin);
+  for (const auto& surface : fresh.surfaces)
+    if (loader_.replaced(surface.plugin))
+      log_.warn("plugin file was replaced, it takes a restart plugin={}", surface.plugin);
+  for (const std::string& secret : fresh.secrets) redactor_->add(secret);
+  auto shared = std::make_shared<config::Config>(std::move(fresh));
+  plugins_->apply(*shared, [this, shared, done = std::move(done)](Result<> applied) mutable {
+    if (applied) {
+      config_ = std::move(*shared);
+      log_.info("configuration reloaded");
+    } else {
+      log_.error("configuration not reloaded reason={}", applied.error().message);
+    }
+    done(std::move(applied));
+  });
+}
+
+void Host::stop() {
+  if (std::exchange(stopping_, true)) return;
+  log_.info("stopping");
+  auto last = std::make_shared<boost::asio::steady_timer>(loop_.context(), kLast);
+  last->async_wait([this, last](boost::system::error_code error) {
+    if (error) return;
+    log_.error("not stopped in time, exiting");
+    ::_exit(1);
+  });
+  // Turns come to their end while requests that wait for them are still open; then the plugins,
+  // which still want to store things.
+  auto left = std::make_shared<int>(2);
+  auto drained = [this, left, last](Result<>) {
+    if (--*left > 0) return;
+    plugins_->stop(kStopPlugins, [this, last](Result<>) {
+      log_.info("stopped");
+      last->cancel();
+      loop_.stop();
+    });
+  };
+  sessions_->stop(drained);
+  http_->drain(kDrain, drained);
+}
+
+void Host::control(ControlRequest request, Done<std::string> done) {
+  const auto as_json = [](auto answered) {
+    return [answered = std::move(answered)](auto result) mutable {
+      if (!result) return answered(std::unexpected(result.error()));
+      answered(sessions::to_json(*result));
+    };
+  };
+  const auto& command = request.command;
+  if (command == "reload")
+    return reload([done = std::move(done)](Result<> result) mutable {
+      if (!result) return done(std::unexpected(result.error()));
+      done(std::string("{\"reloaded\":true}"));
+    });
+  if (command == "doctor") return doctor(std::move(done));
+  if (command == "sessions.list") {
+    sessions::ListQuery query{request.before, std::min(request.limit, 200u), std::nullopt};
+    if (!request.all) query.active = true;
+    return sessions_->list_all(std::move(query), as_json(std::move(done)));
+  }
+  if (command == "sessions.show") return sessions_->get_any(request.id, as_json(std::move(done)));
+  if (command == "sessions.history")
+    return sessions_->history_any(request.id, request.entry, request.limit,
+                                  as_json(std::move(done)));
+  if (command == "sessions.end")
+    return sessions_->end_any(request.id, [done = std::move(done)](Result<> result) mutable {
+      if (!result) return done(std::unexpected(result.error()));
+      done(std::string("{\"ended\":true}"));
+    });
+  done(fail(Errc::unsupported, "the host does not know the command " + command));
+}
+
+void Host::doctor(Done<std::string> done) {
+  struct Round {
+    std::vector<Finding> findings;
+    std::size_t left = 1;
+    Done<std::string> done;
+    void one() {
+      if (--left == 0) done(to_json(findings));
+    }
+  };
+  auto round = std::make_shared<Round>();
+  round->done = std::move(done);
+  for (const auto& instance : plugins_->status()) {
+    round->findings.push_back({instance.name, instance.state == plugins::InstanceState::running,
+                               instance.error ? instance.error->message : "running"});
+    ++round->left;
+    plugins_->tool_doctor(instance.name, [round, name = instance.name](Result<std::string> answer) {
+      if (answer)
+        for (Finding& finding : parse_findings(*answer)) {
+          finding.name = name + ": " + finding.name;
+          round->findings.push_back(std::move(finding));
+        }
+      round->one();
+    });
+  }
+  round->one();
+}
+
+}  // namespace
+
+int serve(const ServeOptions& options) {
+  plugins::Loader loader(executable());
+  const auto file = config::find_file(options.config);
+  if (!file) {
+    std::cerr << "viaduct: " << file.error().message << '\n';
+    return 2;
+  }
+  auto loaded = load_config(*file, loader);
+  if (!loaded.diagnostics.empty()) {
+    print(loaded.diagnostics);
+    std::cerr << "viaduct: nothing was started\n";
+    return 2;
+  }
+  auto redactor = std::make_unique<Redactor>();
+  for (const std::string& secret : loaded.config.secrets) redactor->add(secret);
+  auto sink = make_log_sink(loaded.config.log, *redactor);
+  Host host(*file, std::move(loaded.config), loader, std::move(redactor), std::move(sink));
+  return host.run();
+}
+
+}  // namespace viaduct::cli

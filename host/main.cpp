@@ -1,0 +1,85 @@
+// The `viaduct` executable: reads the command line and runs what it says.
+#include "host/cli/commands.hpp"
+#include "host/cli/places.hpp"
+#include "host/cli/serve.hpp"
+#include "host/plugins/plugins.hpp"
+
+#include <viaduct/testing/check.hpp>
+
+#include <CLI/CLI.hpp>
+
+#include <cstring>
+#include <iostream>
+
+int main(int argc, char** argv) {
+  using namespace viaduct;
+  // How this program tries plugin files in a child process; not for people.
+  if (argc > 1 && std::strcmp(argv[1], "preflight") == 0)
+    return plugins::preflight_main({argv + 2, argv + argc});
+
+  CLI::App app{"Viaduct " + cli::version() + ": puts AI agents where people already talk"};
+  app.require_subcommand(1);
+  cli::Options options;
+  int code = 0;
+  const auto command = [&](CLI::App& parent, const char* name, const char* what, auto run) {
+    CLI::App* sub = parent.add_subcommand(name, what);
+    sub->add_option(
+        "--config", options.config,
+        "The configuration; else config/viaduct.yaml, then ~/.config/viaduct/viaduct.yaml");
+    sub->add_flag("--json", options.json, "Print JSON");
+    sub->callback([&, run] { code = run(); });
+    return sub;
+  };
+
+  command(app, "serve", "Run the host", [&] { return cli::serve({options.config}); });
+  command(app, "check", "Say everything that is wrong with the configuration",
+          [&] { return cli::check(options); });
+  command(app, "schema", "Print the JSON Schema of the configuration, for editors",
+          [&] { return cli::schema(options); });
+  command(app, "doctor", "Look whether everything is there that the configuration needs",
+          [&] { return cli::doctor(options); });
+  command(app, "reload", "Have the running host take up the changed configuration",
+          [&] { return cli::reload(options); });
+  command(app, "plugins", "List the plugins that are found",
+          [&] { return cli::list_plugins(options); });
+  command(app, "version", "Print the version", [&] { return cli::print_version(options); });
+
+  testing::CheckOptions checks;
+  CLI::App* plugin = app.add_subcommand("plugin", "For authors of plugins")->require_subcommand(1);
+  CLI::App* check = command(*plugin, "check", "Exercise the whole contract of plugin files", [&] {
+    checks.json = options.json;
+    return testing::check_main(checks, std::cout);
+  });
+  check->add_option("FILE", checks.file, "The plugin, FILE.so")->required();
+  check->add_option("--with", checks.config,
+                    "Its configuration, JSON; else the example of its descriptor");
+  check->add_option("--test", checks.tests, "Only the checks with these ids");
+  check->add_flag("--only-failed", checks.only_failed, "Show only what did not pass");
+  check->add_flag("--in-process", checks.in_process,
+                  "Start no child for each check, for debuggers");
+
+  std::string id, before;
+  std::uint32_t limit = 50;
+  bool all = false;
+  CLI::App* sessions =
+      app.add_subcommand("sessions", "The sessions of the running host")->require_subcommand(1);
+  CLI::App* list = command(*sessions, "list", "List sessions, last active first",
+                           [&] { return cli::sessions_list(options, before, limit, all); });
+  list->add_option("--before", before, "Go on where an earlier list ended");
+  list->add_option("--limit", limit, "How many")->check(CLI::Range(1, 200));
+  list->add_flag("--all", all, "Ended ones, too");
+  for (const auto& [name, what, run] :
+       {std::tuple{"show", "Show one session", &cli::sessions_show},
+        std::tuple{"export", "Print the whole log, one JSON object a line", &cli::sessions_export},
+        std::tuple{"end", "End a session; only its owner can revive it", &cli::sessions_end}})
+    command(*sessions, name, what, [&, run] { return run(options, id); })
+        ->add_option("ID", id, "The session")
+        ->required();
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  return code;
+}
