@@ -88,6 +88,14 @@ class Parser final : public beast::http::basic_parser<true> {
   void on_finish_impl(error_code&) override {}
 };
 
+// What a client said, as one word of a log line: it must not add fields of its own.
+std::string printable(std::string_view text) {
+  constexpr std::size_t kMost = 256;
+  std::string word(text.substr(0, kMost));
+  std::ranges::replace_if(word, [](char c) { return c <= 0x20 || c >= 0x7f; }, '?');
+  return word;
+}
+
 // A reason fits into a control frame, and is UTF-8.
 std::string fitting(std::string reason) {
   constexpr std::size_t kMost = 123;
@@ -314,15 +322,15 @@ std::size_t Connection::feed(std::string_view bytes) {
         parser.eager(true);
         if (!parser.is_done()) {
           set(State::body);
-          if (same_ignoring_case(parser.head.header("expect"), "100-continue")) {
+          if (parser.head.version >= 11 &&
+              same_ignoring_case(parser.head.header("expect"), "100-continue")) {
             if (plan_.answer) {
               keep_alive_ = false;
               Response response = std::move(*plan_.answer);
               answer(std::move(response));
               break;
             }
-            error_code ignored;
-            stream_.write_now("HTTP/1.1 100 Continue\r\n\r\n", ignored);
+            out_ += "HTTP/1.1 100 Continue\r\n\r\n";  // after earlier answers
           }
         }
       }
@@ -475,10 +483,11 @@ void Connection::answered(unsigned status) {
 void Connection::note(unsigned status) {
   const double took = std::chrono::duration<double>(Clock::now() - began_).count();
   core_->count(traffic(), plan_.method, status, took);
-  core_->log().log(status >= 500 ? Level::info : Level::debug,
-                   "request id={} mount={} method={} path={} status={} bytes={} ms={:.3f}",
-                   request_id_, traffic().mount, plan_.method, plan_.path, status, sent_,
-                   took * 1000);
+  const bool ours = status >= 500 && !plan_.method.empty();
+  if (const Level level = ours ? Level::info : Level::debug; core_->log().sink().enabled(level))
+    core_->log().log(level, "request id={} mount={} method={} path={} status={} bytes={} ms={:.3f}",
+                     request_id_, traffic().mount, printable(plan_.method), printable(plan_.target),
+                     status, sent_, took * 1000);
   sent_ = 0;
 }
 
@@ -672,7 +681,7 @@ void Connection::accept() {
   if (state_ != State::answering) return;
   if (plan_.websocket_key.empty()) {
     core_->log().error("a plugin accepted what is no WebSocket mount={} path={} request={}",
-                       traffic().mount, plan_.path, request_id_);
+                       traffic().mount, printable(plan_.target), request_id_);
     return answer(error_response(500, "the answer is broken; see the log for " + request_id_));
   }
   if (!in_.empty()) return lost_later("the client did not wait for the handshake");

@@ -177,6 +177,8 @@ void Core::accept(Listener& listener) {
 
 void Core::accepted(Listener& listener, Socket socket) {
   const bool full = connections_.size() - refusing_ >= limits().connections;
+  if (full != std::exchange(full_, full) && full)
+    log_.warn("refusing further connections limit={}", limits().connections);
   if (full && refusing_ >= kMostRefusals) return;  // closes it
   auto connection =
       std::make_shared<Connection>(shared_from_this(), std::move(socket), listener.webhooks);
@@ -409,6 +411,7 @@ std::optional<Response> Core::refusal(const RequestHead& head, const Target& tar
 Plan Core::plan(const RequestHead& head, bool webhooks) {
   Plan plan;
   plan.method = head.method;
+  plan.target = head.target.substr(0, head.target.find('?'));
   const bool as_page = wants_page(head);
   const auto say = [&](Response response) {
     plan.answer = std::move(response);

@@ -64,8 +64,9 @@ struct Plan {
   std::uint32_t flags = 0;
   std::vector<Header> params;
   std::string method;
-  std::string path;   // whole
-  std::string below;  // the mount
+  std::string target;  // as it came, without the query
+  std::string path;    // decoded
+  std::string below;   // the mount
   std::string query;
   std::string websocket_key;
 };
@@ -129,7 +130,7 @@ class Core : public std::enable_shared_from_this<Core> {
     bool webhooks;
     std::vector<Authority> names;  // what Host may say
     std::string address;
-    bool complained = false;
+    bool complained = false;  // about errors of accept
   };
   Result<> listen(const std::string& where, bool webhooks);
   void accept(Listener& listener);
@@ -153,6 +154,7 @@ class Core : public std::enable_shared_from_this<Core> {
   std::map<std::string, Server::Page, std::less<>> pages_;
   std::vector<std::shared_ptr<Connection>> connections_;  // each knows its place
   std::size_t refusing_ = 0;
+  bool full_ = false;
   Exchanges exchanges_;
   ExchangeId last_exchange_ = 0;
 

@@ -1,6 +1,7 @@
 #include "tests/unit/http/harness.hpp"
 
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <deque>
@@ -188,6 +189,17 @@ TEST_F(HttpTest, TellsACarefulClientAtOnceThatItIsRefused) {
   client.send("POST /apps/web-chat/api/nothing HTTP/1.1\r\nHost: " + address +
               "\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n");
   EXPECT_EQ(client.reply().status, 404u);
+}
+
+TEST_F(HttpTest, TellsToContinueOnlyAfterTheEarlierAnswers) {
+  start();
+  Client client(address);
+  client.send(hello() + "POST /apps/web-chat/api/echo HTTP/1.1\r\nHost: " + address +
+              "\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n");
+  EXPECT_EQ(client.reply().body, "hello");
+  EXPECT_EQ(client.reply().status, 100u);
+  client.send("body");
+  EXPECT_EQ(client.reply().body, "body");
 }
 
 TEST_F(HttpTest, SpeaksHttp10) {
@@ -706,6 +718,33 @@ TEST_F(HttpTest, IsBusyForASlowReaderAndSaysOnceWhenItIsWritable) {
   EXPECT_EQ(handler.closeds(), 0u);
 }
 
+TEST_F(HttpTest, IsPumpedByWritableOnTheLoop) {
+  options.limits.send_queue_bytes = 50'000;
+  start();
+  constexpr std::size_t kTotal = 20'000'000;
+  std::size_t sent = 0;  // on the loop
+  const auto pump = [&](ExchangeId id) {
+    while (sent < kTotal) {
+      const Flow flow =
+          server->write(id, std::string(10'000, static_cast<char>('a' + sent / 10'000 % 26)));
+      if (flow != Flow::ok) return;
+      sent += 10'000;
+    }
+    server->finish(id);
+  };
+  handler.on_request = [&](const Request& request) {
+    EXPECT_EQ(server->begin(request.id, {200, {}, ""}), Flow::ok);
+    pump(request.id);
+  };
+  handler.on_writable = pump;
+  const Reply reply = ask(get("/apps/web-chat/stream", address));
+  EXPECT_TRUE(reply.complete);
+  ASSERT_EQ(reply.body.size(), kTotal);
+  for (std::size_t at = 0; at < kTotal; at += 10'000)
+    ASSERT_EQ(reply.body[at], static_cast<char>('a' + at / 10'000 % 26)) << at;
+  EXPECT_GE(handler.writables(), 1);
+}
+
 TEST_F(HttpTest, CutsOffWhoTakesNothing) {
   options.limits.send_queue_bytes = 100'000;
   options.limits.send = 300ms;
@@ -957,6 +996,26 @@ TEST_F(HttpTest, MayBeDestroyedInTheMiddleOfEverything) {
 
 // ---------------------------------------------------------------- listening
 
+TEST_F(HttpTest, WaitsForDescriptorsInsteadOfGivingUpOrSpinning) {
+  start();
+  const int next = ::dup(0);
+  ASSERT_GE(next, 0);
+  ::close(next);
+  rlimit before{};
+  ::getrlimit(RLIMIT_NOFILE, &before);
+  rlimit tight = before;
+  tight.rlim_cur = static_cast<rlim_t>(next) + 1;  // one more: the client's own
+  ::setrlimit(RLIMIT_NOFILE, &tight);
+  Client client(address);
+  client.send(hello());
+  const auto until = std::chrono::steady_clock::now() + kPatience;
+  while (!lines.has("cannot accept connections") && std::chrono::steady_clock::now() < until)
+    on_loop([] {});
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  EXPECT_TRUE(lines.has("cannot accept connections"));
+  EXPECT_EQ(client.reply().body, "hello");
+}
+
 TEST_F(HttpTest, SaysThatThePortIsInUse) {
   start();
   Options second = options;
@@ -1043,6 +1102,21 @@ TEST_F(HttpTest, LogsAndCountsRequests) {
   EXPECT_NE(text.find("viaduct_http_request_seconds_count{mount=\"web-chat\"} 3"),
             std::string::npos);
   EXPECT_NE(text.find("viaduct_http_connections"), std::string::npos);
+}
+
+TEST_F(HttpTest, DoesNotLetAClientWriteFieldsIntoTheLog) {
+  start();
+  ask(get("/x%20status=999", address));
+  ask("GET /y HTTP/1.1\r\nHost: " + address + "\r\n\r\n");
+  EXPECT_TRUE(lines.has("path=/x%20status=999 status=404"));
+  EXPECT_FALSE(lines.has(" status=999"));
+}
+
+TEST_F(HttpTest, DoesNotLogQueries) {
+  start();
+  ask(get("/apps/web-chat/hello?token=verysecret", address));
+  EXPECT_TRUE(lines.has("path=/apps/web-chat/hello status=200"));
+  EXPECT_FALSE(lines.has("verysecret"));
 }
 
 }  // namespace
