@@ -58,9 +58,12 @@ void Core::run() {
     if (next) {
       busy = true;
       lock.unlock();
+      const auto begun = Clock::now();
       next();
       next = nullptr;
+      const auto took = Clock::now() - begun;
       lock.lock();
+      slowest = std::max(slowest, took);
       busy = false;
       changed.notify_all();
     } else if (wake == Clock::time_point::max()) {

@@ -202,6 +202,7 @@ struct Core : std::enable_shared_from_this<Core> {
   std::thread thread;
   std::deque<std::function<void()>> tasks;
   bool busy = false, quit = false, abandoned = false;
+  Clock::duration slowest{};  // of the calls into the plugin
   std::map<std::uint64_t, Clock::duration> timers;
   Clock::duration manual_now{};
 

@@ -240,7 +240,12 @@ bool FakeHost::created() const {
   return core_->instance != nullptr;
 }
 
-Answer FakeHost::create(std::string_view config_json) {
+viaduct_instance* FakeHost::instance() const {
+  const std::lock_guard lock(core_->mutex);
+  return core_->instance;
+}
+
+Answer FakeHost::create(std::string_view config_json, milliseconds deadline) {
   if (plugin() == nullptr) return refuse(VIADUCT_E_INVALID_ARGUMENT, "no plugin is loaded");
   if (created()) return refuse(VIADUCT_E_INVALID_ARGUMENT, "there is an instance already");
   {
@@ -263,12 +268,14 @@ Answer FakeHost::create(std::string_view config_json) {
   }
   const std::string config(config_json);
   auto core = core_;
-  const bool returned = on_plugin_thread([core, config] {
-    viaduct_instance* instance =
-        call_plugin(*core, "create", core->plugin->create, core->host, view(config));
-    const std::lock_guard lock(core->mutex);
-    core->instance = instance;
-  });
+  const bool returned = on_plugin_thread(
+      [core, config] {
+        viaduct_instance* instance =
+            call_plugin(*core, "create", core->plugin->create, core->host, view(config));
+        const std::lock_guard lock(core->mutex);
+        core->instance = instance;
+      },
+      deadline);
   const std::lock_guard lock(core_->mutex);
   if (!returned) {
     core_->abandoned = true;
@@ -365,7 +372,7 @@ Answer FakeHost::stop(milliseconds deadline) {
   return core_->wait_call(start_stop(), deadline);
 }
 
-void FakeHost::destroy() {
+void FakeHost::destroy(milliseconds deadline) {
   auto core = core_;
   {
     const std::lock_guard lock(core->mutex);
@@ -376,12 +383,17 @@ void FakeHost::destroy() {
       return;
     }
   }
-  const bool returned = on_plugin_thread([core] {
-    viaduct_instance* instance = std::exchange(core->instance, nullptr);
-    call_plugin(*core, "destroy", core->plugin->api->destroy, instance);
-  });
+  const bool returned = on_plugin_thread(
+      [core] {
+        viaduct_instance* instance = std::exchange(core->instance, nullptr);
+        call_plugin(*core, "destroy", core->plugin->api->destroy, instance);
+      },
+      deadline);
   const std::lock_guard lock(core->mutex);
-  if (!returned) core->abandoned = true;
+  if (!returned) {
+    core->abandoned = true;
+    core->fault("destroy-hangs", "destroy did not return");
+  }
   core->phase = Phase::kNone;
   core->routes.clear();
   core->files.clear();
@@ -442,6 +454,11 @@ std::vector<std::string> FakeHost::redacted() const {
 std::uint64_t FakeHost::host_calls() const {
   const std::lock_guard lock(core_->mutex);
   return core_->host_calls;
+}
+
+milliseconds FakeHost::slowest() const {
+  const std::lock_guard lock(core_->mutex);
+  return std::chrono::duration_cast<milliseconds>(core_->slowest);
 }
 
 bool FakeHost::on_plugin_thread(const std::function<void()>& work, milliseconds deadline) {

@@ -183,14 +183,15 @@ class FakeHost {
 
   // The life of the instance. After destroy it may be created again: documents, sessions and
   // memories are still there.
-  Answer create(std::string_view config_json);
+  Answer create(std::string_view config_json, milliseconds deadline = kPatience);
   Answer create_example() { return create(plugin()->config_example); }
   Answer start(milliseconds deadline = kPatience);
   Answer reload(std::string_view config_json, milliseconds deadline = kPatience);
   Answer health(milliseconds deadline = kPatience);
   Answer stop(milliseconds deadline = kPatience);
-  void destroy();
+  void destroy(milliseconds deadline = kPatience);
   bool created() const;
+  viaduct_instance* instance() const;
   // All of it in one; the first that fails is the answer.
   Answer run(std::string_view config_json);
 
@@ -210,6 +211,8 @@ class FakeHost {
   std::vector<std::string> redacted() const;
   // How many calls of the plugin to the host were made in all.
   std::uint64_t host_calls() const;
+  // The longest that a call held the plugin's thread.
+  milliseconds slowest() const;
 
   // Runs something on the plugin's thread and waits for it. False: not within the deadline.
   bool on_plugin_thread(const std::function<void()>& work, milliseconds deadline = kPatience);
