@@ -430,9 +430,12 @@ std::string search_expression(std::int64_t scope, std::string_view query,
     if (auto small = lower(word); std::ranges::find(words, small) == words.end())
       words.push_back(std::move(small));
   std::string expression;
-  for (const auto& word : words)
-    expression +=
-        fmt::format(R"({}("{}" OR "{}"*))", expression.empty() ? "" : together, word, word);
+  for (const auto& word : words) {
+    expression += expression.empty() ? "" : together;
+    // One letter begins too many words.
+    expression += word.size() == 1 ? fmt::format(R"("{}")", word)
+                                   : fmt::format(R"(("{}" OR "{}"*))", word, word);
+  }
   if (expression.empty()) return expression;
   return fmt::format(R"(scope : "o{}" AND {{category content tags}} : ({}))", scope, expression);
 }
@@ -917,12 +920,15 @@ class SqliteStore final : public Store {
 
   // [writing thread]
   void commit(Jobs jobs) {
-    std::span<std::unique_ptr<Job>> rest(jobs);
-    while (!rest.empty()) rest = rest.subspan(transaction(rest));
+    settle(jobs);
     loop_.post([jobs = std::move(jobs)] {
       for (const auto& job : jobs) job->answer();
     });
     checkpoint();
+  }
+
+  void settle(std::span<std::unique_ptr<Job>> jobs) {
+    while (!jobs.empty()) jobs = jobs.subspan(transaction(jobs));
   }
 
   // One transaction of as many jobs as can share it; how many it settled. [writing thread]
@@ -942,8 +948,8 @@ class SqliteStore final : public Store {
       if (!saved) jobs[i]->fail(saved.error());
       const Error error = jobs[i]->status().error();
       if (error.code == Errc::unavailable) failing(error);
-      if (!writer_->in_transaction()) {  // SQLite took everything back
-        refuse(jobs.first(i), error);
+      if (!writer_->in_transaction()) {  // SQLite took everything back: once more, without this one
+        settle(jobs.first(i));
         return i + 1;
       }
       (void)writer_->execute("ROLLBACK TO job");

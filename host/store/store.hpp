@@ -172,6 +172,7 @@ class Store {
                     Done<Turn> done) = 0;  // or not_found
   // Turns of all sessions (or of one) that have not ended, in order.
   virtual void open_turns(std::string session_id, Done<std::vector<Turn>> done) = 0;
+  // The newest `limit` of a session (or of all), oldest first.
   virtual void audit(std::string session_id, std::uint32_t limit,
                      Done<std::vector<AuditRecord>> done) = 0;
   virtual void counts(Done<Counts> done) = 0;
@@ -181,6 +182,7 @@ class Store {
   virtual void put_document(std::string space, std::string key, std::string value,
                             std::uint64_t version,
                             Done<std::uint64_t> done) = 0;  // the new version, or conflict
+  // One that is not there is at version 0.
   virtual void remove_document(std::string space, std::string key, std::uint64_t version,
                                Done<> done) = 0;
   virtual void scan_documents(std::string space, std::string from, std::string to,
@@ -189,7 +191,8 @@ class Store {
   // Memories and the work log of one owner.
   virtual void add_memory(std::string owner, Memory memory,
                           Done<Memory> done) = 0;  // gives it its id
-  // By full-text rank, best first; matches content, category and tags by whole words and prefixes.
+  // By full-text rank, best first; matches content, category and tags by whole words and prefixes:
+  // those with all the words, or else those with any.
   virtual void find_memories(std::string owner, std::string query, std::uint32_t limit,
                              Done<std::vector<Memory>> done) = 0;
   virtual void work_log(std::string owner, Done<std::string> done) = 0;  // JSON array

@@ -2,8 +2,6 @@
 #include "host/store/database.hpp"
 #include "host/store/sql.hpp"
 
-#include <sqlite3.h>
-
 #include <algorithm>
 #include <set>
 #include <thread>
@@ -174,12 +172,12 @@ TEST_F(Sessions, RefuseACursorThatIsNone) {
 TEST_F(Sessions, AreListedByAnIndexAndNeverSorted) {
   open();
   store.reset();
-  auto database = Database::open(file());
-  ASSERT_TRUE(database);
   for (const auto* sql : {sql::kSessionsOfOwner, sql::kSessionsOfAll, sql::kOpenTurns,
                           sql::kOpenTurnsOfSession, sql::kEntries, sql::kPieces, sql::kTurnByKey,
                           sql::kSessionByKey, sql::kAudit, sql::kScanDocuments}) {
     const auto explain = std::string("EXPLAIN QUERY PLAN ") + sql;
+    auto database = Database::open(file());
+    ASSERT_TRUE(database);
     Query plan(**database, explain.c_str());
     std::string steps;
     while (plan.next()) steps += plan.text(3) + "\n";
@@ -543,6 +541,7 @@ TEST_F(Memories, AreFoundByWordsAndPrefixesOfEveryField) {
   EXPECT_EQ(find("alice", "loyment"), "");
   EXPECT_EQ(find("alice", "cats?"), "");
   EXPECT_EQ(find("alice", "o1"), "");
+  EXPECT_EQ(find("alice", "d"), "");
   EXPECT_EQ(find("carol", "deploy"), "");
 }
 
