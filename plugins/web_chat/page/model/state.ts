@@ -2,7 +2,7 @@
 import type { Status } from "./connection.ts";
 import type { Item } from "./outbox.ts";
 import type { Agent, Current, Failure, Hello, HistoryPage, SessionPage } from "./protocol.ts";
-import type { Change, Session } from "./session-json.ts";
+import type { Change, Entry, Session } from "./session-json.ts";
 import { applyChange, emptyTranscript, prependHistory, resubscribing, type Transcript } from "./transcript.ts";
 
 // A question to the memory and its answer. They are in no log, so they are gone with the page.
@@ -41,6 +41,8 @@ export interface State {
   pending: readonly Item[];
   delivered: readonly Item[]; // confirmed, but the entry has not been seen yet
   sending: ReadonlySet<string>;
+  own: ReadonlySet<string>; // keys of what this page has sent
+  news: Entry | null; // the last turn_end that the person has not had before: of a live turn, or of one of their own
   exchanges: readonly Exchange[];
   list: SessionList;
   history: { loading: boolean; failure: string | null };
@@ -87,6 +89,8 @@ export const initialState: State = {
   pending: [],
   delivered: [],
   sending: new Set(),
+  own: new Set(),
+  news: null,
   exchanges: [],
   list: { sessions: [], next: null, loading: false, loaded: false, failure: null },
   history: { loading: false, failure: null },
@@ -157,7 +161,10 @@ export function reduce(state: State, event: Event): State {
         if (next.stopping !== applied.transcript.runningTurn) next.stopping = 0;
         next.list = replaceInList(next.list, event.change.session);
       }
-      if (event.change.change === "entry") next = seen(next, event.change.entry.data?.key, event.change.entry.entry);
+      if (event.change.change === "entry") {
+        next = seen(next, event.change.entry.data?.key, event.change.entry.entry);
+        if (event.change.entry.type === "turn_end" && isNews(next, event.change.entry)) next.news = event.change.entry;
+      }
       if (event.change.change === "reset") next.history = { loading: false, failure: null };
       return next;
     }
@@ -174,7 +181,7 @@ export function reduce(state: State, event: Event): State {
       const sending = new Set(state.sending);
       if (event.active) sending.add(event.key);
       else sending.delete(event.key);
-      return { ...state, sending };
+      return { ...state, sending, own: event.active ? new Set(state.own).add(event.key) : state.own };
     }
     case "delivered": {
       const shown = state.transcript?.entries.some((entry) => entry.data?.key === event.item.key) ?? false;
@@ -233,6 +240,7 @@ function withoutSession(state: State, session: Session): State {
   return {
     ...state,
     outOfStep: false,
+    news: null,
     delivered: state.delivered.filter((item) => item.session === session.session_id),
     exchanges: state.exchanges.filter((exchange) => exchange.sessionId === null),
     answering: new Map(),
@@ -260,6 +268,11 @@ function seen(state: State, key: string | undefined, entry: number): State {
     next = { ...next, delivered: next.delivered.filter((item) => item.key !== key) };
   }
   return next;
+}
+
+function isNews({ transcript, own }: State, end: Entry): boolean {
+  if (!transcript || transcript.live) return true;
+  return transcript.entries.some((entry) => entry.turn === end.turn && entry.data?.key !== undefined && own.has(entry.data.key));
 }
 
 function replaceInList(list: SessionList, session: Session): SessionList {

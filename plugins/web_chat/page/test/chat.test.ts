@@ -88,6 +88,7 @@ class Bench implements World {
 }
 
 const texts = (chat: Chat): string[] => (chat.state.transcript?.entries ?? []).filter((each) => each.type === "text").map((each) => each.text);
+const newsTurn = (chat: Chat): number | undefined => chat.state.news?.turn;
 
 test("the first message creates a session by itself", async () => {
   const bench = new Bench();
@@ -98,6 +99,19 @@ test("the first message creates a session by itself", async () => {
   assert.deepEqual(texts(chat), ["[Mock response to: hello]"]);
   assert.deepEqual([chat.state.pending.length, chat.state.delivered.length, runningTurn(chat.state)], [0, 0, 0]);
   assert.equal(target(chat.state), "s_1");
+});
+
+test("the end of an own turn is news, also when it came in one go with the session; old turns are not", async () => {
+  const bench = new Bench();
+  const chat = await bench.chat();
+  chat.say("hello");
+  await bench.pass();
+  assert.equal(newsTurn(chat), 1);
+  const later = await bench.chat();
+  assert.equal(newsTurn(later), undefined);
+  chat.say("again");
+  await bench.pass();
+  assert.equal(newsTurn(later), 2);
 });
 
 test("what was said while offline is sent once, in order, to one session", async () => {

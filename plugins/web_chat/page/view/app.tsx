@@ -1,5 +1,5 @@
 import type { JSX } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import type { Chat } from "../model/chat.ts";
 import { runningTurn, type State } from "../model/state.ts";
 import { Composer } from "./composer.tsx";
@@ -103,27 +103,14 @@ function useTitle(state: State): void {
 
 // For screen readers: whole sentences at the moments that matter, not every token.
 function Announcer({ state }: { state: State }): JSX.Element {
-  const status = statusOf(state).text;
+  const { news } = state;
   const entries = state.transcript?.entries ?? [];
-  const ended = entries[entries.length - 1];
-  const settled = state.transcript?.live && ended?.type === "turn_end" ? `${state.transcript.sessionId}:${ended.entry}` : "";
-  const before = useRef({ session: "", settled: "" });
-  const [answer, setAnswer] = useState("");
-  useEffect(() => {
-    const session = state.transcript?.sessionId ?? "";
-    const { current } = before;
-    // What was already there when the session was opened is history, not news.
-    if (settled && current.session === session && current.settled !== settled && ended) {
-      const answers = entries.filter((entry) => entry.turn === ended.turn && entry.type === "text").map((entry) => entry.text);
-      const how = format.outcome(ended.data)?.text ?? "";
-      setAnswer([...answers, how].filter(Boolean).join("\n") || "The turn has ended");
-    }
-    if (state.transcript?.live) before.current = { session, settled };
-  }, [settled, state.transcript?.live]);
+  const answers = entries.filter((entry) => news && entry.turn === news.turn && entry.type === "text").map((entry) => entry.text);
+  const how = news ? (format.outcome(news.data)?.text ?? "") : "";
   return (
     <div class="visually-hidden">
-      <p aria-live="polite" role="status">{status}</p>
-      <p aria-live="polite">{answer}</p>
+      <p aria-live="polite" role="status">{statusOf(state).text}</p>
+      <p aria-live="polite">{[...answers, how].filter(Boolean).join("\n")}</p>
     </div>
   );
 }

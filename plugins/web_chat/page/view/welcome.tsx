@@ -40,22 +40,27 @@ export function MockBanner({ state }: { state: State }): JSX.Element {
 function Connect({ surface }: { surface: string }): JSX.Element {
   const lines = [
     "backends:",
-    "  agent:",
+    "  claude:            # an agent",
     "    plugin: acp",
+    "    config: { command: [claude-agent-acp] }",
+    "  local-model:       # or a model server",
+    "    plugin: bridge",
     "    config:",
-    "      command: [your-agent, --acp]",
+    "      driver: llm",
+    "      api: openai",
+    "      base_url: http://127.0.0.1:11434/v1",
+    "      model: qwen3",
     "surfaces:",
     `  ${surface}:`,
     "    plugin: web_chat",
-    "    backend: agent",
+    "    backend: claude",
   ];
   return (
     <div class="connect">
-      <p>To connect a real agent, put these lines into the configuration (config/viaduct.yaml), then run <code>viaduct reload</code>:</p>
+      <p>To connect a real agent, its lines go into the configuration (config/viaduct.yaml); then run <code>viaduct reload</code>:</p>
       <pre tabIndex={0}>{lines.join("\n")}</pre>
       <p class="muted small">
-        The backend plugins <code>acp</code> (agents that speak the Agent Client Protocol) and <code>bridge</code> come with later releases.
-        Until then the mock is all there is.
+        These two plugins come with later releases. Until then the mock is all there is.
       </p>
     </div>
   );
