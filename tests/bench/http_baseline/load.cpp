@@ -1,11 +1,15 @@
 // Loads an HTTP server on loopback.
-//   http_load requests PORT PATH CONNECTIONS SECONDS   one request at a time on each connection
-//   http_load idle PORT PATH COUNT SECONDS PID         so many idle WebSockets: memory and CPU of
-//   PID
+//   load requests PORT PATH CONNECTIONS SECONDS [BODY]  one request at a time on each connection;
+//   with
+//       a body POST, and "{}" in PATH and BODY stands for the number of the connection
+//   load idle PORT PATH COUNT SECONDS PID [TEXT]  so many idle WebSockets, which say TEXT first:
+//   memory
+//       and CPU of PID
 // Prints one line of JSON.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -57,24 +61,40 @@ std::size_t answer_size(std::string_view text) {
   return text.size() >= size ? size : 0;
 }
 
-int requests(unsigned port, const std::string& path, int connections, double seconds) {
-  const std::string request =
-      "GET " + path + " HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(port) + "\r\n\r\n";
+std::string numbered(std::string text, int number) {
+  for (std::size_t at; (at = text.find("{}")) != std::string::npos;)
+    text.replace(at, 2, std::to_string(number));
+  return text;
+}
+
+std::string request_of(unsigned port, const std::string& path, const std::string& body,
+                       int number) {
+  std::string head = (body.empty() ? "GET " : "POST ") + numbered(path, number) +
+                     " HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(port) + "\r\n";
+  if (body.empty()) return head + "\r\n";
+  const std::string text = numbered(body, number);
+  return head + "Content-Length: " + std::to_string(text.size()) + "\r\n\r\n" + text;
+}
+
+int requests(unsigned port, const std::string& path, int connections, double seconds,
+             const std::string& body) {
   struct Open {
     int fd;
+    std::string request;
     std::string text;
     Clock::time_point asked;
   };
   std::vector<Open> open;
   const int poll = ::epoll_create1(EPOLL_CLOEXEC);
-  for (int i = 0; i < connections; ++i) open.push_back({connect_to(port), {}, {}});
+  for (int i = 0; i < connections; ++i)
+    open.push_back({connect_to(port), request_of(port, path, body, i), {}, {}});
   for (std::size_t i = 0; i < open.size(); ++i) {
     epoll_event event{};
     event.events = EPOLLIN;
     event.data.u64 = i;
     ::epoll_ctl(poll, EPOLL_CTL_ADD, open[i].fd, &event);
     open[i].asked = Clock::now();
-    say(open[i].fd, request);
+    say(open[i].fd, open[i].request);
   }
   std::vector<double> took;
   std::size_t bad = 0;
@@ -99,7 +119,7 @@ int requests(unsigned port, const std::string& path, int connections, double sec
         one.text.erase(0, whole);
         took.push_back(std::chrono::duration<double, std::micro>(now - one.asked).count());
         one.asked = now;
-        say(one.fd, request);
+        say(one.fd, one.request);
       }
     }
   }
@@ -138,8 +158,8 @@ double cpu_seconds(const std::string& pid) {
   return ticks / static_cast<double>(::sysconf(_SC_CLK_TCK));
 }
 
-int idle(unsigned port, const std::string& path, int count, double seconds,
-         const std::string& pid) {
+int idle(unsigned port, const std::string& path, int count, double seconds, const std::string& pid,
+         const std::string& text) {
   rlimit files{};
   ::getrlimit(RLIMIT_NOFILE, &files);
   files.rlim_cur = files.rlim_max;
@@ -159,6 +179,21 @@ int idle(unsigned port, const std::string& path, int count, double seconds,
     if (size < 12 || !std::string_view(space, 12).ends_with(" 101")) {
       std::fprintf(stderr, "no upgrade\n");
       return 1;
+    }
+  }
+  if (!text.empty()) {  // a masked text frame (RFC 6455 section 5.2), then what comes until it is
+                        // quiet
+    const std::string frame =
+        std::string("\x81") + static_cast<char>(0x80 | text.size()) + std::string(4, '\0') + text;
+    for (const int fd : open) say(fd, frame);
+    for (const int fd : open) {
+      pollfd wait{fd, POLLIN, 0};
+      while (::poll(&wait, 1, 1000) > 0) {
+        const ssize_t size = ::recv(fd, space, sizeof space, MSG_DONTWAIT);
+        if (size <= 0 ||
+            std::string_view(space, static_cast<std::size_t>(size)).contains("\"live\""))
+          break;
+      }
     }
   }
   const long after = rss_bytes(pid);
@@ -190,14 +225,14 @@ int idle(unsigned port, const std::string& path, int count, double seconds,
 
 int main(int argc, char** argv) {
   const std::vector<std::string> args(argv + 1, argv + argc);
-  if (args.size() == 5 && args[0] == "requests")
+  if ((args.size() == 5 || args.size() == 6) && args[0] == "requests")
     return requests(static_cast<unsigned>(std::stoul(args[1])), args[2], std::stoi(args[3]),
-                    std::stod(args[4]));
-  if (args.size() == 6 && args[0] == "idle")
+                    std::stod(args[4]), args.size() == 6 ? args[5] : "");
+  if ((args.size() == 6 || args.size() == 7) && args[0] == "idle")
     return idle(static_cast<unsigned>(std::stoul(args[1])), args[2], std::stoi(args[3]),
-                std::stod(args[4]), args[5]);
+                std::stod(args[4]), args[5], args.size() == 7 ? args[6] : "");
   std::fprintf(stderr,
-               "usage: http_load requests PORT PATH CONNECTIONS SECONDS\n"
-               "       http_load idle PORT PATH COUNT SECONDS PID\n");
+               "usage: load requests PORT PATH CONNECTIONS SECONDS\n"
+               "       load idle PORT PATH COUNT SECONDS PID\n");
   return 2;
 }
