@@ -184,26 +184,28 @@ std::span<const char* const> migrations() {
   return kMigrations;
 }
 
-Result<> migrate(Database& database, const std::filesystem::path& file,
-                 std::span<const char* const> steps, const Logger& log) {
+Result<std::int64_t> version_of(Database& database, std::int64_t newest) {
   const auto application = value(database, "PRAGMA application_id");
-  if (!application) return std::unexpected(application.error());
+  if (!application) return application;
   const auto tables = value(database, "SELECT count(*) FROM sqlite_schema");
-  if (!tables) return std::unexpected(tables.error());
-  auto version = value(database, "PRAGMA user_version");
-  if (!version) return std::unexpected(version.error());
+  if (!tables) return tables;
   if (*application != kApplicationId && (*application != 0 || *tables != 0))
     return fail(Errc::failed_precondition,
-                file.string() +
-                    " is the database of another program; give the store a file of "
-                    "its own");
-  const auto newest = static_cast<std::int64_t>(steps.size());
-  if (*version > newest)
+                "it is the database of another program; give the store a file of its own");
+  auto version = value(database, "PRAGMA user_version");
+  if (version && *version > newest)
     return fail(Errc::failed_precondition,
-                fmt::format("{} was written by a newer Viaduct (version {} of the store; this one "
+                fmt::format("it was written by a newer Viaduct (version {} of the store; this one "
                             "knows up to {}); start the newer one, or bring back a backup",
-                            file.string(), *version, newest));
+                            *version, newest));
+  return version;
+}
 
+Result<> migrate(Database& database, const std::filesystem::path& file,
+                 std::span<const char* const> steps, const Logger& log) {
+  const auto newest = static_cast<std::int64_t>(steps.size());
+  auto version = version_of(database, newest);
+  if (!version) return std::unexpected(version.error());
   for (; *version < newest; ++*version) {
     if (*version > 0) {
       const auto backup = fmt::format("{}.backup-v{}", file.string(), *version);
@@ -218,10 +220,9 @@ Result<> migrate(Database& database, const std::filesystem::path& file,
         steps[static_cast<std::size_t>(*version)], kApplicationId, *version + 1);
     if (auto done = database.script(step.c_str()); !done) {
       if (database.in_transaction()) (void)database.script("ROLLBACK");
-      return fail(done.error().code,
-                  fmt::format("{}: the upgrade of the store to version {} "
-                              "failed: {}",
-                              file.string(), *version + 1, done.error().message));
+      return fail(done.error().code, fmt::format("the upgrade of the store to version {} "
+                                                 "failed: {}",
+                                                 *version + 1, done.error().message));
     }
   }
   return {};

@@ -170,10 +170,13 @@ TEST_F(Opening, LeavesTheDatabaseOfAnotherProgramAlone) {
     auto database = Database::open(file());
     ASSERT_TRUE((*database)->script("CREATE TABLE theirs (x); INSERT INTO theirs VALUES (1)"));
   }
+  const auto content = content_of(file());
   const auto refused = try_open();
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Errc::failed_precondition);
+  EXPECT_THAT(refused.error().message, HasSubstr(file().string() + ": "));
   EXPECT_THAT(refused.error().message, HasSubstr("another program"));
+  EXPECT_EQ(content_of(file()), content);
   EXPECT_TRUE(aside().empty());
   EXPECT_EQ(pragma(file(), "SELECT count(*) FROM theirs"), 1);
 }
