@@ -106,8 +106,11 @@ void unknown_things(Probe& probe) {
   const viaduct_backend& table = *host->backend();
   const Answer answer = host->prompt(404, 1, "hello", probe.patience());
   probe.require_answered(answer, "prompt in an unknown session");
-  probe.require(!answer.ok(), "prompt in a session that was never opened succeeded");
-  if (answer.code != VIADUCT_E_NOT_FOUND) {
+  if (answer.ok()) {
+    probe.warn(
+        "prompt in a session that was never opened succeeds; not_found is the answer that "
+        "has the host restore it");
+  } else if (answer.code != VIADUCT_E_NOT_FOUND) {
     probe.warn(std::string("prompt in an unknown session is ") + code_name(answer.code) +
                ", not not_found");
   }
@@ -131,7 +134,6 @@ void unknown_things(Probe& probe) {
   probe.require_answered(host->close(1, true, probe.patience()), "the second close");
   const Answer after = host->prompt(1, 8, "hello", probe.patience());
   probe.require_answered(after, "prompt after close");
-  probe.require(!after.ok(), "prompt in a closed session succeeded");
   probe.finish(*host);
 }
 
@@ -290,7 +292,9 @@ void stop_finishes_open_turns(Probe& probe) {
 void restore_and_inject(Probe& probe) {
   const auto host = probe.running();
   const viaduct_backend& table = *host->backend();
-  if (table.restore == nullptr && table.inject == nullptr) {
+  const bool restores = (table.can & VIADUCT_CAN_RESTORE) != 0;
+  const bool injects = (table.can & VIADUCT_CAN_INJECT) != 0;
+  if (!restores && !injects) {
     probe.finish(*host);
     probe.skip("it can do neither");
   }
@@ -301,7 +305,7 @@ void restore_and_inject(Probe& probe) {
   std::string native_id = opened.json()["native_id"].as_string();
   if (answer.json()["native_id"].is_string()) native_id = answer.json()["native_id"].as_string();
   probe.require_answered(host->close(1, false, probe.patience()), "close");
-  if (table.restore != nullptr) {
+  if (restores) {
     probe.require(!native_id.empty(), "it can restore, but names no native_id");
     OpenOptions options;
     options.session_id = "s_1";
@@ -317,7 +321,7 @@ void restore_and_inject(Probe& probe) {
     options.native_id.clear();
     probe.require_answered(host->restore(4, options, probe.patience()), "restore without an id");
   }
-  if (table.inject != nullptr) {
+  if (injects) {
     OpenOptions options;
     options.transcript =
         R"([{"entry":1,"seq":1,"turn":1,"type":"user_message","at":"2026-01-31T12:00:00.000001Z","complete":true,"text":"hello","data":{}},)"

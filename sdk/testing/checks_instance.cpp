@@ -96,7 +96,7 @@ void create_rejects_bad_config(Probe& probe) {
     probe.no_faults(*host);
     if (answer.ok()) {
       // The host checks `config:` before; whoever takes these has not looked at all.
-      for (const char* plain : {"", "{", "[]", "null", "3"}) {
+      for (const char* plain : {"{", "[]", "null", "3"}) {
         if (accepted.empty() && std::strcmp(plain, config) == 0) accepted = Json(config).dump();
       }
       host->destroy(probe.patience());
@@ -125,6 +125,9 @@ void create_rejects_bad_config(Probe& probe) {
     }
   }
   if (host->create("{}{}", probe.patience()).ok()) host->destroy(probe.patience());
+  // Where there is nothing to configure there is nothing to read.
+  const auto schema = Json::parse(host->plugin()->config_schema).value_or(Json());
+  if (schema["properties"].size() == 0) accepted.clear();
   if (!accepted.empty()) probe.warn("create takes " + accepted + " for a configuration");
 }
 
