@@ -17,7 +17,7 @@ async function bench(t, options = {}) {
   const host = await Host.start({ ...options, allowedHosts: [proxy.host] });
   t.after(() => host.remove());
   proxy.target = host.port;
-  const context = await browser.newContext();
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
   t.after(() => context.close());
   const open = () => ChatPage.open(context, `http://${proxy.host}/apps/web-chat/`);
   return { proxy, host, context, open };
@@ -56,6 +56,7 @@ test("the network cut in the middle of an answer and restored: the answer is who
   await chat.is("lost");
   await chat.page.getByText("The connection to the host is lost.").waitFor();
   assert.equal(await chat.stop.count(), 0, "what the agent does is not known");
+  assert.equal(await chat.page.getByText("Working").count(), 0, "nor claimed anywhere");
   proxy.restore();
   await chat.page.getByRole("button", { name: "Try now" }).click();
   await chat.answered("word149");

@@ -126,7 +126,7 @@ function Instances({ title, hint, instances }: { title: string; hint: string; in
               </div>
               {instance.error && (
                 <p class={`trouble ${state.tone}`}>
-                  {instance.error.message || "No reason was given"}
+                  {overview.sentence(instance.error.message) || "No reason was given"}
                   {instance.error.code !== undefined && <span class="muted"> ({instance.error.code})</span>}
                 </p>
               )}

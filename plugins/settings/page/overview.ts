@@ -73,3 +73,7 @@ export function originInWords(setting: Setting): string {
 export function mountLink(instance: Instance): string | null {
   return instance.mount && /^\/(?![/\\])/.test(instance.mount) ? instance.mount : null;
 }
+
+export function sentence(message: string | undefined): string {
+  return message ? message.charAt(0).toUpperCase() + message.slice(1) : "";
+}

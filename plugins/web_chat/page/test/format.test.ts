@@ -25,7 +25,7 @@ test("every stop reason but the natural end says what happened", () => {
     assert.ok(format.outcome({ stop_reason })?.text, stop_reason);
   }
   assert.deepEqual(format.outcome({ stop_reason: "interrupted" })?.again, ["retry", "continue"]);
-  assert.equal(format.outcome({ stop_reason: "error", error: { message: "disk full" } })?.text, "disk full");
+  assert.equal(format.outcome({ stop_reason: "error", error: { message: "disk full" } })?.text, "Disk full");
 });
 
 test("tool output of every ACP kind is readable", () => {

@@ -97,6 +97,6 @@ export function Composer({ chat, state, draft, onSent }: Props): JSX.Element {
 }
 
 function placeholder(state: State): string {
-  if (state.connection.is !== "open") return "Write a message; it is sent when the host is reached";
+  if (state.connection.is !== "open") return "Sent when the host is reached";
   return "Write a message";
 }

@@ -62,7 +62,7 @@ export type Again = "retry" | "continue";
 
 // How a turn ended, where that is worth a line, and what can be done about it.
 export function outcome(data: EntryData): { text: string; tone: "muted" | "warn" | "danger"; again: Again[] } | null {
-  const message = data.error?.message ?? "";
+  const message = sentence(data.error?.message ?? "");
   switch (data.stop_reason) {
     case "end_turn":
       return null;
@@ -85,6 +85,11 @@ export function outcome(data: EntryData): { text: string; tone: "muted" | "warn"
     default:
       return { text: message || "The turn failed", tone: "danger", again: ["retry"] };
   }
+}
+
+// Messages of the host begin in lower case, for they may stand after a colon.
+export function sentence(message: string): string {
+  return message.charAt(0).toUpperCase() + message.slice(1);
 }
 
 export function pretty(value: unknown): string {

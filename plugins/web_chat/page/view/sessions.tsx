@@ -49,6 +49,7 @@ export function Sessions({ chat, state, onClose, onChosen }: Props): JSX.Element
             session={session}
             current={session.session_id === current}
             usable={usable}
+            known={state.connection.is === "open" && (state.synced || session.session_id !== current)}
             chat={chat}
             onOpen={async () => {
               if (session.session_id === current && !session.ended) onChosen();
@@ -104,10 +105,11 @@ function NewSession({ usable, onMake, onCancel }: {
   );
 }
 
-function Row({ session, current, usable, chat, onOpen }: {
+function Row({ session, current, usable, known, chat, onOpen }: {
   session: Session;
   current: boolean;
   usable: boolean;
+  known: boolean; // what its agent does; else it is only remembered, and not shown
   chat: Chat;
   onOpen: () => void;
 }): JSX.Element {
@@ -158,7 +160,7 @@ function Row({ session, current, usable, chat, onOpen }: {
       </li>
     );
   }
-  const state = session.ended ? "Ended" : session.state === "running" ? "Working" : session.state === "waiting" ? "Needs an answer" : "";
+  const state = session.ended ? "Ended" : !known ? "" : session.state === "running" ? "Working" : session.state === "waiting" ? "Needs an answer" : "";
   return (
     <li class={current ? "current" : ""}>
       <button type="button" class="plain open" aria-current={current ? "true" : undefined} disabled={!usable && !current} onClick={onOpen} title={session.session_id}>
