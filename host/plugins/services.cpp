@@ -34,22 +34,23 @@ void PluginCall::require(bool holds, std::string_view otherwise) {
 std::string PluginCall::text(viaduct_str raw, const char* name) {
   if (!in_) return {};
   const std::string_view text = view(raw);
-  require(valid_utf8(text), fmt::format("{} is no UTF-8", name));
+  if (!valid_utf8(text)) require(false, fmt::format("{} is no UTF-8", name));
   return std::string(text);
 }
 
 std::string PluginCall::json_array(viaduct_str raw, const char* name) {
   std::string value = text(raw, name);
-  if (*this)
-    require(value.empty() || is_json_array(value), fmt::format("{} is no JSON array", name));
+  if (*this && !value.empty() && !is_json_array(value))
+    require(false, fmt::format("{} is no JSON array", name));
   return value;
 }
 
 std::string PluginCall::json(viaduct_str raw, const char* name, std::size_t limit) {
-  require(raw.size <= limit, fmt::format("{} has {} bytes, more than {}", name, raw.size, limit));
+  if (raw.size > limit)
+    require(false, fmt::format("{} has {} bytes, more than {}", name, raw.size, limit));
   if (!*this) return {};
   std::string value = text(raw, name);
-  if (*this) require(is_json(value), fmt::format("{} is no JSON", name));
+  if (*this && !is_json(value)) require(false, fmt::format("{} is no JSON", name));
   return value;
 }
 
