@@ -63,7 +63,9 @@ class Handler {
   virtual void message(ExchangeId exchange, std::string text) = 0;
   virtual void writable(ExchangeId exchange) = 0;  // once after a busy
   virtual void closed(ExchangeId exchange, std::uint16_t code,
-                      std::string reason) = 0;  // the last of an upgraded or unfinished exchange
+                      std::string reason) = 0;  // the last of an upgraded or unfinished exchange;
+                                                // code 0 where there was no WebSocket, 1006 when
+                                                // the peer was lost or given up
 };
 
 // A static file; its memory is the plugin's and stays until the mount is removed.

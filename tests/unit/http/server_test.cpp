@@ -403,14 +403,14 @@ TEST_F(HttpTest, RefusesASlowBody) {
 }
 
 TEST_F(HttpTest, ClosesAnIdleConnectionSilently) {
-  options.limits.idle = 200ms;
+  options.limits.idle = 1s;
   start();
-  Client fresh(address);
-  EXPECT_EQ(fresh.some(), "");
   Client used(address);
   used.send(hello());
   EXPECT_EQ(used.reply().status, 200u);
+  Client fresh(address);
   EXPECT_EQ(used.some(), "");
+  EXPECT_EQ(fresh.some(), "");
 }
 
 TEST_F(HttpTest, RefusesMoreConnectionsThanAllowed) {
@@ -996,7 +996,16 @@ TEST_F(HttpTest, MayBeDestroyedInTheMiddleOfEverything) {
 
 // ---------------------------------------------------------------- listening
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define VIADUCT_NEEDS_DESCRIPTORS
+#endif
+#endif
+
 TEST_F(HttpTest, WaitsForDescriptorsInsteadOfGivingUpOrSpinning) {
+#ifdef VIADUCT_NEEDS_DESCRIPTORS
+  GTEST_SKIP() << "the undefined behaviour sanitizer needs descriptors itself, to look at a vtable";
+#endif
   start();
   const int next = ::dup(0);
   ASSERT_GE(next, 0);
@@ -1010,7 +1019,7 @@ TEST_F(HttpTest, WaitsForDescriptorsInsteadOfGivingUpOrSpinning) {
   client.send(hello());
   const auto until = std::chrono::steady_clock::now() + kPatience;
   while (!lines.has("cannot accept connections") && std::chrono::steady_clock::now() < until)
-    on_loop([] {});
+    std::this_thread::yield();
   ::setrlimit(RLIMIT_NOFILE, &before);
   EXPECT_TRUE(lines.has("cannot accept connections"));
   EXPECT_EQ(client.reply().body, "hello");
