@@ -134,9 +134,9 @@ Result<> Core::listen(const std::string& where, bool webhooks) {
   if (address.is_loopback()) {
     for (const char* name : {"127.0.0.1", "localhost", "[::1]"})
       listener->names.push_back({name, bound.port()});
-  } else if (!address.is_unspecified()) {
-    if (auto name = parse_authority(listener->address)) listener->names.push_back(*name);
   }
+  if (const auto own = parse_authority(listener->address); own && !address.is_unspecified())
+    listener->names.push_back(*own);
   for (const std::string& allowed : options_.allowed_hosts) {
     auto name = parse_authority(allowed);
     if (!name)

@@ -1066,6 +1066,13 @@ TEST_F(HttpTest, ListensOnIpv6) {
   EXPECT_EQ(ask(hello()).status, 200u);
 }
 
+TEST_F(HttpTest, IsKnownByTheLoopbackAddressItListensOn) {
+  options.listen = "127.0.0.2:0";
+  start();
+  EXPECT_TRUE(address.starts_with("127.0.0.2:"));
+  EXPECT_EQ(ask(hello()).status, 200u);
+}
+
 TEST_F(HttpTest, RefusesToListenWhereStrangersAre) {
   for (const char* where : {"0.0.0.0:0", "192.0.2.1:0", "[::]:0"}) {
     options.listen = where;
