@@ -16,6 +16,8 @@
 #include <unistd.h>
 
 #include <iostream>
+#include <set>
+#include <thread>
 
 namespace viaduct::cli {
 namespace {
@@ -56,6 +58,7 @@ class Host {
   void ready();
   void wait_for_signal();
   void reload(Done<> done);
+  void take_up(config::Loaded loaded, Done<> done);
   void stop();
   void control(ControlRequest request, Done<std::string> done);
   void doctor(Done<std::string> done);
@@ -79,6 +82,8 @@ class Host {
   std::unique_ptr<ControlServer> control_;
   bool ready_ = false;
   bool stopping_ = false;
+  bool reloading_ = false;
+  std::jthread loading_;  // last: it uses the others
   int exit_code_ = 0;
 };
 
@@ -143,6 +148,13 @@ int Host::run() {
   wait_for_signal();
   loop_.post([this] { begin(); });
   loop_.run();
+  if (plugins_->abandoned() > 0) {
+    // Threads may still be inside of an abandoned plugin: nothing that they might use is taken
+    // down.
+    store_->close();
+    std::cout << std::flush;
+    ::_exit(exit_code_);
+  }
   // Nothing runs any more: what is left goes in reverse order.
   control_ = nullptr;
   plugins_ = nullptr;
@@ -199,7 +211,18 @@ void Host::wait_for_signal() {
 
 void Host::reload(Done<> done) {
   if (stopping_) return done(fail(Errc::unavailable, "the host is stopping"));
-  auto loaded = load_config(file_, loader_);
+  if (std::exchange(reloading_, true)) return done(fail(Errc::busy, "another reload is under way"));
+  // On a thread of its own: a new plugin file may hang while it is tried.
+  loading_ = std::jthread([this, done = std::move(done)]() mutable {
+    auto loaded = std::make_shared<config::Loaded>(load_config(file_, loader_));
+    loop_.post([this, loaded, done = std::move(done)]() mutable {
+      reloading_ = false;
+      take_up(std::move(*loaded), std::move(done));
+    });
+  });
+}
+
+void Host::take_up(config::Loaded loaded, Done<> done) {
   if (!loaded.diagnostics.empty()) {
     std::string all;
     for (const auto& diagnostic : loaded.diagnostics)
@@ -207,22 +230,21 @@ void Host::reload(Done<> done) {
     log_.error("configuration not reloaded reason={}", all);
     return done(fail(Errc::invalid_argument, all));
   }
-  config::Config& fresh = loaded.config;
-  if (fresh.server.listen != config_.server.listen ||
-      fresh.server.webhooks_listen != config_.server.webhooks_listen ||
-      fresh.store_path != config_.store_path)
+  auto fresh = std::make_shared<config::Config>(std::move(loaded.config));
+  if (fresh->server.listen != config_.server.listen ||
+      fresh->server.webhooks_listen != config_.server.webhooks_listen ||
+      fresh->store_path != config_.store_path)
     log_.warn("server and store take a restart to change");
-  for (const auto& backend : fresh.backends)
-    if (loader_.replaced(backend.plugin))
-      log_.warn("plugin file was replaced, it takes a restart plugin={}", backend.plugin);
-  for (const auto& surface : fresh.surfaces)
-    if (loader_.replaced(surface.plugin))
-      log_.warn("plugin file was replaced, it takes a restart plugin={}", surface.plugin);
-  for (const std::string& secret : fresh.secrets) redactor_->add(secret);
-  auto shared = std::make_shared<config::Config>(std::move(fresh));
-  plugins_->apply(*shared, [this, shared, done = std::move(done)](Result<> applied) mutable {
+  std::set<std::string> used;
+  for (const auto& backend : fresh->backends) used.insert(backend.plugin);
+  for (const auto& surface : fresh->surfaces) used.insert(surface.plugin);
+  for (const std::string& plugin : used)
+    if (loader_.replaced(plugin))
+      log_.warn("plugin file was replaced, it takes a restart plugin={}", plugin);
+  for (const std::string& secret : fresh->secrets) redactor_->add(secret);
+  plugins_->apply(*fresh, [this, fresh, done = std::move(done)](Result<> applied) mutable {
     if (applied) {
-      config_ = std::move(*shared);
+      config_ = std::move(*fresh);
       log_.info("configuration reloaded");
     } else {
       log_.error("configuration not reloaded reason={}", applied.error().message);

@@ -153,7 +153,7 @@ class MockBackend final : public sdk::Backend {
       last_message = native_ids_.take(std::string(open.native_id));
     }
     if (!last_message) {  // not recorded: the host injects next, which is
-      reply.fail(sdk::Code::kNotFound, "the mock does not know " + std::string(open.native_id));
+      reply.fail(sdk::Code::kNotFound, "the mock keeps sessions only while it runs");
       return;
     }
     record_resume(open, "native");
