@@ -13,6 +13,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include <malloc.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <iostream>
@@ -30,6 +31,14 @@ using std::chrono::steady_clock;
 constexpr milliseconds kDrain{6000};
 constexpr milliseconds kStopPlugins{3000};
 constexpr milliseconds kLast{14500};
+
+// Every viewer is a descriptor: as many as this process may have.
+void raise_descriptor_limit() {
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return;
+  files.rlim_cur = files.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &files);
+}
 
 http::Response text(unsigned status, std::string body) {
   return {status, {{"Content-Type", "text/plain; charset=utf-8"}}, std::move(body)};
@@ -338,6 +347,7 @@ void Host::doctor(Done<std::string> done) {
 }  // namespace
 
 int serve(const ServeOptions& options) {
+  raise_descriptor_limit();
   plugins::Loader loader(executable());
   const auto file = config::find_file(options.config);
   if (!file) {
