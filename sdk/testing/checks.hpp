@@ -2,7 +2,6 @@
 #pragma once
 
 #include <functional>
-#include <initializer_list>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -49,7 +48,7 @@ class Probe {
   void finish(FakeHost& host) const;
   void no_faults(const FakeHost& host) const;
   // None of these; the others have checks of their own.
-  void no_faults_of(const FakeHost& host, std::initializer_list<std::string_view> ids) const;
+  void no_faults_of(const FakeHost& host, const std::vector<std::string_view>& ids) const;
   [[noreturn]] void pass() const { end({Outcome::kPassed, ""}); }
 
  private:

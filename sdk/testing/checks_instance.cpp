@@ -43,7 +43,7 @@ void Probe::no_faults(const FakeHost& host) const {
   fail(text);
 }
 
-void Probe::no_faults_of(const FakeHost& host, std::initializer_list<std::string_view> ids) const {
+void Probe::no_faults_of(const FakeHost& host, const std::vector<std::string_view>& ids) const {
   for (const auto& fault : host.faults()) {
     for (const auto id : ids) {
       if (fault.id == id) fail(fault.id + ": " + fault.text);
@@ -61,7 +61,7 @@ void Probe::finish(FakeHost& host) const {
 
 namespace {
 
-constexpr std::initializer_list<std::string_view> kCompletions{
+const std::vector<std::string_view> kCompletions{
     "double-completion", "unknown-call", "bad-status", "bad-result", "threw", "destroy-hangs"};
 
 void create_destroy(Probe& probe) {

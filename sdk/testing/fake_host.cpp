@@ -162,7 +162,6 @@ FakeHost::~FakeHost() {
   if (stuck) {
     core_->thread.detach();  // its thread keeps the core
     // An instance that may still call must find its host: leaked on purpose, as the real host does.
-    core_->tables.emplace("abandoned", nullptr);
     new std::shared_ptr<Core>(core_);
   } else {
     core_->thread.join();
@@ -599,9 +598,9 @@ Exchange FakeHost::start_request(Request request) {
       return;
     }
     const auto pairs = [](const Headers& headers) {
-      std::vector<viaduct_pair> result;
-      for (const auto& [name, value] : headers) result.push_back({view(name), view(value)});
-      return result;
+      std::vector<viaduct_pair> views;
+      for (const auto& [name, value] : headers) views.push_back({view(name), view(value)});
+      return views;
     };
     const auto headers = pairs(delivery->request.headers);
     const auto params = pairs(delivery->params);
@@ -918,12 +917,12 @@ std::uint64_t open_with(const std::shared_ptr<Core>& core, const char* what, std
   begin_session(*core, session, options);
   return call_backend(
       core, what,
-      [session, options](Core& core, const viaduct_backend& table, viaduct_instance* self,
+      [session, options](Core& host, const viaduct_backend& table, viaduct_instance* self,
                          std::uint64_t call) {
         const auto function = table.*kFunction;
         if (function == nullptr) return false;
         const viaduct_open open = open_of(session, options);
-        call_plugin(core, "open", function, self, call, &open);
+        call_plugin(host, "open", function, self, call, &open);
         return true;
       },
       session_opened(core, session));
@@ -948,11 +947,11 @@ Answer FakeHost::inject(std::uint64_t session, OpenOptions options, milliseconds
 Answer FakeHost::resumed(std::uint64_t session, OpenOptions options, milliseconds deadline) {
   if (options.session_id.empty()) options.session_id = "s_" + std::to_string(session);
   return wait(call_backend(core_, "resumed",
-                           [session, options](Core& core, const viaduct_backend& table,
+                           [session, options](Core& host, const viaduct_backend& table,
                                               viaduct_instance* self, std::uint64_t call) {
                              if (!VIADUCT_HAS(&table, resumed)) return false;
                              const viaduct_open open = open_of(session, options);
-                             call_plugin(core, "resumed", table.resumed, self, call, &open);
+                             call_plugin(host, "resumed", table.resumed, self, call, &open);
                              return true;
                            }),
               deadline);
@@ -968,7 +967,7 @@ std::uint64_t FakeHost::start_prompt(std::uint64_t session, std::uint64_t turn,
   }
   return call_backend(
       core_, "prompt",
-      [session, turn, text = std::string(text)](Core& core, const viaduct_backend& table,
+      [session, turn, text = std::string(text)](Core& host, const viaduct_backend& table,
                                                 viaduct_instance* self, std::uint64_t call) {
         if (table.prompt == nullptr) return false;
         viaduct_prompt prompt{};
@@ -977,7 +976,7 @@ std::uint64_t FakeHost::start_prompt(std::uint64_t session, std::uint64_t turn,
         prompt.turn = turn;
         prompt.text = view(text);
         prompt.author = view("local");
-        call_plugin(core, "prompt", table.prompt, self, call, &prompt);
+        call_plugin(host, "prompt", table.prompt, self, call, &prompt);
         return true;
       },
       [core = core_.get(), session, turn](const Answer&) {
@@ -995,10 +994,10 @@ std::uint64_t FakeHost::start_cancel(std::uint64_t session, std::uint64_t turn) 
     core_->backend_sessions[session].cancelled.insert(turn);
   }
   return call_backend(core_, "cancel",
-                      [session, turn](Core& core, const viaduct_backend& table,
+                      [session, turn](Core& host, const viaduct_backend& table,
                                       viaduct_instance* self, std::uint64_t call) {
                         if (table.cancel == nullptr) return false;
-                        call_plugin(core, "cancel", table.cancel, self, call, session, turn);
+                        call_plugin(host, "cancel", table.cancel, self, call, session, turn);
                         return true;
                       });
 }
@@ -1013,7 +1012,7 @@ Answer FakeHost::answer(std::uint64_t session, std::string_view item, std::strin
                                Core& core, const viaduct_backend& table, viaduct_instance* self,
                                std::uint64_t call) {
                              if (table.answer == nullptr) return false;
-                             call_plugin(core, "answer", table.answer, self, call, session,
+                             call_plugin(host, "answer", table.answer, self, call, session,
                                          view(item), view(option));
                              return true;
                            }),
@@ -1022,10 +1021,10 @@ Answer FakeHost::answer(std::uint64_t session, std::string_view item, std::strin
 
 Answer FakeHost::compact(std::uint64_t session, milliseconds deadline) {
   return wait(call_backend(core_, "compact",
-                           [session](Core& core, const viaduct_backend& table,
+                           [session](Core& host, const viaduct_backend& table,
                                      viaduct_instance* self, std::uint64_t call) {
                              if (table.compact == nullptr) return false;
-                             call_plugin(core, "compact", table.compact, self, call, session);
+                             call_plugin(host, "compact", table.compact, self, call, session);
                              return true;
                            }),
               deadline);
@@ -1036,11 +1035,11 @@ Answer FakeHost::fork(std::uint64_t session, std::uint64_t copy, OpenOptions opt
   begin_session(*core_, copy, options);
   return wait(call_backend(
                   core_, "fork",
-                  [session, copy, options](Core& core, const viaduct_backend& table,
+                  [session, copy, options](Core& host, const viaduct_backend& table,
                                            viaduct_instance* self, std::uint64_t call) {
                     if (table.fork == nullptr) return false;
                     const viaduct_open open = open_of(copy, options);
-                    call_plugin(core, "fork", table.fork, self, call, session, &open);
+                    call_plugin(host, "fork", table.fork, self, call, session, &open);
                     return true;
                   },
                   session_opened(core_, copy)),
@@ -1049,10 +1048,10 @@ Answer FakeHost::fork(std::uint64_t session, std::uint64_t copy, OpenOptions opt
 
 Answer FakeHost::options(std::uint64_t session, milliseconds deadline) {
   return wait(call_backend(core_, "options",
-                           [session](Core& core, const viaduct_backend& table,
+                           [session](Core& host, const viaduct_backend& table,
                                      viaduct_instance* self, std::uint64_t call) {
                              if (table.options == nullptr) return false;
-                             call_plugin(core, "options", table.options, self, call, session);
+                             call_plugin(host, "options", table.options, self, call, session);
                              return true;
                            }),
               deadline);
@@ -1065,7 +1064,7 @@ Answer FakeHost::set_option(std::uint64_t session, std::string_view option_id,
                                Core& core, const viaduct_backend& table, viaduct_instance* self,
                                std::uint64_t call) {
                              if (table.set_option == nullptr) return false;
-                             call_plugin(core, "set_option", table.set_option, self, call, session,
+                             call_plugin(host, "set_option", table.set_option, self, call, session,
                                          view(id), view(text));
                              return true;
                            }),
@@ -1075,10 +1074,10 @@ Answer FakeHost::set_option(std::uint64_t session, std::string_view option_id,
 Answer FakeHost::discover(std::string_view working_dir, milliseconds deadline) {
   return wait(
       call_backend(core_, "discover",
-                   [folder = std::string(working_dir)](Core& core, const viaduct_backend& table,
+                   [folder = std::string(working_dir)](Core& host, const viaduct_backend& table,
                                                        viaduct_instance* self, std::uint64_t call) {
                      if (table.discover == nullptr) return false;
-                     call_plugin(core, "discover", table.discover, self, call, view(folder));
+                     call_plugin(host, "discover", table.discover, self, call, view(folder));
                      return true;
                    }),
       deadline);
@@ -1087,10 +1086,10 @@ Answer FakeHost::discover(std::string_view working_dir, milliseconds deadline) {
 std::uint64_t FakeHost::start_close(std::uint64_t session, bool ended) {
   return call_backend(
       core_, "close",
-      [session, ended](Core& core, const viaduct_backend& table, viaduct_instance* self,
+      [session, ended](Core& host, const viaduct_backend& table, viaduct_instance* self,
                        std::uint64_t call) {
         if (table.close == nullptr) return false;
-        call_plugin(core, "close", table.close, self, call, session, ended ? 1 : 0);
+        call_plugin(host, "close", table.close, self, call, session, ended ? 1 : 0);
         return true;
       },
       [core = core_.get(), session](const Answer&) {
