@@ -1009,7 +1009,7 @@ Answer FakeHost::answer(std::uint64_t session, std::string_view item, std::strin
                         milliseconds deadline) {
   return wait(call_backend(core_, "answer",
                            [session, item = std::string(item), option = std::string(option_id)](
-                               Core& core, const viaduct_backend& table, viaduct_instance* self,
+                               Core& host, const viaduct_backend& table, viaduct_instance* self,
                                std::uint64_t call) {
                              if (table.answer == nullptr) return false;
                              call_plugin(host, "answer", table.answer, self, call, session,
@@ -1061,7 +1061,7 @@ Answer FakeHost::set_option(std::uint64_t session, std::string_view option_id,
                             std::string_view value, milliseconds deadline) {
   return wait(call_backend(core_, "set_option",
                            [session, id = std::string(option_id), text = std::string(value)](
-                               Core& core, const viaduct_backend& table, viaduct_instance* self,
+                               Core& host, const viaduct_backend& table, viaduct_instance* self,
                                std::uint64_t call) {
                              if (table.set_option == nullptr) return false;
                              call_plugin(host, "set_option", table.set_option, self, call, session,
