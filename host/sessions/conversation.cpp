@@ -236,7 +236,7 @@ void Conversation::prompted(Result<BackendAnswer> answer) {
         record_.native_dead = true;
         record_dirty_ = true;
         drop_handle(true, true);
-        break;
+        return close_turns(true, {queue_.begin(), queue_.end()}, "error", error, nullptr);
       case Errc::cancelled: return finish_turn("cancelled", std::nullopt);
       case Errc::timeout: return finish_turn("timeout", error);
       default: break;
@@ -285,14 +285,15 @@ void Conversation::close_turns(bool running, std::vector<std::shared_ptr<Turn>> 
   std::erase_if(
       queue_, [&](const auto& turn) { return std::ranges::find(waiting, turn) != waiting.end(); });
 
+  const bool dead = error && error->code == Errc::session_dead;
   std::vector<store::Write> writes;
   std::vector<std::uint64_t> shown;
   const auto end = std::chrono::steady_clock::now();
   for (const auto& turn : ending) {
-    // A turn that waited never ran: it was cancelled, whatever ended the running one.
-    const bool ran = turn == running_;
+    // A turn that waited never ran: it was cancelled, unless the whole session is dead.
+    const bool ran = turn == running_ || dead;
     const std::string reason = ran ? stop_reason : "cancelled";
-    const auto& why = ran ? error : std::nullopt;
+    const auto why = ran ? error : std::nullopt;
     const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(end - turn->began);
     store::Entry entry = next_entry("turn_end", turn->number);
     entry.data = turn_end_data(reason, why, took.count());
@@ -321,7 +322,7 @@ void Conversation::close_turns(bool running, std::vector<std::shared_ptr<Turn>> 
   record_dirty_ = true;
   std::ranges::move(writes, std::back_inserter(owed_));  // tried again until they are on disk
   commit({}, [self = shared_from_this(), ending = std::move(ending), shown = std::move(shown), next,
-              frees, stop_reason, error, after = std::move(after)](Result<> stored) mutable {
+              frees, dead, stop_reason, error, after = std::move(after)](Result<> stored) mutable {
     if (!stored)
       self->shared_.log.error("end of turn not written, trying again session={} reason={}",
                               self->record_.id, stored.error().message);
@@ -333,7 +334,7 @@ void Conversation::close_turns(bool running, std::vector<std::shared_ptr<Turn>> 
     for (const auto& turn : ending) {
       auto waiters = std::exchange(turn->waiters, {});
       for (auto& waiter : waiters) {
-        if (turn != ran)
+        if (turn != ran && !dead)
           waiter(self->answer_text(*turn, "cancelled"));
         else if (stop_reason == "interrupted")
           waiter(fail(Errc::unavailable, error ? error->message : "The turn was interrupted"));
@@ -652,9 +653,12 @@ void Conversation::cancel_running() {
   if (sink_) sink_->cancel_turn();
   while (!turn->permissions.empty())
     close_permission(turn->permissions.begin()->first, "cancelled", "the turn was cancelled");
-  Backend* to = backend();
-  if (!turn->prompted || handle_ == 0 || !to) return;  // prompt() looks at `cancelled`
   const auto self = shared_from_this();
+  Backend* to = backend();
+  if (!turn->prompted || handle_ == 0 || !to)  // it need not wait for a session to be had back
+    return after_events([self, turn] {
+      if (self->running_ == turn) self->finish_turn("cancelled", std::nullopt);
+    });
   const auto give_up = [self, turn] {
     self->after_events([self, turn] {
       if (self->running_ != turn) return;

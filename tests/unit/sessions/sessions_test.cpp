@@ -368,6 +368,36 @@ TEST_F(SessionsTest, ADeadSessionStaysDeadUntilItsOwnerResumesIt) {
   EXPECT_TRUE(world.send(id, "hello?", "3"));
 }
 
+TEST_F(SessionsTest, WhatWaitsInASessionThatDiesIsAnsweredToo) {
+  const auto id = world.create(world.alice).record.id;
+  ASSERT_TRUE(world.send(id, "die", "1"));
+  auto answer = std::make_shared<std::optional<Result<AskAnswer>>>();
+  world.sessions->ask(world.alice, id, {"2", "and me?", "", ""},
+                      [answer](Result<AskAnswer> a) { *answer = std::move(a); });
+  until_prompted(1);
+  world.until([&] { return world.types(id).size() == 2; });
+  world.backend->reply(world.backend->last("prompt"), fail(Errc::session_dead, "gone for good"));
+  world.until([&] { return answer->has_value(); });
+  EXPECT_EQ((**answer).error().code, Errc::session_dead);
+  EXPECT_THAT(world.types(id), ElementsAre("user_message", "user_message", "turn_end", "turn_end"));
+}
+
+TEST_F(SessionsTest, ATurnThatWaitsForItsSessionToBeHadBackIsCancelledAtOnce) {
+  const auto id = world.create(world.alice).record.id;
+  world.kill();
+  world.start();
+  world.backend->rules.erase("restore");
+  ASSERT_TRUE(world.send(id, "hello", "1"));
+  world.until([&] { return world.backend->count("restore") == 1; });
+  ASSERT_TRUE(cancel(id, 0));
+  until_idle(id);
+  EXPECT_THAT(last_data(id), HasSubstr("cancelled"));
+  world.backend->reply(world.backend->last("restore"), BackendAnswer{"n1", "", "{}"});
+  ASSERT_TRUE(world.send(id, "again", "2"));
+  until_prompted(1);
+  EXPECT_EQ(world.backend->last("prompt").text, "again");
+}
+
 TEST_F(SessionsTest, EndIsATombstoneThatSurvivesARestart) {
   const auto id = world.create(world.alice).record.id;
   const auto end = [&] {
