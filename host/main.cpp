@@ -78,6 +78,13 @@ int main(int argc, char** argv) {
 
   try {
     app.parse(argc, argv);
+  } catch (const CLI::RequiredError& error) {
+    // What is not known says more than what is missing because of it.
+    const auto unknown = app.remaining(true);
+    if (unknown.empty()) return app.exit(error), 2;
+    std::cerr << "there is no command " << unknown.front()
+              << "\nRun with --help for more information.\n";
+    return 2;
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }

@@ -86,4 +86,15 @@ Result<> from_abi(const viaduct_status* status) {
   return fail(code, std::move(message));
 }
 
+Error exception_error(std::string_view function) {
+  std::string text = "something that is no std::exception";
+  try {
+    throw;
+  } catch (const std::exception& error) {
+    text = repaired_utf8(error.what());
+  } catch (...) {
+  }
+  return {Errc::internal, fmt::format("an exception left {}: {}", function, text)};
+}
+
 }  // namespace viaduct::plugins

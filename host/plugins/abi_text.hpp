@@ -30,6 +30,17 @@ std::string repaired_utf8(std::string_view text);
 // null or short status and an unknown code are errors.
 Result<> from_abi(const viaduct_status* status);
 
+// Says by its name, which function of the plugin an exception left, and with which text. Only while
+// it is being handled.
+Error exception_error(std::string_view function);
+
+// A function of the plugin by a type without noexcept: the contract forbids it to throw, but what
+// it throws all the same has to get to where it is caught.
+template <class R, class... A>
+auto may_throw(R (*function)(A...) noexcept) -> R (*)(A...) {
+  return function;
+}
+
 // An error as the ABI wants it; borrows `error`.
 inline viaduct_status to_abi(const Error& error) {
   return {.struct_size = sizeof(viaduct_status),

@@ -19,23 +19,27 @@ std::chrono::milliseconds since(std::int64_t then) {
 
 }  // namespace
 
-Dispatcher::Dispatcher(Loop& loop, std::string name, bool own_thread, Slow slow)
+Dispatcher::Dispatcher(Loop& loop, std::string name, bool own_thread, Slow slow, Threw threw)
     : loop_(loop),
       name_(std::move(name)),
       own_thread_(own_thread),
       too_long_(own_thread ? kTooLongOnThread : kTooLongOnLoop),
       slow_(std::move(slow)),
+      threw_(std::move(threw)),
       timer_(loop.context()) {}
 
-std::shared_ptr<Dispatcher> Dispatcher::on_thread(Loop& loop, std::string name, Slow slow) {
-  std::shared_ptr<Dispatcher> self(new Dispatcher(loop, std::move(name), true, std::move(slow)));
+std::shared_ptr<Dispatcher> Dispatcher::on_thread(Loop& loop, std::string name, Slow slow,
+                                                  Threw threw) {
+  std::shared_ptr<Dispatcher> self(
+      new Dispatcher(loop, std::move(name), true, std::move(slow), std::move(threw)));
   // The thread holds the dispatcher: an abandoned one lives as long as it needs it.
   self->thread_ = std::jthread([self] { self->run_thread(); });
   return self;
 }
 
-std::shared_ptr<Dispatcher> Dispatcher::on_loop(Loop& loop, Slow slow) {
-  return std::shared_ptr<Dispatcher>(new Dispatcher(loop, {}, false, std::move(slow)));
+std::shared_ptr<Dispatcher> Dispatcher::on_loop(Loop& loop, Slow slow, Threw threw) {
+  return std::shared_ptr<Dispatcher>(
+      new Dispatcher(loop, {}, false, std::move(slow), std::move(threw)));
 }
 
 void Dispatcher::post(const char* what, Task task) {
@@ -64,7 +68,14 @@ void Dispatcher::run(Item& item) {
   const std::int64_t start = ticks();
   since_.store(start);
   current_.store(item.what);
-  item.task();
+  try {
+    item.task();
+  } catch (...) {
+    if (gate_.enter()) {
+      threw_(item.what);
+      gate_.leave();
+    }
+  }
   item.task = nullptr;  // what it holds goes while the instance is still there
   current_.store(nullptr);
   if (const auto took = since(start); took > too_long_ && gate_.enter()) {

@@ -25,10 +25,13 @@ class Dispatcher : public std::enable_shared_from_this<Dispatcher> {
   // Told of a call that takes too long: `what` is the function's name; `still` when it has not
   // returned yet. [any-thread]
   using Slow = std::function<void(const char* what, std::chrono::milliseconds took, bool still)>;
+  // Told of a call that an exception left, while that is being handled. [any-thread]
+  using Threw = std::function<void(const char* what)>;
 
   // With a thread of its own (named after the instance), 1 s is too long; on the loop 50 ms.
-  static std::shared_ptr<Dispatcher> on_thread(Loop& loop, std::string name, Slow slow);
-  static std::shared_ptr<Dispatcher> on_loop(Loop& loop, Slow slow);
+  static std::shared_ptr<Dispatcher> on_thread(Loop& loop, std::string name, Slow slow,
+                                               Threw threw);
+  static std::shared_ptr<Dispatcher> on_loop(Loop& loop, Slow slow, Threw threw);
 
   // [any-thread] `what` is a C string for good. Dropped after finish() or abandon().
   void post(const char* what, Task task);
@@ -46,7 +49,7 @@ class Dispatcher : public std::enable_shared_from_this<Dispatcher> {
     const char* what;
     Task task;
   };
-  Dispatcher(Loop& loop, std::string name, bool own_thread, Slow slow);
+  Dispatcher(Loop& loop, std::string name, bool own_thread, Slow slow, Threw threw);
   void run_thread();
   void run(Item& item);
   void watch();
@@ -56,6 +59,7 @@ class Dispatcher : public std::enable_shared_from_this<Dispatcher> {
   const bool own_thread_;
   const std::chrono::milliseconds too_long_;
   const Slow slow_;
+  const Threw threw_;
   Gate gate_;  // closed: the host is not to be touched
 
   std::mutex mutex_;

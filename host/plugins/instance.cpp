@@ -47,8 +47,9 @@ void host_post(const viaduct_host* host, std::uint64_t token) noexcept {
     in->fault("it calls post() but has no function posted");
     return;
   }
-  in->dispatch("posted",
-               [instance = &*in, token] { instance->api().posted(instance->self(), token); });
+  in->dispatch("posted", [instance = &*in, token] {
+    may_throw(instance->api().posted)(instance->self(), token);
+  });
 }
 
 void host_fail(const viaduct_host* host, const viaduct_status* status) noexcept {
@@ -57,7 +58,7 @@ void host_fail(const viaduct_host* host, const viaduct_status* status) noexcept 
 
 template <class Table>
 const Table* table(const viaduct_instance_api& api, viaduct_instance* self, const char* id) {
-  return static_cast<const Table*>(api.interface(self, id));
+  return static_cast<const Table*>(may_throw(api.interface)(self, id));
 }
 
 }  // namespace
@@ -110,9 +111,11 @@ void Instance::make_dispatcher() {
                                  : "plugin was slow to return from a call",
               name(), what, took.count());
   };
+  auto threw = [this](const char* what) { fault(exception_error(what).message); };
+  Loop& loop = around_.services.loop;
   dispatcher_ = info_.concurrent
-                    ? Dispatcher::on_loop(around_.services.loop, std::move(slow))
-                    : Dispatcher::on_thread(around_.services.loop, name(), std::move(slow));
+                    ? Dispatcher::on_loop(loop, std::move(slow), std::move(threw))
+                    : Dispatcher::on_thread(loop, name(), std::move(slow), std::move(threw));
 }
 
 Instance::~Instance() = default;
@@ -137,13 +140,17 @@ void Instance::create(Done<> done) {
     std::exchange(attempt->done, nullptr)(std::unexpected(*self->error_));
   });
   dispatch("create", [this, attempt] {
-    self_ = info_.descriptor->create(&handle_, str(config_.config));
     Result<> result;
-    if (self_ == nullptr)
-      result = std::unexpected(
-          refusal_.value_or(Error{Errc::internal, "create returned nothing and did not say why"}));
-    else
-      result = read_tables();
+    try {
+      self_ = may_throw(info_.descriptor->create)(&handle_, str(config_.config));
+      if (self_ == nullptr)
+        result = std::unexpected(refusal_.value_or(
+            Error{Errc::internal, "create returned nothing and did not say why"}));
+      else
+        result = read_tables();
+    } catch (...) {
+      result = std::unexpected(exception_error("create"));
+    }
     if (!gate_.enter()) return;
     around_.services.loop.post([self = shared_from_this(), attempt, result]() mutable {
       if (!attempt->done) return;
@@ -224,7 +231,8 @@ void Instance::start(Done<> done) {
   }
   accepting_ = true;
   call(
-      "start", around_.deadlines.start, [this](std::uint64_t id) { api().start(self_, id); },
+      "start", around_.deadlines.start,
+      [this](std::uint64_t id) { may_throw(api().start)(self_, id); },
       [self = shared_from_this(), done = std::move(done)](Result<std::string> result) mutable {
         if (self->gone_ || self->stopping_) {
           done(fail(Errc::unavailable, "stopped while it was starting"));
@@ -248,7 +256,7 @@ void Instance::reload(config::Instance config, Done<> done) {
       "reload", around_.deadlines.start,
       [this, text = std::move(text)](std::uint64_t id) {
         if (can_reload())
-          api().reload(self_, id, str(text));
+          may_throw(api().reload)(self_, id, str(text));
         else
           finish_call(id, fail(Errc::unsupported, "it has no function reload"));
       },
@@ -272,7 +280,8 @@ void Instance::health(Done<> done) {
     return;
   }
   call(
-      "health", around_.deadlines.health, [this](std::uint64_t id) { api().health(self_, id); },
+      "health", around_.deadlines.health,
+      [this](std::uint64_t id) { may_throw(api().health)(self_, id); },
       [self = shared_from_this(), done = std::move(done)](Result<std::string> result) mutable {
         if (result) {
           self->error_.reset();
@@ -299,7 +308,7 @@ void Instance::stop(Milliseconds limit, Done<bool> done) {
   answer_open_calls(/*only_waiting=*/true);
   const auto began = std::chrono::steady_clock::now();
   call(
-      "stop", limit, [this](std::uint64_t id) { api().stop(self_, id); },
+      "stop", limit, [this](std::uint64_t id) { may_throw(api().stop)(self_, id); },
       [self = shared_from_this(), limit, began](Result<std::string> result) {
         if (self->gone_) return;
         if (!result && result.error().code == Errc::timeout) {
@@ -328,7 +337,7 @@ void Instance::destroy(Milliseconds limit) {
   dispatcher_->finish(
       "destroy",
       [this] {
-        if (self_ != nullptr) api().destroy(self_);
+        if (self_ != nullptr) may_throw(api().destroy)(self_);
         self_ = nullptr;
       },
       [self = shared_from_this(), deadline] {
@@ -439,7 +448,19 @@ void Instance::call(const char* what, std::optional<Milliseconds> limit, Invoke 
         late->done(
             fail(Errc::timeout, fmt::format("{} was not answered within {} ms", what, ms.count())));
     });
-  dispatch(what, [id, invoke = std::move(invoke)]() mutable { invoke(id); });
+  dispatch(what, [this, what, id, invoke = std::move(invoke)]() mutable {
+    try {
+      invoke(id);
+    } catch (...) {
+      bool unanswered = false;
+      {
+        const std::lock_guard lock(calls_mutex_);
+        unanswered = pending_.contains(id);
+      }
+      if (unanswered) finish_call(id, std::unexpected(exception_error(what)));
+      throw;
+    }
+  });
 }
 
 void Instance::complete(std::uint64_t call, const viaduct_status* status, viaduct_str result) {
@@ -522,10 +543,10 @@ void Instance::answer(std::uint64_t call, Result<std::string> result) {
   dispatch("completed", [this, call, result = std::move(result)] {
     if (result) {
       const viaduct_status status = ok_status();
-      api().completed(self_, call, &status, str(*result));
+      may_throw(api().completed)(self_, call, &status, str(*result));
     } else {
       const viaduct_status status = to_abi(result.error());
-      api().completed(self_, call, &status, {nullptr, 0});
+      may_throw(api().completed)(self_, call, &status, {nullptr, 0});
     }
   });
 }
@@ -557,15 +578,16 @@ void Instance::set_timer(std::uint64_t token, Milliseconds after) {
   Timer& timer = found->second;
   timer.generation = ++timer_generation_;
   timer.timer.expires_after(after);
-  timer.timer.async_wait([self = weak_from_this(), token,
-                          generation = timer.generation](const auto& error) {
-    const auto instance = self.lock();
-    if (error || !instance) return;
-    const auto now = instance->timers_.find(token);
-    if (now == instance->timers_.end() || now->second.generation != generation) return;
-    instance->timers_.erase(now);
-    instance->dispatch("timer", [i = instance.get(), token] { i->api().timer(i->self(), token); });
-  });
+  timer.timer.async_wait(
+      [self = weak_from_this(), token, generation = timer.generation](const auto& error) {
+        const auto instance = self.lock();
+        if (error || !instance) return;
+        const auto now = instance->timers_.find(token);
+        if (now == instance->timers_.end() || now->second.generation != generation) return;
+        instance->timers_.erase(now);
+        instance->dispatch(
+            "timer", [i = instance.get(), token] { may_throw(i->api().timer)(i->self(), token); });
+      });
 }
 
 void Instance::cancel_timer(std::uint64_t token) {
@@ -660,7 +682,7 @@ void Instance::request(http::Request request) {
                                    .param_count = request.params.size(),
                                    .who = request.who ? &who : nullptr,
                                    .request_id = str(request.request_id)};
-    tables_.http->request(self_, request.id, &raw);
+    may_throw(tables_.http->request)(self_, request.id, &raw);
   });
 }
 
@@ -676,19 +698,19 @@ void Instance::message(http::ExchangeId exchange, std::string text) {
   }
   dispatch("message", [this, bytes, exchange, text = std::move(text)] {
     queued_bytes_ -= bytes;
-    tables_.http->message(self_, exchange, str(text));
+    may_throw(tables_.http->message)(self_, exchange, str(text));
   });
 }
 
 void Instance::writable(http::ExchangeId exchange) {
   if (tables_.http == nullptr || tables_.http->writable == nullptr) return;
-  dispatch("writable", [this, exchange] { tables_.http->writable(self_, exchange); });
+  dispatch("writable", [this, exchange] { may_throw(tables_.http->writable)(self_, exchange); });
 }
 
 void Instance::closed(http::ExchangeId exchange, std::uint16_t code, std::string reason) {
   if (tables_.http == nullptr || tables_.http->closed == nullptr) return;
   dispatch("closed", [this, exchange, code, reason = std::move(reason)] {
-    tables_.http->closed(self_, exchange, code, str(reason));
+    may_throw(tables_.http->closed)(self_, exchange, code, str(reason));
   });
 }
 

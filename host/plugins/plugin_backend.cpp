@@ -106,7 +106,7 @@ void PluginBackend::prompt(sessions::PromptRequest request, Answer done) {
                                  .blocks_json = str(request.blocks),
                                  .context_json = str(request.context),
                                  .author = str(request.author)};
-        table_.prompt(instance_->self(), id, &raw);
+        may_throw(table_.prompt)(instance_->self(), id, &raw);
       },
       std::move(done));
 }
@@ -115,7 +115,7 @@ void PluginBackend::cancel(Handle session, std::uint64_t turn, Answer done) {
   call(
       "cancel", table_.cancel != nullptr,
       [this, session, turn](std::uint64_t id) {
-        table_.cancel(instance_->self(), id, session, turn);
+        may_throw(table_.cancel)(instance_->self(), id, session, turn);
       },
       std::move(done));
 }
@@ -124,7 +124,7 @@ void PluginBackend::answer(Handle session, std::string item, std::string option,
   call(
       "answer", table_.answer != nullptr,
       [this, session, item = std::move(item), option = std::move(option)](std::uint64_t id) {
-        table_.answer(instance_->self(), id, session, str(item), str(option));
+        may_throw(table_.answer)(instance_->self(), id, session, str(item), str(option));
       },
       std::move(done));
 }
@@ -132,7 +132,9 @@ void PluginBackend::answer(Handle session, std::string item, std::string option,
 void PluginBackend::compact(Handle session, Answer done) {
   call(
       "compact", table_.compact != nullptr,
-      [this, session](std::uint64_t id) { table_.compact(instance_->self(), id, session); },
+      [this, session](std::uint64_t id) {
+        may_throw(table_.compact)(instance_->self(), id, session);
+      },
       std::move(done));
 }
 
@@ -141,7 +143,7 @@ void PluginBackend::fork(Handle session, sessions::OpenRequest target, Answer do
       "fork", table_.fork != nullptr,
       [this, session, target = std::move(target)](std::uint64_t id) {
         const viaduct_open raw = raw_open(target);
-        table_.fork(instance_->self(), id, session, &raw);
+        may_throw(table_.fork)(instance_->self(), id, session, &raw);
       },
       std::move(done));
 }
@@ -149,7 +151,9 @@ void PluginBackend::fork(Handle session, sessions::OpenRequest target, Answer do
 void PluginBackend::options(Handle session, Answer done) {
   call(
       "options", table_.options != nullptr,
-      [this, session](std::uint64_t id) { table_.options(instance_->self(), id, session); },
+      [this, session](std::uint64_t id) {
+        may_throw(table_.options)(instance_->self(), id, session);
+      },
       std::move(done));
 }
 
@@ -157,7 +161,7 @@ void PluginBackend::set_option(Handle session, std::string option, std::string v
   call(
       "set_option", table_.set_option != nullptr,
       [this, session, option = std::move(option), value = std::move(value)](std::uint64_t id) {
-        table_.set_option(instance_->self(), id, session, str(option), str(value));
+        may_throw(table_.set_option)(instance_->self(), id, session, str(option), str(value));
       },
       std::move(done));
 }
@@ -166,7 +170,7 @@ void PluginBackend::discover(std::string working_dir, Answer done) {
   call(
       "discover", table_.discover != nullptr,
       [this, working_dir = std::move(working_dir)](std::uint64_t id) {
-        table_.discover(instance_->self(), id, str(working_dir));
+        may_throw(table_.discover)(instance_->self(), id, str(working_dir));
       },
       std::move(done));
 }
@@ -175,7 +179,7 @@ void PluginBackend::close(Handle session, bool ended, Answer done) {
   call(
       "close", true,
       [this, session, ended](std::uint64_t id) {
-        table_.close(instance_->self(), id, session, ended ? 1 : 0);
+        may_throw(table_.close)(instance_->self(), id, session, ended ? 1 : 0);
       },
       std::move(done));
 }
@@ -183,7 +187,7 @@ void PluginBackend::close(Handle session, bool ended, Answer done) {
 void PluginBackend::writable(Handle session) {
   if (table_.writable == nullptr) return;
   instance_->dispatch("writable", [instance = instance_.get(), &table = table_, session] {
-    table.writable(instance->self(), session);
+    may_throw(table.writable)(instance->self(), session);
   });
 }
 

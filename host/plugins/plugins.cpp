@@ -531,7 +531,7 @@ void Plugins::tool_run(const std::string& name, std::vector<std::string> argumen
   instance.call(
       "run", std::nullopt,
       [&instance, text = json_array(arguments)](std::uint64_t id) {
-        instance.tables().tool->run(instance.self(), id, str(text));
+        may_throw(instance.tables().tool->run)(instance.self(), id, str(text));
       },
       std::move(done));
 }
@@ -549,7 +549,9 @@ void Plugins::tool_doctor(const std::string& name, Done<std::string> done) {
   Instance& instance = **found;
   instance.call(
       "doctor", impl_->around.deadlines.start,
-      [&instance](std::uint64_t id) { instance.tables().tool->doctor(instance.self(), id); },
+      [&instance](std::uint64_t id) {
+        may_throw(instance.tables().tool->doctor)(instance.self(), id);
+      },
       std::move(done));
 }
 

@@ -146,7 +146,7 @@ void Subscription::drain() {
     if (end) {
       instance_->remove_subscription(id_, this);  // before: it may use the id again at once
       const viaduct_status status = to_abi(*end);
-      subscriber.unsubscribed(instance_->self(), id_, &status);
+      may_throw(subscriber.unsubscribed)(instance_->self(), id_, &status);
       return;
     }
     const viaduct_change raw{.struct_size = sizeof raw,
@@ -156,7 +156,12 @@ void Subscription::drain() {
                              .offset = change->offset,
                              .text = str(change->text),
                              .json = str(change->json)};
-    const viaduct_flow flow = subscriber.change(instance_->self(), id_, &raw);
+    viaduct_flow flow = VIADUCT_FLOW_OK;  // what makes it throw is not shown again
+    try {
+      flow = may_throw(subscriber.change)(instance_->self(), id_, &raw);
+    } catch (...) {
+      instance_->fault(exception_error("change").message);
+    }
     const std::lock_guard lock(mutex_);
     if (queue_.empty() || queue_.front() != change) continue;  // dropped meanwhile
     if (flow == VIADUCT_FLOW_BUSY) {

@@ -42,6 +42,9 @@ export class Host {
   get pid() {
     return this.#process.pid;
   }
+  get process() {
+    return this.#process;
+  }
   get output() {
     return this.#output;
   }

@@ -1,0 +1,325 @@
+// The command line, as a person and a script use it.
+import assert from "node:assert/strict";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import net from "node:net";
+import path from "node:path";
+import { test } from "node:test";
+import { bin, chat, configOf, folderFor, forHost, hostFor, lines, plugins, root, viaduct, words } from "../support/viaduct.mjs";
+
+const minimal = { plugins: { path: [plugins] }, backends: { echo: { plugin: "mock" } }, surfaces: { "web-chat": { plugin: "web_chat", backend: "echo" } } };
+
+function write(folder, config) {
+  const file = path.join(folder, "viaduct.yaml");
+  writeFileSync(file, typeof config === "string" ? config : JSON.stringify(config, null, 1));
+  return file;
+}
+
+test("version says which it is, and which plugins fit", async () => {
+  const { version } = JSON.parse((await viaduct(["version", "--json"])).out);
+  assert.match(version, /^\d+\.\d+\.\d+$/);
+  const { code, out, err } = await viaduct(["version"]);
+  assert.equal(code, 0);
+  assert.match(out, new RegExp(`^viaduct ${version} \\(plugin ABI \\d+\\.\\d+\\)\n$`));
+  assert.equal(err, "");
+});
+
+test("every command has --help", async () => {
+  const commands = [
+    [], ["serve"], ["check"], ["schema"], ["doctor"], ["reload"], ["plugins"], ["plugin"], ["plugin", "check"], ["sessions"],
+    ["sessions", "list"], ["sessions", "show"], ["sessions", "export"], ["sessions", "end"], ["version"],
+  ];
+  for (const command of commands) {
+    const { code, out } = await viaduct([...command, "--help"]);
+    assert.equal(code, 0, command.join(" "));
+    assert.match(out, /Usage:/, command.join(" "));
+    if (command.length && !["plugin", "sessions"].includes(command.join(" "))) assert.match(out, /--config/, command.join(" "));
+  }
+});
+
+test("wrong usage ends with 2, says what is wrong and prints nothing else", async (t) => {
+  const home = folderFor(t);
+  for (const [args, says] of [
+    [["frobnicate"], /frobnicate/],
+    [["sessions", "frobnicate"], /frobnicate/],
+    [[], /subcommand is required/],
+    [["sessions"], /subcommand is required/],
+    [["sessions", "show"], /ID is required/],
+    [["check", "--frobnicate"], /--frobnicate/],
+    [["sessions", "list", "--limit", "0"], /limit/],
+    [["plugin", "check"], /FILE is required/],
+    [["plugin", "check", path.join(home, "nothing.so")], /nothing\.so/],
+    [["check", "--config", path.join(home, "nothing.yaml")], /nothing\.yaml/],
+    [["serve", "--config", path.join(home, "nothing.yaml")], /nothing\.yaml/],
+  ]) {
+    const { code, out, err } = await viaduct(args, { home });
+    assert.equal(code, 2, args.join(" "));
+    assert.match(args[0] === "plugin" ? out + err : err, says, args.join(" "));
+    if (args[0] !== "plugin") assert.equal(out, "", args.join(" "));
+  }
+  assert.deepEqual(readdirSync(home), []);
+});
+
+test("check and serve say all errors at once, each with its place and the nearest name, and start nothing", async (t) => {
+  const folder = folderFor(t);
+  const home = path.join(folder, "home");
+  const file = write(folder, `server:
+  listen: 0.0.0.0:80
+  limits: { boddy: 1MiB, idle_timeout: soon }
+plugins:
+  path: [${plugins}]
+store:
+  path: ${home}/viaduct.db
+  path: ${home}/other.db
+backends:
+  echo:
+    plugin: mok
+  actor:
+    plugin: mock
+    config:
+      rules:
+        - { match: "^die$", fail: session_daed }
+        - { match: "(", reply: x }
+  secret: { plugin: mock, config: { record: "\${env:VIADUCT_NO_SUCH}" } }
+surfaces:
+  web-chat: { plugin: web_chat, backend: actr, config: { titel: x } }
+loog: {}
+`);
+  const expected = [
+    [2, 11, /loopback/],
+    [3, 13, /"boddy".*"body"/],
+    [3, 40, /duration/],
+    [8, 3, /"path"/],
+    [11, 13, /"mok".*"mock"/],
+    [16, 35, /session_daed/],
+    [18, 45, /VIADUCT_NO_SUCH/],
+    [20, 42, /"actr".*"actor"/],
+    [20, 58, /"titel".*"title"/],
+    [21, 1, /"loog".*"log"/],
+  ];
+  for (const command of ["check", "serve"]) {
+    const { code, err, out } = await viaduct([command, "--config", file], { home });
+    assert.equal(code, 2, err);
+    assert.equal(out, "");
+    for (const [line, column, says] of expected) {
+      const at = err.split("\n").find((one) => one.startsWith(`${file}:${line}:${column}: `));
+      assert.ok(at, `${command} says nothing at ${line}:${column}:\n${err}`);
+      assert.match(at, says);
+    }
+    const places = err.split("\n").filter((one) => one.startsWith(file)).map((one) => Number(one.slice(file.length + 1).split(":")[0]));
+    assert.deepEqual(places, [...places].sort((a, b) => a - b), "in the order of the file");
+    assert.equal(existsSync(home), false, "nothing was started");
+  }
+  const { errors } = JSON.parse((await viaduct(["check", "--json", "--config", file], { home })).out);
+  for (const [line, column] of expected) assert.ok(errors.some((one) => one.line === line && one.column === column && one.file === file), `${line}:${column}`);
+});
+
+test("what a plugin itself refuses is a configuration error that names the instance, and nothing is started", async (t) => {
+  const home = path.join(folderFor(t), "home");
+  const file = write(path.dirname(home), { ...minimal, store: { path: path.join(home, "viaduct.db") }, server: { listen: "127.0.0.1:0" },
+    backends: { echo: { plugin: "mock", config: { rules: [{ match: "(", reply: "x" }] } } } });
+  const { code, err, out } = await viaduct(["serve", "--config", file], { home });
+  assert.ok(code === 1 || code === 2, `${code}: ${err}`);
+  assert.match(err, /"echo".*rules\[0\]\.match/s);
+  assert.doesNotMatch(out, /listening/);
+});
+
+test("an empty file, one that is no YAML, one that is no text and a folder are errors with their name", async (t) => {
+  const folder = folderFor(t);
+  for (const [name, content] of [["empty.yaml", ""], ["comment.yaml", "# nothing\n"], ["list.yaml", "[1, 2]\n"], ["broken.yaml", "a: [\n"], ["binary.yaml", Buffer.from([0, 255, 254, 7])]]) {
+    const file = path.join(folder, name);
+    writeFileSync(file, content);
+    const { code, err } = await viaduct(["check", "--config", file], { home: folder });
+    assert.equal(code, 2, name);
+    assert.ok(err.startsWith(`${file}:`), `${name}: ${err}`);
+  }
+  const { code, err } = await viaduct(["check", "--config", folder], { home: folder });
+  assert.equal(code, 2);
+  assert.match(err, /folder/);
+});
+
+test("a missing secret is an error, and a secret is in no output", async (t) => {
+  const folder = folderFor(t);
+  writeFileSync(path.join(folder, "title"), "correct-horse-battery\n");
+  const file = write(folder, { ...minimal, surfaces: { "web-chat": { plugin: "web_chat", backend: "echo", config: { title: "${file:title}", extra: "${env:OTHER_SECRET}" } } } });
+  const { code, err, out } = await viaduct(["check", "--config", file], { home: folder, env: { OTHER_SECRET: "staple-gun" } });
+  assert.equal(code, 2);
+  assert.match(err, /"extra"/);
+  assert.doesNotMatch(err + out, /correct-horse|staple-gun/);
+  const missing = await viaduct(["check", "--config", write(folder, { ...minimal, store: { path: "${file:nowhere}" } })], { home: folder });
+  assert.equal(missing.code, 2);
+  assert.match(missing.err, /nowhere/);
+});
+
+test("the default configuration and every example are fine", async (t) => {
+  const home = folderFor(t);
+  const examples = path.join(root, "config/examples");
+  const files = [path.join(root, "config/viaduct.yaml"), ...readdirSync(examples).filter((name) => name.endsWith(".yaml")).map((name) => path.join(examples, name))];
+  assert.ok(files.length > 3);
+  for (const file of files) {
+    const { code, out, err } = await viaduct(["check", "--config", file], { home });
+    assert.equal(code, 0, `${file}: ${err}`);
+    assert.match(out, /: fine \(\d+ backends, \d+ surfaces\)\n$/);
+  }
+  assert.deepEqual(readdirSync(home), []);
+});
+
+test("without --config it is config/viaduct.yaml, then the one in the home folder", async (t) => {
+  const folder = folderFor(t);
+  const nowhere = await viaduct(["check"], { home: folder, cwd: folder });
+  assert.equal(nowhere.code, 2);
+  assert.match(nowhere.err, /config\/viaduct\.yaml.*\.config\/viaduct\/viaduct\.yaml/);
+  mkdirSync(path.join(folder, ".config/viaduct"), { recursive: true });
+  writeFileSync(path.join(folder, ".config/viaduct/viaduct.yaml"), JSON.stringify(minimal));
+  const second = await viaduct(["check"], { home: folder, cwd: folder });
+  assert.equal(second.code, 0, second.err);
+  assert.match(second.out, /\.config\/viaduct\/viaduct\.yaml: fine/);
+  mkdirSync(path.join(folder, "config"));
+  writeFileSync(path.join(folder, "config/viaduct.yaml"), JSON.stringify(minimal));
+  assert.match((await viaduct(["check"], { home: folder, cwd: folder })).out, /^config\/viaduct\.yaml: fine/);
+});
+
+test("schema is JSON Schema with the plugins that are there", async (t) => {
+  const folder = folderFor(t);
+  const { code, out } = await viaduct(["schema", "--config", write(folder, minimal)], { home: folder });
+  assert.equal(code, 0);
+  const schema = JSON.parse(out);
+  assert.equal(schema.type, "object");
+  assert.deepEqual(Object.keys(schema.properties).sort(), ["backends", "log", "plugins", "server", "store", "surfaces"]);
+  for (const word of ["chunk_delay", "session_dead", "header_timeout", "allowed_hosts", "web_chat", "settings"]) assert.ok(out.includes(word), word);
+});
+
+test("plugins lists what is found, and says what is wrong with a file that cannot be used", async (t) => {
+  const folder = folderFor(t);
+  const file = write(folder, minimal);
+  const list = await viaduct(["plugins", "--config", file], { home: folder });
+  assert.equal(list.code, 0);
+  assert.match(list.out, /^mock +backend +\d/m);
+  assert.match(list.out, /^web_chat +surface +\d/m);
+  assert.match(list.out, /^settings +surface +\d/m);
+  const { plugins: found } = JSON.parse((await viaduct(["plugins", "--json", "--config", file], { home: folder })).out);
+  const mock = found.find((one) => one.name === "mock");
+  assert.deepEqual([mock.kind, mock.id, mock.file], ["backend", "org.viaduct.mock", path.join(plugins, "mock.so")]);
+
+  const more = path.join(folder, "more");
+  mkdirSync(more);
+  writeFileSync(path.join(more, "letter.so"), "dear host");
+  const bad = await viaduct(["plugins", "--config", write(folder, { ...minimal, plugins: { path: [more, plugins] } })], { home: folder });
+  assert.equal(bad.code, 1);
+  assert.match(bad.out, /letter\.so: /);
+  assert.match(bad.out, /^mock +backend/m);
+});
+
+for (const name of ["mock", "web_chat", "settings"]) {
+  test(`plugin check passes ${name}`, async () => {
+    const { code, out } = await viaduct(["plugin", "check", path.join(plugins, `${name}.so`)], { limit: 240_000 });
+    assert.equal(code, 0, out.split("\n").filter((line) => !/^(passed|skipped)/.test(line)).join("\n"));
+    assert.match(out, /: \d\d passed, 0 failed, 0 crashed, 0 warnings, \d+ skipped\n$/);
+  });
+}
+
+test("doctor says whether the host runs, what it needs, and what is in its way", async (t) => {
+  const host = await hostFor(t);
+  const doctor = async (...more) => {
+    const answer = await forHost(host, "doctor", "--json", ...more);
+    return { code: answer.code, checks: Object.fromEntries(JSON.parse(answer.out).checks.map((check) => [check.name, check])) };
+  };
+  const running = await doctor();
+  assert.equal(running.code, 0);
+  assert.equal(running.checks.host.message, "running");
+  for (const name of ["echo", "web-chat", "settings"]) assert.deepEqual([running.checks[name].ok, running.checks[name].message], [true, "running"]);
+  assert.equal(running.checks.configuration.message, configOf(host));
+
+  await host.stop();
+  const free = await doctor();
+  assert.equal(free.code, 0);
+  assert.equal(free.checks.host.message, "not running");
+
+  const other = net.createServer().listen(0, "127.0.0.1");
+  await new Promise((resolve) => other.once("listening", resolve));
+  t.after(() => other.close());
+  writeFileSync(configOf(host), JSON.stringify({ ...minimal, store: { path: path.join(host.home, "viaduct.db") }, server: { listen: `127.0.0.1:${other.address().port}` } }));
+  const taken = await doctor();
+  assert.equal(taken.code, 1);
+  assert.equal(taken.checks.address.ok, false);
+  assert.match(taken.checks.address.message, new RegExp(`127\\.0\\.0\\.1:${other.address().port}.*in use`));
+
+  writeFileSync(configOf(host), "backends: 1\n");
+  const text = await forHost(host, "doctor");
+  assert.equal(text.code, 1);
+  assert.match(text.out, /^FAIL configuration .*:1:11: /m);
+});
+
+test("sessions list, show, export and end work on the running host", async (t) => {
+  const host = await hostFor(t);
+  assert.equal((await forHost(host, "sessions", "list")).out, "no sessions\n");
+  const ids = [];
+  for (const message of ["first", "second\u001b[31m red"]) {
+    ids.unshift((await chat(host, "POST", "api/session", {})).body.session_id);
+    assert.equal((await chat(host, "POST", "api/chat", { message })).status, 200);
+  }
+  const list = await forHost(host, "sessions", "list");
+  assert.equal(list.code, 0);
+  assert.deepEqual(list.out.trim().split("\n").map((line) => line.split(" ")[0]), ids, "last active first");
+  assert.doesNotMatch(list.out, /\u001b/, "nothing that a terminal obeys");
+  const { sessions } = JSON.parse((await forHost(host, "sessions", "list", "--json")).out);
+  assert.deepEqual(sessions.map((session) => session.session_id), ids);
+
+  const page = await forHost(host, "sessions", "list", "--limit", "1");
+  const more = /^more: viaduct sessions list --before (\S+)$/m.exec(page.out);
+  assert.ok(more, page.out);
+  const next = await forHost(host, "sessions", "list", "--before", more[1]);
+  assert.equal(next.out.split(" ")[0], ids[1]);
+
+  const show = JSON.parse((await forHost(host, "sessions", "show", ids[1], "--json")).out);
+  assert.deepEqual([show.session_id, show.title, show.backend, show.state, show.ended], [ids[1], "first", "echo", "idle", false]);
+  assert.match((await forHost(host, "sessions", "show", ids[1])).out, /^title +first$/m);
+
+  const log = lines((await forHost(host, "sessions", "export", ids[1])).out);
+  assert.deepEqual(log.map((entry) => [entry.entry, entry.type, entry.text]), [
+    [1, "user_message", "first"],
+    [2, "text", "[Mock response to: first]"],
+    [3, "turn_end", ""],
+  ]);
+
+  const end = await forHost(host, "sessions", "end", ids[1]);
+  assert.deepEqual([end.code, end.out], [0, `ended ${ids[1]}\n`]);
+  assert.deepEqual((await forHost(host, "sessions", "list")).out.trim().split("\n").length, 1);
+  assert.match((await forHost(host, "sessions", "list", "--all")).out, new RegExp(`^${ids[1]} .* ended `, "m"));
+  assert.equal((await forHost(host, "sessions", "end", ids[1])).code, 0, "ending twice is fine");
+
+  for (const command of ["show", "export", "end"]) {
+    const none = await forHost(host, "sessions", command, "s_nothing");
+    assert.deepEqual([none.code, none.out], [1, ""], command);
+    assert.match(none.err, /no such session/i);
+  }
+});
+
+test("sessions export prints a log of many pages from its first entry on", async (t) => {
+  const host = await hostFor(t);
+  const { session_id } = (await chat(host, "POST", "api/session", {})).body;
+  for (let i = 0; i < 180; ++i) assert.equal((await chat(host, "POST", "api/chat", { message: `m${i}` })).status, 200);
+  const log = lines((await forHost(host, "sessions", "export", session_id)).out);
+  assert.deepEqual(log.map((entry) => entry.entry), Array.from({ length: 540 }, (_, i) => i + 1));
+  assert.deepEqual(log.filter((entry) => entry.type === "user_message").map((entry) => entry.text), words(180, "m").split(" "));
+});
+
+test("without a host the commands that need one say so and how to start it", async (t) => {
+  const folder = folderFor(t);
+  const file = write(folder, { ...minimal, store: { path: path.join(folder, "viaduct.db") } });
+  for (const command of [["reload"], ["sessions", "list"], ["sessions", "show", "s_1"], ["sessions", "export", "s_1"], ["sessions", "end", "s_1"]]) {
+    const { code, out, err } = await viaduct([...command, "--config", file], { home: folder });
+    assert.deepEqual([code, out], [1, ""], command.join(" "));
+    assert.match(err, /no host is running .*viaduct serve/);
+  }
+  assert.equal(existsSync(path.join(folder, "viaduct.db")), false);
+});
+
+test("the database, the socket and the home folder belong to nobody else", async (t) => {
+  const host = await hostFor(t);
+  const { statSync } = await import("node:fs");
+  for (const name of readdirSync(host.home)) {
+    if (["viaduct.yaml", "calls.jsonl"].includes(name)) continue;
+    assert.equal(statSync(path.join(host.home, name)).mode & 0o77, 0, name);
+  }
+  assert.ok(readdirSync(host.home).includes("control.sock"));
+});
