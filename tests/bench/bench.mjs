@@ -1,0 +1,358 @@
+// What scripts/bench runs: starts hosts and their baselines on loopback, loads them with viaduct_load, prints a table and writes JSON.
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { parseArgs } from "node:util";
+
+const kRoot = path.resolve(import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname), "../..");
+const kBuild = path.join(kRoot, "build/release");
+const kViaduct = path.join(kBuild, "bin/viaduct");
+const kLoad = path.join(kBuild, "bin/viaduct_load");
+const kStore = path.join(kBuild, "bin/viaduct_store_figures");
+const kStartLimit = 60_000;
+const kStopLimit = 20_000;
+const kTicks = 100; // of /proc/PID/stat, a second
+
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { short: { type: "boolean", default: false }, json: { type: "string" }, folder: { type: "string" } },
+});
+const short = options.short;
+
+// ---------------------------------------------------------------- programs
+
+const children = new Set();
+process.on("exit", () => children.forEach((child) => child.kill("SIGKILL")));
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(1));
+
+// The first line of standard output that `wanted` matches.
+function line(child, wanted, name) {
+  return new Promise((resolve, reject) => {
+    let text = "";
+    let errors = "";
+    const timer = setTimeout(() => reject(new Error(`${name} did not start:\n${text}${errors}`)), kStartLimit);
+    child.stderr.on("data", (piece) => (errors = (errors + piece).slice(-4000)));
+    child.stdout.on("data", (piece) => {
+      text += piece;
+      const found = text.match(wanted);
+      if (!found) return;
+      clearTimeout(timer);
+      resolve(found[1]);
+    });
+    child.on("exit", (code) => {
+      clearTimeout(timer);
+      reject(new Error(`${name} ended with ${code}:\n${text}${errors}`));
+    });
+  });
+}
+
+async function stop(child) {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = once(child, "exit");
+  child.kill("SIGTERM");
+  const timer = setTimeout(() => child.kill("SIGKILL"), kStopLimit);
+  await gone;
+  clearTimeout(timer);
+}
+
+// A program that prints its port, for as long as `use` takes.
+async function serving(program, args, wanted, env, use) {
+  const child = spawn(program, args, { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+  children.add(child);
+  try {
+    const port = Number(await line(child, wanted, path.basename(program)));
+    return await use({ port, pid: child.pid });
+  } finally {
+    await stop(child);
+    children.delete(child);
+  }
+}
+const baseline = (name, use) => serving(path.join(kBuild, "bin", name), [], /^(\d+)$/m, {}, use);
+
+// A host with its store in `folder`, and with as many web chats as are wanted: one user has one current session in each.
+function host(folder, { chats = 1, backend = "echo" } = {}, use) {
+  const surfaces = { settings: { plugin: "settings" } };
+  for (let i = 0; i < chats; ++i) surfaces[`chat-${i}`] = { plugin: "web_chat", backend };
+  const file = path.join(folder, "viaduct.yaml");
+  writeFileSync(file, JSON.stringify({ // JSON is YAML
+    server: { listen: "127.0.0.1:0" },
+    plugins: { path: [path.join(kBuild, "tests/bench/plugins"), path.join(kBuild, "lib/viaduct/plugins")] },
+    store: { path: path.join(folder, "viaduct.db") },
+    log: { level: "warn" },
+    backends: { echo: { plugin: "mock" }, stamp: { plugin: "stamp" } },
+    surfaces,
+  }));
+  return serving(kViaduct, ["serve", "--config", file], /^viaduct listening on http:\/\/127\.0\.0\.1:(\d+)\/$/m, { HOME: folder },
+    use);
+}
+
+async function output(program, args) {
+  const child = spawn(program, args.map(String), { stdio: ["ignore", "pipe", "inherit"] });
+  children.add(child);
+  let text = "";
+  child.stdout.on("data", (piece) => (text += piece));
+  const [code] = await once(child, "close");
+  children.delete(child);
+  if (code !== 0) throw new Error(`${path.basename(program)} ${args.join(" ")} ended with ${code}`);
+  return JSON.parse(text);
+}
+const load = (...args) => output(kLoad, args);
+const store = (...args) => output(kStore, args);
+
+async function post(port, where, body) {
+  const answer = await fetch(`http://127.0.0.1:${port}${where}`, { method: "POST", body: JSON.stringify(body) });
+  if (!answer.ok) throw new Error(`POST ${where}: ${answer.status} ${await answer.text()}`);
+  return answer.json();
+}
+
+// Processor time of a process in seconds.
+function used(pid) {
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /s, "").split(" ");
+  return (Number(fields[11]) + Number(fields[12])) / kTicks;
+}
+
+async function withFolder(parent, use) {
+  const folder = mkdtempSync(path.join(parent, "bench-"));
+  try {
+    return await use(folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+const onDisk = (use) => withFolder(options.folder ?? path.join(kRoot, "build"), use);
+const inMemory = (use) => withFolder("/dev/shm", use);
+
+// ---------------------------------------------------------------- figures
+
+const figures = [];
+// `target`: {text, met} or nothing. `more`: what else was seen, for the JSON.
+function figure(row, what, value, unit, { beside, target, more } = {}) {
+  figures.push({ row, what, value, unit, baseline: beside ?? null, target: target?.text ?? null,
+    met: target && !short ? target.met : null, ...(more ? { more } : {}) });
+  const last = figures.at(-1);
+  console.error(`  ${what}: ${number(value)} ${unit}${beside ? ` (${beside.what}: ${number(beside.value)} ${beside.unit})` : ""}`);
+  return last;
+}
+const atMost = (limit, unit, value) => ({ text: `< ${number(limit)} ${unit}`, met: value < limit });
+
+function number(value) {
+  if (value >= 1000) return Math.round(value).toLocaleString("en");
+  return String(Number(value.toPrecision(3)));
+}
+function median(values) {
+  return values.sort((a, b) => a - b)[Math.floor((values.length - 1) / 2)];
+}
+
+const kBody = '{"message":"hello from {}"}';
+const kChat = "/apps/chat-{}/api/chat";
+
+// Durable means two commits for a turn: its message before it runs, its answer before it is given.
+async function chat() {
+  const seconds = short ? 1 : 6;
+  const counts = [1, 4, 16, 64];
+  const bare = {};
+  await baseline("bare_beast", async ({ port }) => {
+    for (const count of counts) bare[count] = await load("requests", port, "/", count, short ? 1 : 2, '{"message":"hello"}');
+  });
+  const run = async (folder, wanted, use) =>
+    host(folder, { chats: Math.max(...wanted) }, async ({ port, pid }) => {
+      for (let i = 0; i < Math.max(...wanted); ++i) await post(port, `/apps/chat-${i}/api/session`, {});
+      for (const count of wanted) {
+        await load("requests", port, kChat, count, short ? 0.3 : 1, kBody); // warms up
+        const [before, begin] = [used(pid), performance.now()];
+        const seen = await load("requests", port, kChat, count, seconds, kBody);
+        seen.host_cpu_percent = Math.round(100 * (used(pid) - before) / ((performance.now() - begin) / 1000));
+        use(count, seen);
+      }
+    });
+  const beast = (count) => ({ what: "bare Beast", value: bare[count].per_second, unit: "/s" });
+  const judge = (count, seen) => {
+    if (count !== 16) return undefined;
+    const least = (8000 / 50000) * bare[16].per_second;
+    return { text: `≥ ${number(least)} /s (8,000 where bare Beast does 50,000)`, met: seen.per_second >= least };
+  };
+  await onDisk(async (folder) => {
+    const before = await load("sync", folder, short ? 0.5 : 2);
+    await run(folder, counts, (count, seen) => {
+      figure("chat", `POST /api/chat, durable, ${count} connections`, seen.per_second, "/s",
+        { beside: beast(count), target: judge(count, seen), more: seen });
+      figure("chat", `  p50, ${count} connections`, seen.p50_us / 1000, "ms");
+      figure("chat", `  p99, ${count} connections`, seen.p99_us / 1000, "ms",
+        { target: count === 16 ? atMost(10, "ms", seen.p99_us / 1000) : undefined });
+    });
+    const after = await load("sync", folder, short ? 0.5 : 2);
+    figure("chat", "the disk: 4 KiB written and synced", (before.per_second + after.per_second) / 2, "/s",
+      { more: { before, after } });
+    figure("chat", "  p99", Math.max(before.p99_us, after.p99_us) / 1000, "ms");
+  });
+  await inMemory(async (folder) => {
+    const disk = await load("sync", folder, 0.5);
+    await run(folder, [1, 16], (count, seen) => {
+      figure("chat", `POST /api/chat, store in memory, ${count} connections`, seen.per_second, "/s",
+        { beside: beast(count), target: judge(count, seen), more: { ...seen, disk } });
+      figure("chat", `  p99, store in memory, ${count} connections`, seen.p99_us / 1000, "ms");
+    });
+  });
+}
+
+async function stream() {
+  const seconds = short ? 2 : 10;
+  const rate = 20;
+  await onDisk((folder) => host(folder, { chats: 100, backend: "stamp" }, async ({ port, pid }) => {
+    for (const sessions of [1, 100]) {
+      const name = `${sessions} ${sessions === 1 ? "session" : "sessions"}`;
+      const hop = await load("hop", sessions, short ? 2 : 4, rate);
+      const [before, begin] = [used(pid), performance.now()];
+      const seen = await load("stream", port, "/apps/chat-{}/api/ws", sessions, seconds, rate);
+      seen.host_cpu_percent = Math.round(100 * (used(pid) - before) / ((performance.now() - begin) / 1000));
+      for (const [quantile, limit] of [["p50", 50], ["p99", 500]]) {
+        const added = Math.max(0, seen[`${quantile}_us`] - hop[`${quantile}_us`]);
+        figure("stream", `streamed text, added by the host, ${name}, ${quantile}`, added, "µs", {
+          beside: { what: "one TCP hop", value: hop[`${quantile}_us`], unit: "µs" },
+          target: atMost(limit, "µs", added), more: { seen, hop },
+        });
+      }
+      if (seen.events < 0.98 * seen.expected)
+        console.error(`  only ${seen.events} of ${seen.expected} texts came as deltas of their own`);
+    }
+  }));
+}
+
+async function idle() {
+  const limit = Number(spawnSync("bash", ["-c", "ulimit -n"]).stdout.toString());
+  const wanted = short ? 1000 : 10000;
+  const count = Number.isNaN(limit) ? wanted : Math.min(wanted, limit - 200);
+  const seconds = short ? 3 : 15;
+  const server = await baseline("host_http", ({ port, pid }) => load("idle", port, "/apps/bench/ws", count, seconds, pid, "quiet"));
+  await onDisk((folder) => host(folder, {}, async ({ port, pid }) => {
+    await post(port, "/apps/chat-0/api/session", {});
+    await post(port, "/apps/chat-0/api/chat", { message: "hello" });
+    const seen = await load("idle", port, "/apps/chat-0/api/ws", count, seconds, pid);
+    const beside = (value, unit) => ({ what: "the HTTP server alone", value, unit });
+    figure("idle", `${number(count)} idle viewers, memory each`, seen.bytes_each / 1024, "KiB", {
+      beside: beside(server.bytes_each / 1024, "KiB"), target: atMost(12, "KiB", seen.bytes_each / 1024), more: { seen, server } });
+    figure("idle", `${number(count)} idle viewers, processor`, seen.cpu_percent, "%", {
+      beside: beside(server.cpu_percent, "%"), target: { text: "0 %", met: seen.cpu_percent < 0.5 } });
+  }));
+}
+
+async function start() {
+  const times = short ? 3 : 10;
+  await onDisk(async (folder) => {
+    const file = path.join(folder, "viaduct.yaml");
+    writeFileSync(file, readFileSync(path.join(kRoot, "config/viaduct.yaml"), "utf8").replace(/^( *listen: ).*$/m, "$1127.0.0.1:0"));
+    process.env.VIADUCT_HOME = folder;
+    await store("sessions", path.join(folder, "viaduct.db"), 1000);
+    const version = await load("start", times, 0, "", kViaduct, "version");
+    await load("start", 1, 0, "viaduct listening on", kViaduct, "serve", "--config", file); // the plugins' preflight is kept
+    const seen = await load("start", times, short ? 0.5 : 2, "viaduct listening on", kViaduct, "serve", "--config", file);
+    delete process.env.VIADUCT_HOME;
+    figure("start", `exec to ready, median of ${times}`, seen.median_ms, "ms", {
+      beside: { what: "`viaduct version`", value: version.median_ms, unit: "ms" },
+      target: atMost(50, "ms", seen.median_ms), more: { seen, version } });
+    figure("start", "idle memory (RSS), all surfaces", seen.rss_mib, "MiB", { target: atMost(25, "MiB", seen.rss_mib) });
+  });
+}
+
+async function resume() {
+  const kWs = "/apps/chat-0/api/ws";
+  const screens = async (turns) => onDisk(async (folder) => {
+    const session = "s_benchresume";
+    await store("turns", path.join(folder, "viaduct.db"), session, turns);
+    const seen = { hello: [], resume: [] };
+    for (let i = 0; i < (short ? 2 : 5); ++i) { // each time a host that has just started
+      await host(folder, { backend: "stamp" }, async ({ port }) => {
+        if (i > 0) seen.hello.push((await load("first-screen", port, kWs)).ms); // resumed by the last one
+        seen.resume.push((await load("first-screen", port, kWs, session)).ms);
+      });
+    }
+    return { hello: median(seen.hello), resume: median(seen.resume), all: seen };
+  });
+  const few = await screens(10);
+  const turns = short ? 1000 : 10000;
+  const many = await screens(turns);
+  const name = `session with ${number(turns)} turns, host just started`;
+  const beside = (value) => ({ what: "with 10 turns", value, unit: "ms" });
+  figure("resume", `${name}: connect to live`, many.hello, "ms",
+    { beside: beside(few.hello), target: atMost(50, "ms", many.hello), more: many.all });
+  figure("resume", `${name}: resume to live`, many.resume, "ms",
+    { beside: beside(few.resume), target: atMost(50, "ms", many.resume) });
+}
+
+async function list() {
+  const seconds = short ? 0.5 : 2;
+  const pages = async (sessions) => onDisk(async (folder) => {
+    const db = path.join(folder, "viaduct.db");
+    const filled = await store("sessions", db, sessions);
+    const direct = await store("list", db, seconds);
+    const http = await host(folder, {}, async ({ port }) => {
+      const answer = await fetch(`http://127.0.0.1:${port}/apps/chat-0/api/sessions?limit=50`);
+      const found = (await answer.json()).sessions.length;
+      if (found !== 50) throw new Error(`the page has ${found} sessions`);
+      return load("requests", port, "/apps/chat-0/api/sessions?limit=50", 1, seconds);
+    });
+    return { direct, http, filled, bytes: statSync(db).size };
+  });
+  const few = await pages(1000);
+  const count = short ? 50_000 : 1_000_000;
+  const many = await pages(count);
+  const beside = (value) => ({ what: "among 1,000", value, unit: "ms" });
+  for (const [name, key] of [["the store", "direct"], ["GET /api/sessions", "http"]])
+    for (const quantile of ["p50_us", "p99_us"]) {
+      const value = many[key][quantile] / 1000;
+      figure("list", `first page among ${number(count)} sessions, ${name}, ${quantile.slice(0, 3)}`, value, "ms", {
+        beside: beside(few[key][quantile] / 1000),
+        target: atMost(5, "ms", value), more: { many: many[key], few: few[key], filled: many.filled, bytes: many.bytes } });
+    }
+}
+
+// ---------------------------------------------------------------- the table
+
+function table() {
+  const rows = figures.map((one) => [one.what, `${number(one.value)} ${one.unit}`,
+    one.baseline ? `${number(one.baseline.value)} ${one.baseline.unit} (${one.baseline.what})` : "", one.target ?? "",
+    one.met === null ? "" : one.met ? "met" : "MISSED"]);
+  rows.unshift(["what", "measured", "baseline, same run", "target", ""]);
+  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+  return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column])).join("  ").trimEnd()).join("\n");
+}
+
+const all = { chat, stream, idle, start, resume, list };
+const wanted = positionals.length ? positionals : Object.keys(all);
+for (const name of wanted)
+  if (!all[name]) {
+    console.error(`scripts/bench: there is no row ${name}; rows are ${Object.keys(all).join(", ")}`);
+    process.exit(2);
+  }
+for (const program of [kViaduct, kLoad, kStore])
+  if (!existsSync(program)) {
+    console.error(`scripts/bench: ${program} is not built`);
+    process.exit(1);
+  }
+
+const machine = {
+  at: new Date().toISOString(), cpu: os.cpus()[0].model, cores: os.cpus().length, memory_gib: Math.round(os.totalmem() / 2 ** 30),
+  kernel: os.release(), commit: spawnSync("git", ["-C", kRoot, "rev-parse", "--short", "HEAD"]).stdout.toString().trim(),
+  filesystem: spawnSync("stat", ["-f", "-c", "%T", options.folder ?? kRoot]).stdout.toString().trim(), short,
+  load_before: os.loadavg(),
+};
+const failures = [];
+for (const name of wanted) {
+  console.error(`${name}:`);
+  try {
+    await all[name]();
+  } catch (error) {
+    failures.push({ row: name, error: String(error.message ?? error) });
+    console.error(`  failed: ${error.message ?? error}`);
+  }
+}
+machine.load_after = os.loadavg();
+const file = options.json ?? path.join(kRoot, "build/bench.json");
+mkdirSync(path.dirname(path.resolve(file)), { recursive: true });
+writeFileSync(file, JSON.stringify({ machine, figures, failures }, null, 1) + "\n");
+console.log(table());
+console.log(`\n${machine.cores} × ${machine.cpu}; load ${machine.load_before[0].toFixed(1)} before, ${machine.load_after[0].toFixed(1)} after`);
+for (const { row, error } of failures) console.log(`not measured: ${row}: ${error.split("\n")[0]}`);
+process.exitCode = failures.length ? 1 : 0;
