@@ -72,7 +72,8 @@ export class TranscriptView extends Component<Props, { away: boolean; unread: bo
 
   private follow(): void {
     const frame = this.frame.current;
-    if (frame && this.following) frame.scrollTop = frame.scrollHeight;
+    if (!frame || !this.following) return;
+    frame.scrollTop = frame.querySelector(".welcome") ? 0 : frame.scrollHeight; // a welcome is read from its top
   }
   private readonly onScroll = (): void => {
     const frame = this.frame.current;
