@@ -266,7 +266,7 @@ void Conversation::finish_turn(std::string stop_reason, std::optional<Error> err
 // Ends the running turn, if `running`, and those of `waiting` in one write; then the next one
 // starts.
 void Conversation::close_turns(bool running, std::vector<std::shared_ptr<Turn>> waiting,
-                               std::string stop_reason, std::optional<Error> error, Task after) {
+                               std::string stop_reason, std::optional<Error> error, Done<> after) {
   std::vector<std::shared_ptr<Turn>> ending;
   if (running && running_) {
     const auto turn = running_;
@@ -346,7 +346,7 @@ void Conversation::close_turns(bool running, std::vector<std::shared_ptr<Turn>> 
     }
     if (next) self->run([self, next] { self->start(next); });
     self->trim();
-    if (after) after();
+    if (after) after(std::move(stored));
   });
 }
 
@@ -427,7 +427,10 @@ void Conversation::apply(BackendEvent event) {
       record_dirty_ = true;
       flush_soon();
       return publish_state();
-    case VIADUCT_EVENT_NATIVE_ID: return set_native_id(event.text);
+    case VIADUCT_EVENT_NATIVE_ID:
+      set_native_id(event.text);
+      flush();  // a crash now would take the conversation with it
+      return flush_soon();
     case VIADUCT_EVENT_LOST: {
       drop_handle(false, false);
       if (running_ && running_->prompted)
@@ -632,33 +635,30 @@ void Conversation::decide(Principal who, std::uint64_t number, std::string optio
 
 void Conversation::cancel(std::uint64_t number, Done<> done) {
   run([self = shared_from_this(), number, done = std::move(done)]() mutable {
-    std::vector<std::shared_ptr<Turn>> waiting;
-    for (const auto& turn : self->queue_)
-      if (number == 0 || turn->number == number) waiting.push_back(turn);
-    if (self->running_ && (number == 0 || self->running_->number == number)) self->cancel_running();
-    if (waiting.empty()) return done({});
-    self->run([self, waiting = std::move(waiting), done = std::move(done)]() mutable {
-      std::erase_if(waiting, [&](const auto& turn) {
-        return std::ranges::find(self->queue_, turn) == self->queue_.end();
-      });
-      self->close_turns(false, std::move(waiting), "cancelled", std::nullopt,
-                        [done = std::move(done)]() mutable { done({}); });
+    auto turn = self->running_ && (number == 0 || self->running_->number == number) ? self->running_
+                                                                                    : nullptr;
+    if (turn && self->cancel_running()) turn = nullptr;
+    self->after_events([self, number, turn, done = std::move(done)]() mutable {
+      const bool running = turn && turn == self->running_;
+      std::vector<std::shared_ptr<Turn>> waiting;
+      for (const auto& queued : self->queue_)
+        if (number == 0 || queued->number == number) waiting.push_back(queued);
+      if (!running && waiting.empty()) return done({});
+      self->close_turns(running, std::move(waiting), "cancelled", std::nullopt, std::move(done));
     });
   });
 }
 
-void Conversation::cancel_running() {
+// False when the backend does not have the turn: then nobody's answer will end it.
+bool Conversation::cancel_running() {
   const auto turn = running_;
-  if (std::exchange(turn->cancelled, true)) return;
+  if (std::exchange(turn->cancelled, true)) return true;
   if (sink_) sink_->cancel_turn();
   while (!turn->permissions.empty())
     close_permission(turn->permissions.begin()->first, "cancelled", "the turn was cancelled");
-  const auto self = shared_from_this();
   Backend* to = backend();
-  if (!turn->prompted || handle_ == 0 || !to)  // it need not wait for a session to be had back
-    return after_events([self, turn] {
-      if (self->running_ == turn) self->finish_turn("cancelled", std::nullopt);
-    });
+  if (!turn->prompted || handle_ == 0 || !to) return false;
+  const auto self = shared_from_this();
   const auto give_up = [self, turn] {
     self->after_events([self, turn] {
       if (self->running_ != turn) return;
@@ -675,20 +675,21 @@ void Conversation::cancel_running() {
     // What cannot cancel is let go of: its answer comes to nobody.
     if (!answer && answer.error().code == Errc::unsupported) give_up();
   });
+  return true;
 }
 
 void Conversation::end(Done<> done) {
   run([self = shared_from_this(), done = std::move(done)]() mutable {
-    if (self->record_.ended && !self->running_ && self->queue_.empty()) return done({});
+    if (self->record_.ended && !self->running_ && self->queue_.empty())
+      return self->has_dirt() ? self->commit({}, std::move(done)) : done({});
     const bool was_ended = std::exchange(self->record_.ended, true);
     std::vector<std::shared_ptr<Turn>> waiting(self->queue_.begin(), self->queue_.end());
     self->owed_.push_back(store::AddAudit{{now(), self->record_.id, "ended", "{}"}});
     self->close_turns(true, std::move(waiting), "cancelled", std::nullopt,
-                      [self, was_ended, done = std::move(done)]() mutable {
-                        // A tombstone that is not on disk yet is tried again, as every end of a
-                        // turn.
+                      [self, was_ended, done = std::move(done)](Result<> stored) mutable {
+                        // Not on disk: it is tried again, as every end of a turn.
                         if (!was_ended) self->drop_handle(true, true);
-                        done({});
+                        done(std::move(stored));
                       });
   });
 }
@@ -741,7 +742,7 @@ void Conversation::compact(Done<> done) {
       if (!answer) return done(std::unexpected(answer.error()));
       self->run([self, id = answer->native_id, done = std::move(done)]() mutable {
         self->set_native_id(id);
-        done({});
+        self->commit({}, std::move(done));
       });
     });
   });
@@ -790,6 +791,7 @@ void Conversation::prepare_fork(Done<Handle> done) {
 }
 
 void Conversation::backend_gone(const std::string& why) {
+  take_events();  // what it said last
   drop_handle(false, false);
   after_events([self = shared_from_this(), why] {
     if (self->running_ && self->running_->prompted)
@@ -804,12 +806,15 @@ void Conversation::stop(Done<> done) {
           {}, [conversation, answered = std::move(answered)](Result<> stored) mutable {
             for (const Watcher& watcher : std::exchange(conversation->watchers_, {}))
               watcher.subscriber->ended({Errc::unavailable, "The host is stopping"});
+            for (const auto& turn : conversation->queue_)
+              for (auto& waiter : std::exchange(turn->waiters, {}))
+                waiter(fail(Errc::unavailable, "The host is stopping"));
             answered(std::move(stored));
           });
     };
     if (!self->running_) return finish(self, std::move(done));
     self->close_turns(true, {}, "interrupted", Error{Errc::unavailable, "The host was stopped"},
-                      [self, finish, done = std::move(done)]() mutable {
+                      [self, finish, done = std::move(done)](Result<>) mutable {
                         self->run([self, finish, done = std::move(done)]() mutable {
                           finish(self, std::move(done));
                         });

@@ -70,11 +70,8 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
   bool idle() const;
   void release();
 
-  // The handle of a new session, from Backend::open.
-  void adopt(Handle handle);
-  // The handle that `opening` got for this session before it was stored, with what the backend has
-  // said since.
-  void take_over(Conversation& opening, Handle handle);
+  // The open handle of a new session, and what the backend has said since it was asked for it.
+  void adopt(Handle handle, std::shared_ptr<Sink> sink);
   // What an earlier host left open: running turns end as interrupted, waiting ones go on.
   void take_up(std::vector<store::Turn> open);
 
@@ -157,8 +154,8 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
   void set_data(LogEntry& entry, std::string data, bool complete);
   void complete(std::uint64_t number);
   void trim();
-  void publish(ChangeKind kind, std::uint64_t entry, std::uint64_t offset, std::string text,
-               std::string json);
+  void publish(ChangeKind kind, Cursor at, std::uint64_t entry, std::uint64_t offset,
+               std::string text, std::string json);
   void publish_entry(const store::Entry& entry);
   void publish_state();
   bool replay(Cursor from, Subscriber& subscriber);
@@ -176,7 +173,7 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
   void prompted(Result<BackendAnswer> answer);
   void finish_turn(std::string stop_reason, std::optional<Error> error);
   void close_turns(bool running, std::vector<std::shared_ptr<Turn>> waiting,
-                   std::string stop_reason, std::optional<Error> error, Task after);
+                   std::string stop_reason, std::optional<Error> error, Done<> after);
   AskAnswer answer_text(const Turn& turn, const std::string& stop_reason) const;
   store::Turn turn_row(const Turn& turn, store::TurnState state) const;
   bool take_events();
@@ -189,7 +186,7 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
   void ask_permission(BackendEvent event);
   void close_permission(std::string item, std::string status, std::string reason);
   void decide(Principal who, std::uint64_t number, std::string option, Done<PermissionAnswer> done);
-  void cancel_running();
+  bool cancel_running();
   void set_native_id(const std::string& id);
 
   // The handle (conversation_handle.cpp).

@@ -42,18 +42,9 @@ OpenRequest Conversation::open_request(Handle handle) const {
   return {handle, record_.id, record_.working_dir, record_.native_id, "", record_.options};
 }
 
-void Conversation::adopt(Handle handle) {
+void Conversation::adopt(Handle handle, std::shared_ptr<Sink> sink) {
   handle_ = handle;
-  sink_ = shared_.sinks->open(handle);
-  shared_.route_handle(handle, weak_from_this());
-}
-
-void Conversation::take_over(Conversation& opening, Handle handle) {
-  handle_ = std::exchange(opening.handle_, 0);
-  sink_ = std::exchange(opening.sink_, nullptr);
-  events_ = std::exchange(opening.events_, {});
-  commands_ = std::move(opening.commands_);
-  options_ = std::move(opening.options_);
+  sink_ = std::move(sink);
   shared_.route_handle(handle, weak_from_this());
   take_events();
 }
@@ -68,18 +59,16 @@ void Conversation::drop_handle(bool tell_backend, bool ended) {
     held_by->close(handle, ended, [](Result<BackendAnswer>) {});
 }
 
+// What the backend says of it, empty: nothing new. The caller sees to it that it is written.
 void Conversation::set_native_id(const std::string& id) {
-  if (id.empty()) return;
   record_.native_at = now();
   record_dirty_ = true;
-  if (id == record_.native_id) return;
+  if (id.empty() || id == record_.native_id) return;
   if (!record_.native_id.empty())
     shared_.metrics.count("viaduct_native_id_changes_total", {{"backend", record_.backend}});
   record_.previous_native_id = std::exchange(record_.native_id, id);
   record_.native_dead = false;
   if (Backend* held_by = backend()) record_.agent_type = held_by->info().agent_type;
-  flush();
-  flush_soon();
 }
 
 std::string Conversation::working_dir_refusal() const {
@@ -193,8 +182,8 @@ void Conversation::climb_held(std::shared_ptr<Climb> climb, BackendAnswer answer
     const Ladder& ladder = climb->ladder;
     const std::string rung = ladder.rung();
     if (rung != "native") {
-      record.previous_native_id = std::exchange(record.native_id, "");
       record.native_dead = false;
+      if (answer.native_id.empty()) record.previous_native_id = std::exchange(record.native_id, "");
     }
     self->set_native_id(answer.native_id);
     if (held_by) record.agent_type = held_by->info().agent_type;
@@ -306,11 +295,17 @@ void Conversation::resume(Done<ResumeAnswer> done) {
           shared_.loop, kOpenLimit, "Asking the backend for the session",
           [self, asked, finish = std::move(finish)](Result<BackendAnswer> answer) mutable {
             if (answer || answer.error().code == Errc::unsupported) {
-              if (answer) self->run([self, id = answer->native_id] { self->set_native_id(id); });
+              if (answer)
+                self->run([self, id = answer->native_id] {
+                  self->set_native_id(id);
+                  self->flush_soon();
+                });
               return finish(std::string("live"));
             }
             if (is_transient(answer.error().code)) return finish(std::unexpected(answer.error()));
-            if (self->handle_ == asked) self->drop_handle(false, false);
+            if (self->handle_ != 0 && self->handle_ != asked)  // had back meanwhile
+              return finish(std::string("live"));
+            self->drop_handle(false, false);
             self->climb(std::move(finish));
           }));
 }

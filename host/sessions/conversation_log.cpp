@@ -69,9 +69,11 @@ void Conversation::write(std::vector<store::Write> writes, Done<> done) {
                         }
                         const bool failed = !result;
                         done(std::move(result));
+                        // Unless `done` began another: what waits, waits for that.
+                        if (self->writing_) return;
                         if (self->after_write_) {
                           std::exchange(self->after_write_, nullptr)();
-                        } else if (!self->writing_ && self->has_dirt()) {
+                        } else if (self->has_dirt()) {
                           if (!failed && self->unflushed_bytes_ >= kFlushBytes)
                             self->flush();
                           else
@@ -179,7 +181,7 @@ void Conversation::append_text(LogEntry& item, std::string_view text) {
   dirty_.push_back(item.entry.number);
   unflushed_bytes_ += text.size();
   if (!watchers_.empty())
-    publish(ChangeKind::delta, item.entry.number, offset, std::string(text),
+    publish(ChangeKind::delta, cursor(), item.entry.number, offset, std::string(text),
             delta_change(cursor(), item.entry.number, offset, text, false));
   if (unflushed_bytes_ >= kFlushBytes) flush();
   flush_soon();
@@ -203,7 +205,7 @@ void Conversation::complete(std::uint64_t number) {
   item->data_dirty = true;
   dirty_.push_back(number);
   if (!watchers_.empty())
-    publish(ChangeKind::delta, number, item->entry.text.size(), "",
+    publish(ChangeKind::delta, cursor(), number, item->entry.text.size(), "",
             delta_change(cursor(), number, item->entry.text.size(), "", true));
   flush_soon();
 }
@@ -218,11 +220,11 @@ void Conversation::trim() {
 
 // ---------------------------------------------------------------- subscribers
 
-void Conversation::publish(ChangeKind kind, std::uint64_t entry, std::uint64_t offset,
+void Conversation::publish(ChangeKind kind, Cursor at, std::uint64_t entry, std::uint64_t offset,
                            std::string text, std::string json) {
   if (watchers_.empty()) return;
   const auto change = std::make_shared<const Change>(
-      Change{kind, cursor(), entry, offset, std::move(text), std::move(json)});
+      Change{kind, at, entry, offset, std::move(text), std::move(json)});
   // By index: a subscriber may subscribe or leave while it is told.
   for (std::size_t i = 0; i < watchers_.size();) {
     const SubscriptionId id = watchers_[i].id;
@@ -240,13 +242,15 @@ void Conversation::publish(ChangeKind kind, std::uint64_t entry, std::uint64_t o
 }
 
 void Conversation::publish_entry(const store::Entry& entry) {
-  if (!watchers_.empty())
-    publish(ChangeKind::entry, entry.number, 0, "", entry_change(cursor(), entry));
+  if (watchers_.empty()) return;
+  // Its own: entries of one write are shown one after the other, and a cut may come in between.
+  const Cursor at{shared_.epoch, entry.seq};
+  publish(ChangeKind::entry, at, entry.number, 0, "", entry_change(at, entry));
 }
 
 void Conversation::publish_state() {
   if (!watchers_.empty())
-    publish(ChangeKind::state, 0, 0, "", state_change(cursor(), state_facts()));
+    publish(ChangeKind::state, cursor(), 0, 0, "", state_change(cursor(), state_facts()));
 }
 
 State Conversation::state() const {

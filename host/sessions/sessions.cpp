@@ -85,7 +85,14 @@ class Sessions::Impl {
     if (const ConversationPtr conversation = found->second.lock()) conversation->wake(handle);
   }
 
-  // Has the session in memory and hands it to `use`; never inside the call.
+  // Has the session in memory and hands it to `use`; never inside the call, and not before what an
+  // earlier host left open is taken up.
+  void load(const std::string& id, Done<ConversationPtr> use) {
+    if (recovered_) return load(id, kNewest, kNewestBytes, std::move(use));
+    before_recovery_.push_back(
+        [this, id, use = std::move(use)]() mutable { load(id, std::move(use)); });
+  }
+
   void load(const std::string& id, std::uint32_t newest, std::size_t bytes,
             Done<ConversationPtr> use) {
     if (const auto found = conversations_.find(id); found != conversations_.end()) {
@@ -135,11 +142,10 @@ class Sessions::Impl {
 
   // The session, if it is the principal's.
   void with(const Principal& who, std::string id, Done<ConversationPtr> use) {
-    load(id, kNewest, kNewestBytes,
-         [owner = who.owner(), use = std::move(use)](Result<ConversationPtr> found) mutable {
-           if (found && (*found)->record().owner != owner) found = std::unexpected(not_found());
-           use(std::move(found));
-         });
+    load(id, [owner = who.owner(), use = std::move(use)](Result<ConversationPtr> found) mutable {
+      if (found && (*found)->record().owner != owner) found = std::unexpected(not_found());
+      use(std::move(found));
+    });
   }
 
   template <class Answer, class Use>
@@ -157,8 +163,12 @@ class Sessions::Impl {
   }
 
   void create(Principal who, CreateOptions options, Done<SessionView> done);
-  void keep(ConversationPtr conversation, Handle handle, store::Session record,
-            std::vector<store::Write> more, Done<SessionView> done);
+  std::pair<OpenRequest, Done<BackendAnswer>> opening(store::Session record,
+                                                      std::vector<store::Entry> log,
+                                                      const char* what, Done<SessionView> done);
+  void keep(Handle handle, std::shared_ptr<Sink> sink, store::Session record,
+            std::vector<store::Entry> log, Done<SessionView> done);
+  void let_go(Handle handle, const std::string& backend);
   void fork(Principal who, std::string id, Done<SessionView> done);
   void list(store::SessionQuery query, Done<ListAnswer> done);
   void recover(Done<> done);
@@ -173,6 +183,8 @@ class Sessions::Impl {
   std::unordered_map<SubscriptionId, std::weak_ptr<Conversation>> subscriptions_;
   std::unordered_map<std::string, std::vector<Done<ConversationPtr>>> loading_;
   std::unordered_map<std::string, ConversationPtr> conversations_;
+  bool recovered_ = false;
+  std::vector<std::move_only_function<void()>> before_recovery_;
   Sinks sinks_;  // last: what is posted finds it gone before the rest
 };
 
@@ -210,40 +222,49 @@ void Sessions::Impl::create(Principal who, CreateOptions options, Done<SessionVi
   record.created_at = record.last_active = now();
   record.host_epoch = shared_.epoch;
 
+  auto [request, opened] = opening(std::move(record), {}, "Opening the session", std::move(done));
+  backend->open(std::move(request), std::move(opened));
+}
+
+// What to ask a backend for a new session with, and what takes its answer. What the backend says
+// until the session is stored waits in the sink.
+auto Sessions::Impl::opening(store::Session record, std::vector<store::Entry> log, const char* what,
+                             Done<SessionView> done)
+    -> std::pair<OpenRequest, Done<BackendAnswer>> {
   const Handle handle = shared_.next_handle++;
-  auto conversation =
-      std::make_shared<Conversation>(kept_, record, std::vector<store::Entry>{}, true);
-  conversation->adopt(handle);
   OpenRequest request{handle, record.id, record.working_dir, "", "", record.options};
-  backend->open(
-      std::move(request),
-      within<BackendAnswer>(shared_.loop, kOpenLimit, "Opening the session",
-                            [this, conversation, handle, record = std::move(record),
-                             done = std::move(done)](Result<BackendAnswer> answer) mutable {
-                              if (!answer) {
-                                conversation->release();
-                                return done(std::unexpected(answer.error()));
-                              }
-                              record.native_id = answer->native_id;
-                              record.native_at = now();
-                              keep(conversation, handle, std::move(record), {}, std::move(done));
-                            }));
+  return {std::move(request),
+          within<BackendAnswer>(
+              shared_.loop, kOpenLimit, what,
+              [this, handle, sink = sinks_.open(handle), record = std::move(record),
+               log = std::move(log), done = std::move(done)](Result<BackendAnswer> answer) mutable {
+                if (!answer) {
+                  let_go(handle, record.backend);
+                  return done(std::unexpected(answer.error()));
+                }
+                record.native_id = answer->native_id;
+                record.native_at = now();
+                keep(handle, std::move(sink), std::move(record), std::move(log), std::move(done));
+              })};
+}
+
+void Sessions::Impl::let_go(Handle handle, const std::string& backend) {
+  sinks_.close(handle);
+  if (Backend* held_by = shared_.backend(backend))
+    held_by->close(handle, false, [](Result<BackendAnswer>) {});
 }
 
 // Stores a new session whose handle is open; only then is it there for anybody.
-void Sessions::Impl::keep(ConversationPtr opening, Handle handle, store::Session record,
-                          std::vector<store::Write> more, Done<SessionView> done) {
+void Sessions::Impl::keep(Handle handle, std::shared_ptr<Sink> sink, store::Session record,
+                          std::vector<store::Entry> log, Done<SessionView> done) {
   std::vector<store::Write> writes{store::PutSession{record},
                                    store::AddAudit{{now(), record.id, "created", "{}"}}};
-  std::vector<store::Entry> entries;
-  for (const store::Write& write : more)
-    if (const auto* added = std::get_if<store::AddEntry>(&write)) entries.push_back(added->entry);
-  std::ranges::move(more, std::back_inserter(writes));
+  for (const store::Entry& entry : log) writes.push_back(store::AddEntry{entry});
   shared_.store.write(
-      std::move(writes), [this, opening, handle, record, entries = std::move(entries),
+      std::move(writes), [this, handle, sink = std::move(sink), record, log = std::move(log),
                           done = std::move(done)](Result<> stored) mutable {
         if (!stored) {
-          opening->release();
+          let_go(handle, record.backend);
           if (stored.error().code != Errc::conflict || record.create_key.empty())
             return done(std::unexpected(stored.error()));
           return shared_.store.session_by_key(
@@ -257,8 +278,8 @@ void Sessions::Impl::keep(ConversationPtr opening, Handle handle, store::Session
         shared_.log.info("session created session={} surface={} backend={}", record.id,
                          record.surface, record.backend);
         make_room();
-        auto conversation = std::make_shared<Conversation>(kept_, record, std::move(entries), true);
-        conversation->take_over(*opening, handle);
+        auto conversation = std::make_shared<Conversation>(kept_, record, std::move(log), true);
+        conversation->adopt(handle, std::move(sink));
         conversations_[record.id] = conversation;
         done(conversation->view());
       });
@@ -273,61 +294,43 @@ void Sessions::Impl::fork(Principal who, std::string id, Done<SessionView> done)
         const std::uint64_t can = backend->info().can;
         if (!(can & (VIADUCT_CAN_FORK | VIADUCT_CAN_INJECT)))
           return answered(fail(Errc::unsupported, "The backend cannot copy a session"));
-        source->prepare_fork([this, source,
-                              answered = std::move(answered)](Result<Handle> from) mutable {
-          if (!from) return answered(std::unexpected(from.error()));
-          source->whole_log(
-              0, {},
-              [this, source, from = *from,
-               answered = std::move(answered)](Result<std::vector<store::Entry>> log) mutable {
-                Backend* to = shared_.backend(source->record().backend);
-                if (!log || !to)
-                  return answered(log ? fail(Errc::unavailable, "The backend is not running")
-                                      : std::unexpected(log.error()));
-                store::Session copy = source->record();
-                copy.id = mint_id();
-                copy.create_key.clear();
-                copy.previous_native_id.clear();
-                copy.created_at = copy.last_active = now();
-                copy.ended = false;
-                copy.failures = 0;
-                const std::uint64_t open_turn = source->first_open_turn();
-                std::vector<store::Write> entries;
-                std::erase_if(*log,
-                              [&](const store::Entry& entry) { return entry.turn >= open_turn; });
-                copy.last_turn = open_turn - 1;
-                copy.last_entry = 0;
-                for (store::Entry& entry : *log) {
-                  entry.session_id = copy.id;
-                  entry.number = ++copy.last_entry;
-                  entry.complete = true;
-                  entries.push_back(store::AddEntry{entry});
-                }
-                const Handle handle = shared_.next_handle++;
-                auto opening =
-                    std::make_shared<Conversation>(kept_, copy, std::vector<store::Entry>{}, true);
-                opening->adopt(handle);
-                const std::uint64_t abilities = to->info().can;
-                OpenRequest request{handle, copy.id, copy.working_dir, "", "", copy.options};
-                auto opened = within<BackendAnswer>(
-                    shared_.loop, kOpenLimit, "Copying the session",
-                    [this, opening, handle, copy = std::move(copy), entries = std::move(entries),
-                     answered = std::move(answered)](Result<BackendAnswer> answer) mutable {
-                      if (!answer) {
-                        opening->release();
-                        return answered(std::unexpected(answer.error()));
-                      }
-                      copy.native_id = answer->native_id;
-                      copy.native_at = now();
-                      keep(opening, handle, std::move(copy), std::move(entries),
-                           std::move(answered));
-                    });
-                if (abilities & VIADUCT_CAN_FORK)
-                  return to->fork(from, std::move(request), std::move(opened));
-                request.transcript = transcript(*log);
-                to->inject(std::move(request), std::move(opened));
-              });
-        });
+        source->prepare_fork(
+            [this, source, answered = std::move(answered)](Result<Handle> from) mutable {
+              if (!from) return answered(std::unexpected(from.error()));
+              source->whole_log(
+                  0, {},
+                  [this, source, from = *from,
+                   answered = std::move(answered)](Result<std::vector<store::Entry>> log) mutable {
+                    Backend* to = shared_.backend(source->record().backend);
+                    if (!log || !to)
+                      return answered(log ? fail(Errc::unavailable, "The backend is not running")
+                                          : std::unexpected(log.error()));
+                    store::Session copy = source->record();
+                    copy.id = mint_id();
+                    copy.create_key.clear();
+                    copy.previous_native_id.clear();
+                    copy.created_at = copy.last_active = now();
+                    copy.ended = false;
+                    copy.failures = 0;
+                    const std::uint64_t open_turn = source->first_open_turn();
+                    std::erase_if(
+                        *log, [&](const store::Entry& entry) { return entry.turn >= open_turn; });
+                    copy.last_turn = open_turn - 1;
+                    copy.last_entry = 0;
+                    for (store::Entry& entry : *log) {
+                      entry.session_id = copy.id;
+                      entry.number = ++copy.last_entry;
+                      entry.complete = true;
+                    }
+                    const bool forks = to->info().can & VIADUCT_CAN_FORK;
+                    std::string said = forks ? "" : transcript(*log);
+                    auto [request, opened] = opening(std::move(copy), std::move(*log),
+                                                     "Copying the session", std::move(answered));
+                    if (forks) return to->fork(from, std::move(request), std::move(opened));
+                    request.transcript = std::move(said);
+                    to->inject(std::move(request), std::move(opened));
+                  });
+            });
       });
 }
 
@@ -348,32 +351,36 @@ void Sessions::Impl::recover(Done<> done) {
         if (!open) return done(std::unexpected(open.error()));
         std::map<std::string, std::vector<store::Turn>> by_session;
         for (store::Turn& turn : *open) by_session[turn.session_id].push_back(std::move(turn));
-        if (by_session.empty()) return done({});
-        auto left = std::make_shared<std::size_t>(by_session.size());
-        auto all = std::make_shared<Done<>>(std::move(done));
+        auto left = std::make_shared<std::size_t>(by_session.size() + 1);
+        const auto one = [this, left, all = std::make_shared<Done<>>(std::move(done))] {
+          if (--*left > 0) return;
+          recovered_ = true;
+          for (auto& waiting : std::exchange(before_recovery_, {})) waiting();
+          (*all)({});
+        };
         for (auto& [session_id, open_turns] : by_session) {
           const std::string id = session_id;
           auto turns = std::move(open_turns);
           shared_.log.warn("session was interrupted session={} turns={}", id, turns.size());
           // As far back as the first open turn began.
-          shared_.store.session(id, [this, id, turns = std::move(turns), left,
-                                     all](Result<store::Session> record) mutable {
+          shared_.store.session(id, [this, id, turns = std::move(turns),
+                                     one](Result<store::Session> record) mutable {
             std::uint64_t first = UINT64_MAX;
             for (const store::Turn& turn : turns) first = std::min(first, turn.message_entry);
             const std::uint64_t count =
                 record && record->last_entry >= first ? record->last_entry - first + 1 : 0;
             load(id, static_cast<std::uint32_t>(std::max<std::uint64_t>(count, kNewest)), SIZE_MAX,
-                 [this, id, turns = std::move(turns), left,
-                  all](Result<ConversationPtr> found) mutable {
+                 [this, id, turns = std::move(turns), one](Result<ConversationPtr> found) mutable {
                    if (found)
                      (*found)->take_up(std::move(turns));
                    else
                      shared_.log.error("session not taken up session={} reason={}", id,
                                        found.error().message);
-                   if (--*left == 0) (*all)({});
+                   one();
                  });
           });
         }
+        one();
       });
 }
 
@@ -554,24 +561,22 @@ void Sessions::list_all(ListQuery query, Done<ListAnswer> done) {
 }
 
 void Sessions::end_any(std::string session_id, Done<> done) {
-  impl_->load(session_id, kNewest, kNewestBytes,
-              [done = std::move(done)](Result<Impl::ConversationPtr> found) mutable {
-                if (!found) return done(std::unexpected(found.error()));
-                (*found)->end(std::move(done));
-              });
+  impl_->load(session_id, [done = std::move(done)](Result<Impl::ConversationPtr> found) mutable {
+    if (!found) return done(std::unexpected(found.error()));
+    (*found)->end(std::move(done));
+  });
 }
 
 void Sessions::get_any(std::string session_id, Done<SessionView> done) {
-  impl_->load(session_id, kNewest, kNewestBytes,
-              [done = std::move(done)](Result<Impl::ConversationPtr> found) mutable {
-                if (!found) return done(std::unexpected(found.error()));
-                done((*found)->view());
-              });
+  impl_->load(session_id, [done = std::move(done)](Result<Impl::ConversationPtr> found) mutable {
+    if (!found) return done(std::unexpected(found.error()));
+    done((*found)->view());
+  });
 }
 
 void Sessions::history_any(std::string session_id, std::uint64_t before, std::uint32_t limit,
                            Done<HistoryAnswer> done) {
-  impl_->load(session_id, kNewest, kNewestBytes,
+  impl_->load(session_id,
               [before, limit, done = std::move(done)](Result<Impl::ConversationPtr> found) mutable {
                 if (!found) return done(std::unexpected(found.error()));
                 (*found)->history(before, limit, std::move(done));

@@ -135,7 +135,7 @@ class Sessions {
   Sessions& operator=(const Sessions&) = delete;
 
   // Marks what an earlier host left running as interrupted and takes up what it left waiting. Once,
-  // after the backends are there.
+  // after the backends are there; until then, what is asked of a stored session waits.
   void recover(Done<> done);
 
   void add_backend(std::string name, Backend& backend);

@@ -108,6 +108,7 @@ TestHost::TestHost(plugins::Deadlines deadlines) {
   store = std::move(*opened);
   memory = std::make_unique<memory::MemoryService>(*store);
   sessions = std::make_unique<sessions::Sessions>(loop, *store, metrics, turn_log);
+  wait<>([&](Done<> done) { sessions->recover(std::move(done)); });
   plugins = std::make_unique<plugins::Plugins>(
       loader,
       plugins::Services{

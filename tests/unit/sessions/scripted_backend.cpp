@@ -14,6 +14,65 @@ class Quiet final : public LogSink {
   bool enabled(Level) const override { return false; }
 };
 
+// Hands everything on to `disk`, but for the writes that shall fail.
+class FaultyDisk final : public store::Store {
+ public:
+  using Fails = std::function<bool(const std::vector<store::Write>&)>;
+  FaultyDisk(Loop& loop, std::unique_ptr<store::Store> disk, const Fails& fails)
+      : loop_(loop), disk_(std::move(disk)), fails_(fails) {}
+
+  std::uint64_t epoch() const override { return disk_->epoch(); }
+  void write(std::vector<store::Write> writes, Done<> done) override {
+    if (!fails_ || !fails_(writes)) return disk_->write(std::move(writes), std::move(done));
+    loop_.post(
+        [done = std::move(done)]() mutable { done(fail(Errc::unavailable, "the disk is full")); });
+  }
+  void session(std::string id, Done<store::Session> d) override {
+    disk_->session(id, std::move(d));
+  }
+  void session_by_key(std::string o, std::string k, Done<store::Session> d) override {
+    disk_->session_by_key(o, k, std::move(d));
+  }
+  void sessions(store::SessionQuery q, Done<store::SessionPage> d) override {
+    disk_->sessions(q, std::move(d));
+  }
+  void entries(std::string id, std::uint64_t before, std::uint32_t limit, std::size_t bytes,
+               Done<store::EntryPage> d) override {
+    disk_->entries(id, before, limit, bytes, std::move(d));
+  }
+  void turn_by_key(std::string id, std::string key, Done<store::Turn> d) override {
+    disk_->turn_by_key(id, key, std::move(d));
+  }
+  void turn(std::string id, std::uint64_t number, Done<store::Turn> d) override {
+    disk_->turn(id, number, std::move(d));
+  }
+  void open_turns(std::string id, Done<std::vector<store::Turn>> d) override {
+    disk_->open_turns(id, std::move(d));
+  }
+  void audit(std::string id, std::uint32_t n, Done<std::vector<store::AuditRecord>> d) override {
+    disk_->audit(id, n, std::move(d));
+  }
+  void counts(Done<store::Counts> d) override { disk_->counts(std::move(d)); }
+  // What follows is not the sessions service's.
+  void get_document(std::string, std::string, Done<store::Document>) override {}
+  void put_document(std::string, std::string, std::string, std::uint64_t,
+                    Done<std::uint64_t>) override {}
+  void remove_document(std::string, std::string, std::uint64_t, Done<>) override {}
+  void scan_documents(std::string, std::string, std::string, std::uint32_t,
+                      Done<store::DocumentPage>) override {}
+  void add_memory(std::string, store::Memory, Done<store::Memory>) override {}
+  void find_memories(std::string, std::string, std::uint32_t,
+                     Done<std::vector<store::Memory>>) override {}
+  void work_log(std::string, Done<std::string>) override {}
+  void set_work_log(std::string, std::string, Done<>) override {}
+  void close() override { disk_->close(); }
+
+ private:
+  Loop& loop_;
+  const std::unique_ptr<store::Store> disk_;
+  const Fails& fails_;
+};
+
 }  // namespace
 
 void ScriptedBackend::take(std::string what, Handle session, std::uint64_t turn, std::string text,
@@ -97,7 +156,7 @@ void World::start() {
   metrics = std::make_unique<Metrics>();
   auto opened = store::open_sqlite(*loop, {folder / "viaduct.db"}, *log_);
   if (!opened) throw std::runtime_error(opened.error().message);
-  store = std::move(*opened);
+  store = std::make_unique<FaultyDisk>(*loop, std::move(*opened), disk_fails);
   backend = std::make_unique<ScriptedBackend>(*loop);
   for (const char* what : {"open", "restore", "inject", "resumed", "close", "cancel", "answer"})
     backend->rules[what] = [](const ScriptedBackend::Call& call) {
@@ -107,6 +166,7 @@ void World::start() {
   sessions = std::make_unique<Sessions>(*loop, *store, *metrics, *log_, limits);
   sessions->add_backend("agent", *backend);
   sessions->set_surface("web", {"agent", {"agent"}});
+  if (before_recovery) before_recovery();
   ASSERT_TRUE(wait<void>([&](Done<> done) { sessions->recover(std::move(done)); }));
 }
 

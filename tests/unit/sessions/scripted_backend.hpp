@@ -143,6 +143,9 @@ class World {
   std::unique_ptr<ScriptedBackend> backend;
   std::unique_ptr<Sessions> sessions;
   Limits limits;
+  std::function<void()> before_recovery;  // when start() has everything in place
+  // Set: a write for which it says so fails, as on a full disk.
+  std::function<bool(const std::vector<store::Write>&)> disk_fails;
 };
 
 }  // namespace viaduct::sessions::testing

@@ -565,6 +565,166 @@ TEST_F(SessionsTest, ForkCopiesTheLogAndGoesItsOwnWay) {
   EXPECT_THAT(world.backend->last("inject").text, HasSubstr("noted"));
 }
 
+// ---------------------------------------------------------------- what goes wrong on the way
+
+TEST_F(SessionsTest, CancellingAllWhileTheSessionIsHadBackRunsNothing) {
+  const auto id = world.create(world.alice).record.id;
+  world.kill();
+  world.start();
+  world.backend->rules.erase("restore");
+  for (const char* text : {"one", "two", "three"}) ASSERT_TRUE(world.send(id, text, text));
+  world.until([&] { return world.backend->count("restore") == 1; });
+  ASSERT_TRUE(cancel(id, 0));
+  until_idle(id);
+  world.backend->reply(world.backend->last("restore"), BackendAnswer{"n1", "", "{}"});
+  ASSERT_TRUE(world.send(id, "four", "4"));
+  until_prompted(1);
+  EXPECT_EQ(world.backend->last("prompt").text, "four");
+}
+
+TEST_F(SessionsTest, WhatABackendSaysWhileItOpensASessionIsKept) {
+  world.backend->rules.erase("open");
+  auto created = std::make_shared<std::optional<Result<SessionView>>>();
+  world.sessions->create(world.alice, {"", "~", "", ""},
+                         [created](Result<SessionView> view) { *created = std::move(view); });
+  world.until([&] { return world.backend->count("open") == 1; });
+  auto& open = world.backend->last("open");
+  EXPECT_EQ(world.sessions->emit(open.session, {VIADUCT_EVENT_NOTICE, 0, "", "warming up", ""}),
+            VIADUCT_FLOW_OK);
+  EXPECT_EQ(world.sessions->emit(open.session, {VIADUCT_EVENT_TITLE, 0, "", "Warm", ""}),
+            VIADUCT_FLOW_OK);
+  world.backend->reply(open, BackendAnswer{"n1", "", "{}"});
+  world.until([&] { return created->has_value(); });
+  ASSERT_TRUE(**created);
+  const auto id = (**created)->record.id;
+  ASSERT_TRUE(world.send(id, "hello", "1"));
+  until_prompted(1);
+  world.backend->end_turn();
+  until_idle(id);
+  world.kill();
+  world.start();
+  EXPECT_THAT(world.types(id), ElementsAre("notice", "user_message", "turn_end"));
+}
+
+TEST_F(SessionsTest, ASessionThatCouldNotBeOpenedLeavesNothing) {
+  world.backend->rules.erase("open");
+  auto created = std::make_shared<std::optional<Result<SessionView>>>();
+  world.sessions->create(world.alice, {"", "~", "", ""},
+                         [created](Result<SessionView> view) { *created = std::move(view); });
+  world.until([&] { return world.backend->count("open") == 1; });
+  auto& open = world.backend->last("open");
+  world.sessions->emit(open.session, {VIADUCT_EVENT_NATIVE_ID, 0, "", "n9", ""});
+  world.backend->reply(open, fail(Errc::unavailable, "no agent"));
+  world.until([&] { return created->has_value(); });
+  EXPECT_FALSE(**created);
+  const auto listed = world.wait<ListAnswer>([&](Done<ListAnswer> done) {
+    world.sessions->list(world.alice, {"", 50, {}}, std::move(done));
+  });
+  EXPECT_TRUE(listed->sessions.empty());
+}
+
+TEST_F(SessionsTest, ACutBetweenTwoChangesOfOneWriteLosesNeither) {
+  const auto id = world.create(world.alice).record.id;
+  for (const char* text : {"one", "two", "three"}) ASSERT_TRUE(world.send(id, text, text));
+  until_prompted(1);
+  Recorder recorder;
+  watch(id, recorder);
+  const auto before = recorder.changes.size();
+  ASSERT_TRUE(world.wait<void>(
+      [&](Done<> done) { world.sessions->end(world.alice, id, std::move(done)); }));
+  // The viewer has only the first of the three ends of turns.
+  const auto first_end = std::find_if(
+      recorder.changes.begin() + static_cast<std::ptrdiff_t>(before), recorder.changes.end(),
+      [](const ChangePtr& change) { return change->kind == ChangeKind::entry; });
+  ASSERT_NE(first_end, recorder.changes.end());
+  const Cursor cut = (*first_end)->cursor;
+  recorder.changes.erase(first_end + 1, recorder.changes.end());
+  watch(id, recorder, cut);
+  EXPECT_EQ(recorder.texts().size(), 6u);
+}
+
+TEST_F(SessionsTest, AMessageThatComesWhileTheHostRecoversRunsAfterWhatWaited) {
+  const auto id = world.create(world.alice).record.id;
+  ASSERT_TRUE(world.send(id, "one", "1"));
+  ASSERT_TRUE(world.send(id, "two", "2"));
+  until_prompted(1);
+  world.kill();
+  auto sent = std::make_shared<std::optional<Result<SendAnswer>>>();
+  world.before_recovery = [&] {
+    world.sessions->send(world.alice, id, {"3", "three", "", ""},
+                         [sent](Result<SendAnswer> answer) { *sent = std::move(answer); });
+  };
+  world.start();
+  until_prompted(1);
+  EXPECT_EQ(world.backend->last("prompt").text, "two");
+  world.backend->end_turn();
+  until_prompted(2);
+  EXPECT_EQ(world.backend->last("prompt").text, "three");
+  world.backend->end_turn();
+  until_idle(id);
+  ASSERT_TRUE(sent->has_value());
+  EXPECT_TRUE(**sent);
+}
+
+TEST_F(SessionsTest, NothingIsLostWhenAWriteFailsBehindAnother) {
+  const auto id = world.create(world.alice).record.id;
+  ASSERT_TRUE(world.send(id, "one", "1"));
+  until_prompted(1);
+  bool failed = false;
+  world.disk_fails = [&failed](const std::vector<store::Write>& writes) {
+    for (const store::Write& write : writes) {
+      const auto* added = std::get_if<store::AddEntry>(&write);
+      if (added && added->entry.type == "permission" && !std::exchange(failed, true)) return true;
+    }
+    return false;
+  };
+  // Both come while a message is being written: a text long enough to be written at once, and a
+  // request that must be on disk before it is shown.
+  world.sessions->send(world.alice, id, {"2", "two", "", ""}, [](Result<SendAnswer>) {});
+  say(VIADUCT_EVENT_TEXT, std::string(3000, 'x'));
+  say(VIADUCT_EVENT_PERMISSION, "", "p1",
+      R"({"title":"Deploy?","options":[{"optionId":"yes","name":"Yes","kind":"allow_once"}]})");
+  world.until([&] { return failed; });
+  world.backend->end_turn();
+  until_prompted(2);
+  world.backend->end_turn();
+  until_idle(id);
+  world.kill();
+  world.start();
+  EXPECT_THAT(world.types(id),
+              ::testing::UnorderedElementsAre("user_message", "user_message", "text", "permission",
+                                              "turn_end", "turn_end"));
+}
+
+TEST_F(SessionsTest, AnEndThatIsNotOnDiskIsNotAcknowledged) {
+  const auto id = world.create(world.alice).record.id;
+  const auto end = [&] {
+    return world.wait<void>(
+        [&](Done<> done) { world.sessions->end(world.alice, id, std::move(done)); });
+  };
+  world.disk_fails = [](const std::vector<store::Write>&) { return true; };
+  EXPECT_EQ(end().error().code, Errc::unavailable);
+  EXPECT_EQ(end().error().code, Errc::unavailable);
+  world.disk_fails = nullptr;
+  EXPECT_TRUE(end());
+}
+
+TEST_F(SessionsTest, WhoAsksAndStillWaitsInTheQueueIsToldWhenTheHostStops) {
+  world.kill();
+  world.limits.drain = std::chrono::milliseconds(0);
+  world.start();
+  const auto id = world.create(world.alice).record.id;
+  ASSERT_TRUE(world.send(id, "one", "1"));
+  auto asked = std::make_shared<std::optional<Result<AskAnswer>>>();
+  world.sessions->ask(world.alice, id, {"2", "two", "", ""},
+                      [asked](Result<AskAnswer> answer) { *asked = std::move(answer); });
+  until_prompted(1);
+  world.until([&] { return world.types(id).size() == 2; });
+  ASSERT_TRUE(world.wait<void>([&](Done<> done) { world.sessions->stop(std::move(done)); }));
+  ASSERT_TRUE(asked->has_value());
+  EXPECT_EQ((*asked)->error().code, Errc::unavailable);
+}
+
 TEST_F(SessionsTest, RejectsUnknownCreateOptions) {
   EXPECT_EQ(parse_create_options(R"({"workdir":"~"})").error().code, Errc::invalid_argument);
   EXPECT_EQ(parse_create_options(R"({"working_dir":3})").error().code, Errc::invalid_argument);
