@@ -347,7 +347,7 @@ std::size_t Connection::feed(std::string_view bytes) {
 void Connection::deliver() {
   const auto incoming = std::move(incoming_);
   Parser& parser = incoming->parser;
-  keep_alive_ = parser.keep_alive() && !core_->draining();
+  keep_alive_ = parser.keep_alive() && !plan_.last && !core_->draining();
   http10_ = parser.head.version < 11;
   head_only_ = parser.head.method == "HEAD";
   if (plan_.answer) {

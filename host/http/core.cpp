@@ -420,8 +420,10 @@ Plan Core::plan(const RequestHead& head, bool webhooks) {
   if (const std::size_t hosts = head.count("host"); hosts > 1 || (hosts == 0 && head.version >= 11))
     return say(error_response(400, "a request has exactly one Host header"));
   if (head.count("transfer-encoding") > 0 &&
-      !same_ignoring_case(head.header("transfer-encoding"), "chunked"))
+      !same_ignoring_case(head.header("transfer-encoding"), "chunked")) {
+    plan.last = true;
     return say(error_response(501, "the only transfer encoding taken is chunked"));
+  }
   if (head.target == "*" && head.method == "OPTIONS")
     return say(allowing(204, "", "GET, HEAD, POST, OPTIONS", false));
   auto target = parse_target(head.target);

@@ -69,6 +69,7 @@ struct Plan {
   std::string below;   // the mount
   std::string query;
   std::string websocket_key;
+  bool last = false;  // where the next request begins cannot be told
 };
 
 struct Command {

@@ -173,6 +173,16 @@ TEST_F(HttpTest, TakesABodyInChunks) {
   EXPECT_EQ(reply.body, "body more");
 }
 
+TEST_F(HttpTest, TakesNothingBehindABodyWhoseEndItCannotSee) {
+  start();
+  Client client(address);
+  client.send("POST /apps/web-chat/api/echo HTTP/1.1\r\nHost: " + address +
+              "\r\nTransfer-Encoding: gzip\r\n\r\nGET /healthz HTTP/1.1\r\nHost: " + address +
+              "\r\n\r\n");
+  EXPECT_EQ(client.reply().status, 501u);
+  EXPECT_TRUE(client.ended());
+}
+
 TEST_F(HttpTest, TellsACarefulClientToContinue) {
   start();
   Client client(address);
