@@ -106,7 +106,9 @@ Result<std::uint64_t> begin_writing(Database& database, const SqliteOptions& opt
   if (auto done = migrate(database, options.path, migrations(), log); !done)
     return std::unexpected(done.error());
   std::uint64_t epoch = 0;
-  Query next(database, sql::kNextEpoch);
+  const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(
+      std::chrono::system_clock::now().time_since_epoch());
+  Query next(database, sql::kNextEpoch, now.count());
   while (next.next()) epoch = next.number(0);
   if (auto status = next.status(); !status) return std::unexpected(status.error());
   return epoch;
@@ -171,7 +173,7 @@ Result<std::unique_ptr<Database>> open_reader(const fs::path& file) {
 
 Result<FileLock> FileLock::take(const std::filesystem::path& file) {
   const auto path = beside(file, ".lock");
-  FileLock lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  FileLock lock(::open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (lock.descriptor_ < 0)
     return fail(Errc::failed_precondition,
                 path.string() + ": cannot be opened: " + std::strerror(errno));
@@ -195,9 +197,12 @@ FileLock::~FileLock() {
   if (descriptor_ >= 0) ::close(descriptor_);
 }
 
-Result<OpenFiles> open_files(const SqliteOptions& options, const Logger& log) {
+Result<OpenFiles> open_files(SqliteOptions options, const Logger& log) {
   if (auto prepared = prepare_folder(options.path); !prepared)
     return std::unexpected(prepared.error());
+  // The lock lies beside the file itself, whatever links lead to it.
+  std::error_code error;
+  if (auto real = fs::weakly_canonical(options.path, error); !error) options.path = std::move(real);
   auto lock = FileLock::take(options.path);
   if (!lock) return std::unexpected(lock.error());
   auto writer = open_writer(options, log);

@@ -32,6 +32,6 @@ struct OpenFiles {
   std::unique_ptr<Database> reader;
   std::uint64_t epoch = 0;
 };
-Result<OpenFiles> open_files(const SqliteOptions& options, const Logger& log);
+Result<OpenFiles> open_files(SqliteOptions options, const Logger& log);
 
 }  // namespace viaduct::store

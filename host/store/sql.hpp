@@ -10,7 +10,9 @@ namespace viaduct::store::sql {
   "last_entry, last_turn, host, host_epoch, folder_id"
 #define VIADUCT_TURN_COLUMNS "session, number, key, message_entry, state, stop_reason, error"
 
-inline constexpr char kNextEpoch[] = "UPDATE host SET epoch = epoch + 1 RETURNING epoch";
+// ?1: the time. A number that was ever used is not used again, also not when an older copy of the
+// file is put back: a viewer's cursor must not fit into another life.
+inline constexpr char kNextEpoch[] = "UPDATE host SET epoch = max(epoch + 1, ?1) RETURNING epoch";
 inline constexpr char kCounts[] = "SELECT sessions, memories FROM host";
 
 // Owner and creation key never change in practice: so their index is left alone.
