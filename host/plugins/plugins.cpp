@@ -37,24 +37,6 @@ Task<Result<T>> answer_of(Loop& loop, std::move_only_function<void(Done<T>)> beg
       asio::use_awaitable, &loop, std::move(begin));
 }
 
-// Answers with `timeout` when `limit` passes first.
-Done<> within(Loop& loop, milliseconds limit, Done<> done) {
-  struct Race {
-    Done<> done;
-    asio::steady_timer timer;
-  };
-  auto race =
-      std::make_shared<Race>(Race{std::move(done), asio::steady_timer(loop.context(), limit)});
-  race->timer.async_wait([race](const auto& error) {
-    if (!error && race->done)
-      std::exchange(race->done, nullptr)(fail(Errc::timeout, "it takes too long"));
-  });
-  return [race](Result<> result) {
-    race->timer.cancel();
-    if (race->done) std::exchange(race->done, nullptr)(std::move(result));
-  };
-}
-
 // One instance of the configuration.
 struct Entry {
   std::shared_ptr<Instance> instance;
@@ -183,14 +165,10 @@ struct Plugins::Impl : std::enable_shared_from_this<Plugins::Impl> {
   }
 
   Task<> stop_one(EntryPtr entry, milliseconds limit) {
-    if (std::exchange(entry->registered, false)) {
-      const auto removed = co_await answer_of<void>(loop(), [&](Done<> done) {
-        sessions().remove_backend(entry->instance->name(), within(loop(), limit, std::move(done)));
+    if (std::exchange(entry->registered, false))
+      co_await answer_of<void>(loop(), [&](Done<> done) {
+        sessions().remove_backend(entry->instance->name(), std::move(done));
       });
-      if (!removed)
-        log.error("backend could not be taken from its sessions instance={} error=\"{}\"",
-                  entry->instance->name(), removed.error().message);
-    }
     co_await answer_of<bool>(
         loop(), [&](Done<bool> done) { entry->instance->stop(limit, std::move(done)); });
     bury(entry);

@@ -176,6 +176,9 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
                    std::string stop_reason, std::optional<Error> error, Done<> after);
   AskAnswer answer_text(const Turn& turn, const std::string& stop_reason) const;
   store::Turn turn_row(const Turn& turn, store::TurnState state) const;
+  bool cancel_running();
+
+  // What the backend says (conversation_events.cpp).
   bool take_events();
   void after_events(Task task);
   void apply(BackendEvent event);
@@ -186,10 +189,9 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
   void ask_permission(BackendEvent event);
   void close_permission(std::string item, std::string status, std::string reason);
   void decide(Principal who, std::uint64_t number, std::string option, Done<PermissionAnswer> done);
-  bool cancel_running();
-  void set_native_id(const std::string& id);
 
   // The handle (conversation_handle.cpp).
+  void set_native_id(const std::string& id);
   Backend* backend();
   OpenRequest open_request(Handle handle) const;
   void drop_handle(bool tell_backend, bool ended);

@@ -1,0 +1,279 @@
+// What the backend says: taken from the sink, put into the log; and the permissions that it asks
+// for.
+#include "host/sessions/conversation.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace viaduct::sessions {
+
+void Conversation::wake(Handle handle) {
+  if (handle == handle_ || handle == opening_) take_events();
+}
+
+// True when everything that waited has been taken.
+bool Conversation::take_events() {
+  while (!locked_ && (sink_ || !events_.empty())) {
+    if (events_.empty()) {
+      bool was_busy = false;
+      std::vector<BackendEvent> taken = sink_->take(was_busy);
+      if (was_busy)
+        if (Backend* from = backend()) from->writable(handle_ ? handle_ : opening_);
+      if (taken.empty()) return true;
+      std::ranges::move(taken, std::back_inserter(events_));
+    }
+    while (!locked_ && !events_.empty()) {
+      BackendEvent event = std::move(events_.front());
+      events_.pop_front();
+      apply(std::move(event));
+    }
+  }
+  return !locked_;
+}
+
+void Conversation::after_events(Task task) {
+  run([self = shared_from_this(), task = std::move(task)]() mutable {
+    if (!self->take_events()) {
+      self->deferred_.push_front(
+          [self, task = std::move(task)]() mutable { self->after_events(std::move(task)); });
+      return;
+    }
+    task();
+  });
+}
+
+void Conversation::apply(BackendEvent event) {
+  if (event.turn != 0 && (!running_ || event.turn != running_->number)) return;
+  if (event.turn != 0 && event.kind != VIADUCT_EVENT_NATIVE_ID) running_->said_something = true;
+  switch (event.kind) {
+    case VIADUCT_EVENT_TEXT: return stream_text(event, "text");
+    case VIADUCT_EVENT_THOUGHT: return stream_text(event, "thought");
+    case VIADUCT_EVENT_TOOL_CALL: return update_tool(event);
+    case VIADUCT_EVENT_PLAN:
+    case VIADUCT_EVENT_USAGE: return update_single(event);
+    case VIADUCT_EVENT_PERMISSION: return ask_permission(std::move(event));
+    case VIADUCT_EVENT_PERMISSION_GONE:
+      if (running_) close_permission(event.item, "expired", event.text);
+      return;
+    case VIADUCT_EVENT_NOTICE: {
+      store::Entry entry = next_entry("notice", event.turn);
+      entry.text = std::move(event.text);
+      publish_entry(add(std::move(entry)).entry);
+      return flush_soon();
+    }
+    case VIADUCT_EVENT_COMMANDS:
+      commands_ = array_member(event.json, "availableCommands");
+      return publish_state();
+    case VIADUCT_EVENT_OPTIONS:
+      options_ = array_member(event.json, "options");
+      return publish_state();
+    case VIADUCT_EVENT_TITLE:
+      record_.title = std::move(event.text);
+      record_dirty_ = true;
+      flush_soon();
+      return publish_state();
+    case VIADUCT_EVENT_NATIVE_ID:
+      set_native_id(event.text);
+      flush();  // a crash now would take the conversation with it
+      return flush_soon();
+    case VIADUCT_EVENT_LOST: {
+      drop_handle(false, false);
+      if (running_ && running_->prompted)
+        finish_turn("interrupted", Error{Errc::unavailable, event.text});
+      return;
+    }
+    default: return;  // of a newer header
+  }
+}
+
+void Conversation::stream_text(const BackendEvent& event, const char* type) {
+  if (event.text.empty()) return;
+  const bool is_text = event.kind == VIADUCT_EVENT_TEXT;
+  std::uint64_t outside = 0;
+  std::uint64_t* present = &outside;
+  if (event.turn != 0) {
+    if (!event.item.empty()) {
+      present = &running_->items[type + event.item];
+    } else {
+      present = is_text ? &running_->text_entry : &running_->thought_entry;
+      std::uint64_t& other = is_text ? running_->thought_entry : running_->text_entry;
+      if (other) complete(std::exchange(other, 0));
+    }
+  }
+  if (LogEntry* item = *present ? find(*present) : nullptr) return append_text(*item, event.text);
+  store::Entry entry = next_entry(type, event.turn);
+  entry.text = event.text;
+  entry.complete = event.turn == 0;
+  *present = entry.number;
+  unflushed_bytes_ += entry.text.size();
+  publish_entry(add(std::move(entry)).entry);
+  if (unflushed_bytes_ >= kFlushBytes) flush();
+  flush_soon();
+}
+
+// The next text after something else is a new entry, in its place.
+void Conversation::close_streams() {
+  if (!running_) return;
+  for (std::uint64_t* number : {&running_->text_entry, &running_->thought_entry})
+    if (*number) complete(std::exchange(*number, 0));
+}
+
+void Conversation::update_tool(const BackendEvent& event) {
+  std::uint64_t outside = 0;
+  std::uint64_t& number = event.turn != 0 ? running_->items["tool" + event.item] : outside;
+  LogEntry* item = number ? find(number) : nullptr;
+  std::string data = merge_fields(item ? item->entry.data : "", event.json);
+  if (!item) {
+    close_streams();
+    data = merge_fields("{\"toolCallId\":" + quote(event.item) + ",\"status\":\"pending\"}", data);
+  }
+  const std::string status = tool_status(data);
+  const bool done = status == "completed" || status == "failed" || event.turn == 0;
+  if (item) return set_data(*item, std::move(data), done);
+  store::Entry entry = next_entry("tool_call", event.turn);
+  entry.data = std::move(data);
+  entry.complete = done;
+  number = entry.number;
+  publish_entry(add(std::move(entry)).entry);
+  flush_soon();
+}
+
+void Conversation::update_single(const BackendEvent& event) {
+  const bool is_plan = event.kind == VIADUCT_EVENT_PLAN;
+  std::uint64_t outside = 0;
+  std::uint64_t& number = event.turn == 0 ? outside
+                          : is_plan       ? running_->plan_entry
+                                          : running_->usage_entry;
+  if (LogEntry* item = number ? find(number) : nullptr)
+    return set_data(
+        *item, is_plan ? merge_fields("", event.json) : merge_fields(item->entry.data, event.json),
+        !is_plan);
+  if (is_plan) close_streams();
+  store::Entry entry = next_entry(is_plan ? "plan" : "usage", event.turn);
+  entry.data = merge_fields("", event.json);
+  entry.complete = !is_plan || event.turn == 0;
+  number = entry.number;
+  publish_entry(add(std::move(entry)).entry);
+  flush_soon();
+}
+
+// ---------------------------------------------------------------- permission requests
+
+void Conversation::ask_permission(BackendEvent event) {
+  const auto decline = [&] {
+    if (Backend* from = backend())
+      from->answer(handle_, event.item, "", [](Result<BackendAnswer>) {});
+  };
+  PermissionRequest request;
+  auto data = permission_data(event.json, request);
+  if (!data || event.turn == 0 || running_->cancelled ||
+      running_->permissions.contains(event.item)) {
+    if (!data) shared_.log.warn("permission request without options session={}", record_.id);
+    return decline();
+  }
+  close_streams();
+  store::Entry entry = next_entry("permission", event.turn);
+  entry.data = std::move(*data);
+  entry.complete = false;
+  const std::uint64_t number = entry.number;
+  running_->permissions.emplace(event.item, number);
+  add(std::move(entry));
+  commit({}, [self = shared_from_this(), number, item = event.item, request](Result<> stored) {
+    if (!stored)
+      self->shared_.log.error("permission request not written, trying again session={} reason={}",
+                              self->record_.id, stored.error().message);
+    if (LogEntry* shown = self->find(number)) self->publish_entry(shown->entry);
+    self->publish_state();
+    if (request.timeout_ms == 0) return;
+    auto& timer = self->permission_timers_
+                      .emplace(number, boost::asio::steady_timer(
+                                           self->shared_.loop.context(),
+                                           std::chrono::milliseconds(request.timeout_ms)))
+                      .first->second;
+    timer.async_wait([weak = self->weak_from_this(), item](boost::system::error_code error) {
+      const auto alive = weak.lock();
+      if (error || !alive) return;
+      alive->run([alive, item] {
+        if (alive->running_) alive->close_permission(item, "expired", "nobody answered in time");
+      });
+    });
+  });
+}
+
+// A request that needs no answer any more, or gets none.
+void Conversation::close_permission(std::string item, std::string status, std::string reason) {
+  const auto found = running_->permissions.find(item);
+  if (found == running_->permissions.end()) return;
+  const std::uint64_t number = found->second;
+  running_->permissions.erase(found);
+  permission_timers_.erase(number);
+  if (LogEntry* entry = find(number))
+    set_data(*entry, decided_permission(entry->entry.data, status, "", "", reason), true);
+  publish_state();
+  Backend* from = backend();
+  if (from && handle_) from->answer(handle_, item, "", [](Result<BackendAnswer>) {});
+}
+
+void Conversation::answer(Principal who, std::uint64_t number, std::string option,
+                          Done<PermissionAnswer> done) {
+  run([self = shared_from_this(), who = std::move(who), number, option = std::move(option),
+       done = std::move(done)]() mutable {
+    self->decide(std::move(who), number, std::move(option), std::move(done));
+  });
+}
+
+void Conversation::decide(Principal who, std::uint64_t number, std::string option,
+                          Done<PermissionAnswer> done) {
+  LogEntry* entry = find(number);
+  if (!entry || entry->entry.type != "permission") {
+    // It may be older than what is in memory: then it was decided long ago.
+    return shared_.store.entries(
+        record_.id, number + 1, 1, SIZE_MAX,
+        [number, done = std::move(done)](Result<store::EntryPage> page) mutable {
+          if (!page) return done(std::unexpected(page.error()));
+          if (page->entries.empty() || page->entries.back().number != number ||
+              page->entries.back().type != "permission")
+            return done(fail(Errc::not_found, "There is no such permission request"));
+          answer_decided(permission_state(page->entries.back().data), std::move(done));
+        });
+  }
+  const PermissionState state = permission_state(entry->entry.data);
+  if (state.status != "pending") return answer_decided(state, std::move(done));
+  const auto pending =
+      running_ ? std::ranges::find_if(running_->permissions,
+                                      [&](const auto& request) { return request.second == number; })
+               : std::map<std::string, std::uint64_t>::iterator{};
+  if (!running_ || pending == running_->permissions.end())
+    return done(fail(Errc::failed_precondition, "The request has expired"));
+  const bool same_person = who.surface == running_->who.surface &&
+                           who.tenant == running_->who.tenant &&
+                           who.user_id == running_->who.user_id;
+  if (!same_person && !who.is_operator)
+    return done(fail(Errc::permission_denied, "Only " + running_->who.display_name +
+                                                  " or an operator may answer this request"));
+  PermissionRequest request;
+  permission_data(entry->entry.data, request);
+  if (std::ranges::find(request.option_ids, option) == request.option_ids.end())
+    return done(fail(Errc::invalid_argument, "The request has no option " + quote(option)));
+
+  const std::string item = pending->first;
+  running_->permissions.erase(pending);
+  permission_timers_.erase(number);
+  const std::string by = who.display_name.empty() ? who.user_id : who.display_name;
+  entry->entry.data = decided_permission(entry->entry.data, "selected", option, by, "");
+  entry->entry.complete = true;
+  entry->entry.seq = ++record_.last_seq;
+  entry->data_dirty = true;
+  dirty_.push_back(number);
+  store::AuditRecord audit{now(), record_.id, "permission", entry->entry.data};
+  commit({store::AddAudit{std::move(audit)}}, [self = shared_from_this(), number, item, option, by,
+                                               done = std::move(done)](Result<>) mutable {
+    if (LogEntry* shown = self->find(number)) self->publish_entry(shown->entry);
+    self->publish_state();
+    if (Backend* from = self->backend(); from && self->handle_)
+      from->answer(self->handle_, item, option, [](Result<BackendAnswer>) {});
+    done(PermissionAnswer{option, by});
+  });
+}
+
+}  // namespace viaduct::sessions
