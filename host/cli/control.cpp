@@ -8,8 +8,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <filesystem>
-
 namespace viaduct::cli {
 namespace {
 
@@ -18,6 +16,16 @@ using Protocol = asio::local::stream_protocol;
 
 constexpr std::size_t kLongestRequest = 64 << 10;
 constexpr std::chrono::seconds kRequestLimit{5};
+
+// Asio throws a path that is too long for a socket.
+Protocol::endpoint endpoint(const std::string& path, boost::system::error_code& error) {
+  try {
+    return Protocol::endpoint(path);
+  } catch (const boost::system::system_error& too_long) {
+    error = too_long.code();
+    return {};
+  }
+}
 
 // One request and its answer. Kept alive by its own work.
 struct Connection : std::enable_shared_from_this<Connection> {
@@ -89,15 +97,10 @@ Result<std::unique_ptr<ControlServer>> ControlServer::open(Loop& loop, std::stri
   // The store's lock says that no other host runs on this folder: what lies there is left over.
   ::unlink(path.c_str());
   boost::system::error_code error;
-  impl->acceptor.open(Protocol(), error);
+  const auto where = endpoint(path, error);
+  if (!error) impl->acceptor.open(Protocol(), error);
   const mode_t before = ::umask(0177);
-  if (!error) {
-    try {
-      impl->acceptor.bind(Protocol::endpoint(path), error);
-    } catch (const boost::system::system_error& too_long) {
-      error = too_long.code();
-    }
-  }
+  if (!error) impl->acceptor.bind(where, error);
   ::umask(before);
   if (!error) impl->acceptor.listen(16, error);
   if (error)
@@ -119,7 +122,8 @@ Result<std::string> ask_host(const std::string& path, const ControlRequest& requ
   asio::io_context context;
   Protocol::socket socket(context);
   boost::system::error_code error;
-  socket.connect(Protocol::endpoint(path), error);
+  const auto where = endpoint(path, error);
+  if (!error) socket.connect(where, error);
   if (error)
     return fail(Errc::unavailable, "no host is running (" + path + ": " + error.message() +
                                        "); start it with: viaduct serve");
