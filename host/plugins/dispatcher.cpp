@@ -54,13 +54,23 @@ void Dispatcher::post(const char* what, Task task) {
     return;
   }
   bool wake = false;
+  bool wake_loop = false;
   {
     const std::lock_guard lock(mutex_);
     if (finishing_) return;
     queue_.push_back({what, std::move(task)});
     wake = waiting_;
+    if (looping_ && !woken_) {
+      wake_loop = woken_ = true;
+      woken_at_ = ticks();
+    }
   }
   if (wake) wake_.notify_one();
+  // Not under the mutex: this is the plugin's code.
+  if (wake_loop && own_gate_.enter()) {
+    own_.wake();
+    own_gate_.leave();
+  }
   if (!watched_.exchange(true)) loop_.post([self = shared_from_this()] { self->watch(); });
 }
 
@@ -86,6 +96,7 @@ void Dispatcher::run(Item& item) {
 
 void Dispatcher::run_thread() {
   pthread_setname_np(pthread_self(), name_.substr(0, 15).c_str());
+  thread_id_ = std::this_thread::get_id();
   std::vector<Item> batch;
   for (;;) {
     bool last = false;
@@ -103,7 +114,11 @@ void Dispatcher::run_thread() {
     }
     batch.clear();
     if (last) break;
+    if (looping_) run_loop();  // the thread set it itself
   }
+  for (Item& item : last_)
+    if (!gate_.closed()) run(item);
+  last_.clear();
   if (gate_.enter()) {
     loop_.post([self = shared_from_this()] {
       if (self->gate_.closed()) return;
@@ -114,6 +129,50 @@ void Dispatcher::run_thread() {
     });
     gate_.leave();
   }
+}
+
+void Dispatcher::set_loop(OwnLoop own) {
+  const std::lock_guard lock(mutex_);
+  own_ = std::move(own);
+  looping_ = true;
+}
+
+void Dispatcher::run_loop() {
+  bool wake = false;
+  bool finishing = false;
+  {
+    const std::lock_guard lock(mutex_);
+    wake = !queue_.empty() && !std::exchange(woken_, true);
+    if (wake) woken_at_ = ticks();
+    finishing = finishing_;
+  }
+  if (!finishing) {
+    if (wake) own_.wake();
+    own_.run();
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    looping_ = false;
+  }
+  own_gate_.close();
+}
+
+bool Dispatcher::drain() {
+  if (!own_thread_ || std::this_thread::get_id() != thread_id_ || draining_) return false;
+  std::vector<Item> batch;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!looping_) return false;
+    woken_ = false;
+    batch.swap(queue_);
+  }
+  draining_ = true;
+  for (Item& item : batch) {
+    if (gate_.closed()) break;
+    run(item);
+  }
+  draining_ = false;
+  return true;
 }
 
 void Dispatcher::finish(const char* what, Task last, Task done) {
@@ -132,10 +191,26 @@ void Dispatcher::finish(const char* what, Task last, Task done) {
   {
     const std::lock_guard lock(mutex_);
     if (finishing_) return;
-    queue_.push_back({what, std::move(last)});
+    last_.push_back({what, std::move(last)});
     finishing_ = true;
   }
   wake_.notify_one();
+  quit_loop();
+}
+
+void Dispatcher::quit_loop() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!looping_) return;
+  }
+  if (!own_gate_.enter()) return;
+  own_.quit();
+  own_gate_.leave();
+}
+
+bool Dispatcher::finishing() {
+  const std::lock_guard lock(mutex_);
+  return finishing_;
 }
 
 void Dispatcher::abandon() {
@@ -145,6 +220,7 @@ void Dispatcher::abandon() {
   }
   gate_.close();
   wake_.notify_one();
+  quit_loop();
   timer_.cancel();
   ended_ = nullptr;
   if (thread_.joinable()) thread_.detach();
@@ -160,8 +236,14 @@ void Dispatcher::watch() {
     if (what == nullptr) {
       self->watched_.store(false);
       // A post that came in between has seen `watched_` set: look whether it left something.
-      const std::lock_guard lock(self->mutex_);
+      std::unique_lock lock(self->mutex_);
       if (self->queue_.empty() || self->watched_.exchange(true)) return;
+      const std::int64_t woken = self->looping_ && self->woken_ ? self->woken_at_ : 0;
+      lock.unlock();
+      if (woken != 0 && since(woken) >= self->too_long_ && woken != self->reported_) {
+        self->reported_ = woken;
+        self->slow_("run", since(woken), true);
+      }
     } else if (const std::int64_t start = self->since_.load();
                since(start) >= self->too_long_ && start != self->reported_) {
       self->reported_ = start;

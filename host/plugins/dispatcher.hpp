@@ -28,6 +28,12 @@ class Dispatcher : public std::enable_shared_from_this<Dispatcher> {
   // Told of a call that an exception left, while that is being handled. [any-thread]
   using Threw = std::function<void(const char* what)>;
 
+  // A loop of the instance's own. run() returns after quit(); wake() and quit() are for any thread.
+  // None of them throws.
+  struct OwnLoop {
+    std::function<void()> run, wake, quit;
+  };
+
   // With a thread of its own (named after the instance), 1 s is too long; on the loop 50 ms.
   static std::shared_ptr<Dispatcher> on_thread(Loop& loop, std::string name, Slow slow,
                                                Threw threw);
@@ -36,6 +42,12 @@ class Dispatcher : public std::enable_shared_from_this<Dispatcher> {
   // [any-thread] `what` is a C string for good. Dropped after finish() or abandon().
   void post(const char* what, Task task);
 
+  // [in a task, with a thread of its own] `own` has the thread from the end of this task until
+  // finish() or abandon(); what is posted meanwhile waits for drain().
+  void set_loop(OwnLoop own);
+  // By the loop: runs what is queued. False: not on its thread, not in run(), or inside a task.
+  bool drain();
+
   // [on the loop] Runs `last` behind what is queued, drops what comes later, then runs `done` on
   // the loop, when the thread has ended.
   void finish(const char* what, Task last, Task done);
@@ -43,6 +55,8 @@ class Dispatcher : public std::enable_shared_from_this<Dispatcher> {
   void abandon();
   // What it is in at the moment, or null. [any-thread]
   const char* current() const { return current_.load(); }
+  // Whether finish() or abandon() was called. [any-thread]
+  bool finishing();
 
  private:
   struct Item {
@@ -51,6 +65,8 @@ class Dispatcher : public std::enable_shared_from_this<Dispatcher> {
   };
   Dispatcher(Loop& loop, std::string name, bool own_thread, Slow slow, Threw threw);
   void run_thread();
+  void run_loop();
+  void quit_loop();
   void run(Item& item);
   void watch();
 
@@ -62,11 +78,19 @@ class Dispatcher : public std::enable_shared_from_this<Dispatcher> {
   const Threw threw_;
   Gate gate_;  // closed: the host is not to be touched
 
+  OwnLoop own_;    // set once, by the thread
+  Gate own_gate_;  // closed when run() has returned
   std::mutex mutex_;
   std::condition_variable wake_;
   std::vector<Item> queue_;
+  std::vector<Item> last_;  // what finish() was given; never run inside run()
   bool waiting_ = false;
   bool finishing_ = false;  // takes nothing more
+  bool looping_ = false;    // run() has the thread, or is about to
+  bool woken_ = false;      // wake() was called and drain() has not begun
+  std::int64_t woken_at_ = 0;
+  bool draining_ = false;  // the thread's alone
+  std::thread::id thread_id_;
   Task ended_;
 
   std::atomic<const char*> current_{nullptr};

@@ -56,6 +56,11 @@ void host_fail(const viaduct_host* host, const viaduct_status* status) noexcept 
   if (const HostCall in(host, "fail"); in) in->refused(status);
 }
 
+void host_drain(const viaduct_host* host) noexcept {
+  // No HostCall: calls that are on their way when it answers stop still end here.
+  if (host != nullptr) handle_of(host).instance->drain();
+}
+
 template <class Table>
 const Table* table(const viaduct_instance_api& api, viaduct_instance* self, const char* id) {
   return static_cast<const Table*>(may_throw(api.interface)(self, id));
@@ -97,6 +102,7 @@ Instance::Instance(const Surroundings& around, PluginInfo info, config::Instance
   handle_.complete = host_complete;
   handle_.post = host_post;
   handle_.fail = host_fail;
+  handle_.drain = host_drain;
   handle_.instance = this;
 }
 
@@ -148,6 +154,7 @@ void Instance::create(Done<> done) {
             Error{Errc::internal, "create returned nothing and did not say why"}));
       else
         result = read_tables();
+      if (result && tables_.loop != nullptr) give_loop();
     } catch (...) {
       result = std::unexpected(exception_error("create"));
     }
@@ -189,6 +196,7 @@ Result<> Instance::read_tables() {
   if (const auto* t = tables_.tool;
       t != nullptr && t->struct_size < VIADUCT_SIZE_WITH(viaduct_tool, doctor))
     return wrong(VIADUCT_TOOL, "is too short");
+  if (auto loop = read_loop(); !loop) return loop;
   if (info_.is_surface) return {};
 
   const auto* t = tables_.backend;
@@ -221,6 +229,49 @@ Result<> Instance::read_tables() {
                    fmt::format("says that it can, but has no function {}", need.function).c_str());
   }
   return {};
+}
+
+Result<> Instance::read_loop() {
+  if (info_.concurrent) return {};
+  const auto* t = table<viaduct_loop>(api(), self_, VIADUCT_LOOP);
+  if (t == nullptr) return {};
+  if (t == may_throw(api().interface)(self_, "viaduct.no-such/1")) {
+    fault("it offers one table by every id");
+    return {};
+  }
+  if (!VIADUCT_HAS(t, run) || !VIADUCT_HAS(t, wake) || !VIADUCT_HAS(t, quit))
+    return fail(Errc::failed_precondition, "its table " VIADUCT_LOOP " lacks run, wake or quit");
+  tables_.loop = t;
+  return {};
+}
+
+void Instance::give_loop() {
+  const auto caught = [this](const char* what, void (*function)(viaduct_instance*)) {
+    return [this, what, function] {
+      try {
+        function(self_);
+      } catch (...) {
+        if (!gate_.enter()) return;
+        fault(exception_error(what).message);
+        gate_.leave();
+      }
+    };
+  };
+  auto run = [this, function = caught("run", may_throw(tables_.loop->run))] {
+    function();
+    if (dispatcher_->finishing() || !gate_.enter()) return;
+    fault("its loop returned before quit");
+    gate_.leave();
+  };
+  dispatcher_->set_loop({.run = std::move(run),
+                         .wake = caught("wake", may_throw(tables_.loop->wake)),
+                         .quit = caught("quit", may_throw(tables_.loop->quit))});
+}
+
+void Instance::drain() {
+  if (dispatcher_->drain() || !gate_.enter()) return;
+  fault("it calls drain outside of run, on another thread, or in a call of the host");
+  gate_.leave();
 }
 
 void Instance::start(Done<> done) {

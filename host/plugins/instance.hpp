@@ -46,6 +46,7 @@ struct Tables {
   const viaduct_http_handler* http = nullptr;
   const viaduct_subscriber* subscriber = nullptr;
   const viaduct_tool* tool = nullptr;
+  const viaduct_loop* loop = nullptr;  // with a thread of its own only
 };
 
 class Instance final : public std::enable_shared_from_this<Instance>, public http::Handler {
@@ -101,6 +102,7 @@ class Instance final : public std::enable_shared_from_this<Instance>, public htt
   // The plugin completes a call of the host.
   void complete(std::uint64_t call, const viaduct_status* status, viaduct_str result);
   void refused(const viaduct_status* status);  // create: why not
+  void drain();                                // the plugin's loop has time for calls
   // The plugin's own calls. `waits`: may take as long as a turn, so that stop() answers it first.
   void open_call(std::uint64_t call, bool waits);
   void answer(std::uint64_t call, Result<std::string> result);
@@ -138,6 +140,8 @@ class Instance final : public std::enable_shared_from_this<Instance>, public htt
   Instance(const Surroundings& around, PluginInfo info, config::Instance config);
   void make_dispatcher();
   Result<> read_tables();  // plugin's thread
+  Result<> read_loop();    // plugin's thread
+  void give_loop();        // plugin's thread
   void finish_call(std::uint64_t call, Result<std::string> result);
   void fail_pending(const Error& error);
   void let_go();  // mount, timers, subscriptions

@@ -1,7 +1,9 @@
 // What every instance owes, whatever its kind.
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstring>
+#include <thread>
 
 #include "checks.hpp"
 
@@ -208,12 +210,50 @@ void unknown_interface_is_null(Probe& probe) {
                          "viaduct.surface", "viaduct.http-handler/1x", "\xff"}) {
     probe.require(ask(id) == nullptr, std::string("it offers \"") + id + "\"");
   }
-  for (const char* id :
-       {VIADUCT_SURFACE, VIADUCT_BACKEND, VIADUCT_HTTP_HANDLER, VIADUCT_SUBSCRIBER, VIADUCT_TOOL}) {
+  for (const char* id : {VIADUCT_SURFACE, VIADUCT_BACKEND, VIADUCT_HTTP_HANDLER, VIADUCT_SUBSCRIBER,
+                         VIADUCT_LOOP, VIADUCT_TOOL}) {
     probe.require(ask(id) == ask(id),
                   std::string("it gives another table for ") + id + " each time");
   }
   probe.finish(*host);
+}
+
+void loop_keeps_the_rules(Probe& probe) {
+  const auto host = probe.loaded();
+  probe.require_ok(host->create(probe.config(*host), probe.patience()), "create");
+  const void* found = nullptr;
+  probe.require(host->on_plugin_thread(
+                    [&] { found = host->plugin()->api->interface(host->instance(), VIADUCT_LOOP); },
+                    probe.patience()),
+                "its loop does not call drain after wake");
+  if (found == nullptr) probe.skip("it has no loop of its own");
+  const auto* loop = static_cast<const viaduct_loop*>(found);
+  probe.require(VIADUCT_HAS(loop, run) && VIADUCT_HAS(loop, wake) && VIADUCT_HAS(loop, quit),
+                "one of run, wake, quit is null, or its " VIADUCT_LOOP " is too short");
+  probe.require((host->plugin()->flags & VIADUCT_PLUGIN_CONCURRENT) == 0,
+                "it is concurrent, so that its loop never runs");
+  probe.require_ok(host->start(probe.patience()), "start");
+  // Calls that come one by one and all at once, from several threads.
+  constexpr int kThreads = 4;
+  constexpr int kCalls = 50;
+  std::atomic<int> made{0};
+  std::vector<std::thread> callers;
+  for (int i = 0; i < kThreads; ++i) {
+    callers.emplace_back([&] {
+      for (int k = 0; k < kCalls; ++k) {
+        if (!host->on_plugin_thread([&] { ++made; }, probe.patience())) return;
+      }
+    });
+  }
+  for (auto& caller : callers) caller.join();
+  probe.require(made == kThreads * kCalls, "its loop does not call drain after wake");
+  probe.finish(*host);
+  // One that is asked to quit before it has begun, or just then.
+  for (int i = 0; i < 20; ++i) {
+    probe.require_ok(host->create(probe.config(*host), probe.patience()), "create");
+    host->destroy(probe.patience());
+  }
+  probe.no_faults(*host);
 }
 
 void stop_without_start(Probe& probe) {
@@ -418,6 +458,7 @@ void add_instance_checks(std::vector<CheckEntry>& checks) {
       interface_is_there, true);
   add("unknown-interface-is-null", "offers no interface that it does not know, and always the same",
       unknown_interface_is_null);
+  add("loop-keeps-the-rules", "its loop, if it has one, heeds wake and quit", loop_keeps_the_rules);
   add("stop-without-start", "can be stopped without being started", stop_without_start);
   add("double-stop", "answers a second stop at once", double_stop);
   add("two-stops-together", "answers two stops that come together", two_stops_together);

@@ -35,43 +35,119 @@ void Core::start_thread() {
 void Core::run() {
   std::unique_lock lock(mutex);
   while (!quit) {
-    std::function<void()> next;
-    Clock::time_point wake = Clock::time_point::max();
-    if (!tasks.empty()) {
-      next = std::move(tasks.front());
-      tasks.pop_front();
-    } else if (!timers.empty() && instance != nullptr && phase != Phase::kStopped) {
-      const auto due = std::min_element(timers.begin(), timers.end(),
-                                        [](auto& a, auto& b) { return a.second < b.second; });
-      if (due->second <= now()) {
-        const std::uint64_t token = due->first;
-        timers.erase(due);
-        next = [this, token, self = instance] {
-          if (VIADUCT_HAS(plugin->api, timer)) {
-            call_plugin(*this, "timer", plugin->api->timer, self, token);
-          }
-        };
-      } else if (!options.manual_clock) {
-        wake = Clock::time_point(due->second);
-      }
-    }
-    if (next) {
-      busy = true;
-      lock.unlock();
-      const auto begun = Clock::now();
-      next();
-      next = nullptr;
-      const auto took = Clock::now() - begun;
-      lock.lock();
-      slowest = std::max(slowest, took);
-      busy = false;
-      changed.notify_all();
-    } else if (wake == Clock::time_point::max()) {
-      work.wait(lock);
-    } else {
-      work.wait_until(lock, wake);
+    if (loop != nullptr) {
+      run_loop(lock);
+    } else if (!step(lock)) {
+      wait_for_work(lock);
     }
   }
+}
+
+bool Core::step(Lock& lock) {
+  std::function<void()> next;
+  if (!tasks.empty()) {
+    next = std::move(tasks.front());
+    tasks.pop_front();
+  } else if (next_due() <= Clock::now()) {
+    const auto due = std::min_element(timers.begin(), timers.end(),
+                                      [](auto& a, auto& b) { return a.second < b.second; });
+    const std::uint64_t token = due->first;
+    timers.erase(due);
+    next = [this, token, self = instance] {
+      if (VIADUCT_HAS(plugin->api, timer)) {
+        call_plugin(*this, "timer", plugin->api->timer, self, token);
+      }
+    };
+  } else {
+    return false;
+  }
+  busy = true;
+  lock.unlock();
+  const auto begun = Clock::now();
+  next();
+  next = nullptr;
+  const auto took = Clock::now() - begun;
+  lock.lock();
+  slowest = std::max(slowest, took);
+  busy = false;
+  changed.notify_all();
+  return true;
+}
+
+Clock::time_point Core::next_due() const {
+  if (!tasks.empty()) return Clock::time_point::min();
+  if (timers.empty() || instance == nullptr || phase == Phase::kStopped) {
+    return Clock::time_point::max();
+  }
+  const auto due = std::min_element(timers.begin(), timers.end(), [](auto& a, auto& b) {
+                     return a.second < b.second;
+                   })->second;
+  if (!options.manual_clock) return Clock::time_point(due);
+  return due <= now() ? Clock::time_point::min() : Clock::time_point::max();
+}
+
+void Core::wait_for_work(Lock& lock) {
+  const auto due = next_due();
+  if (due == Clock::time_point::max()) {
+    work.wait(lock);
+  } else {
+    work.wait_until(lock, due);
+  }
+}
+
+// The plugin's loop has the thread; another one wakes it when there is something to do.
+void Core::run_loop(Lock& lock) {
+  const viaduct_loop* const table = loop;
+  viaduct_instance* const self = instance;
+  looping = true;
+  woken = false;
+  lock.unlock();
+  std::thread waker([&] {
+    std::unique_lock inner(mutex);
+    while (looping && !loop_quits) {
+      if (!woken && next_due() <= Clock::now()) {
+        woken = true;
+        inner.unlock();
+        call_plugin(*this, "wake", table->wake, self);
+        inner.lock();
+      } else if (woken) {
+        work.wait(inner);
+      } else {
+        wait_for_work(inner);
+      }
+    }
+    if (!looping) return;
+    inner.unlock();
+    call_plugin(*this, "quit", table->quit, self);
+  });
+  call_plugin(*this, "run", table->run, self);
+  lock.lock();
+  looping = false;
+  loop = nullptr;
+  if (!loop_quits) fault("loop-returned", "its loop returned before quit");
+  work.notify_all();
+  lock.unlock();
+  waker.join();
+  lock.lock();
+  changed.notify_all();
+}
+
+void Core::drain() {
+  std::unique_lock lock(mutex);
+  if (!looping || draining || std::this_thread::get_id() != thread.get_id()) {
+    fault("drain-misused", draining  ? "drain was called in a call of the host"
+                           : looping ? "drain was called on another thread"
+                                     : "drain was called outside of run");
+    return;
+  }
+  draining = true;
+  woken = false;
+  // What comes meanwhile gets a wake of its own: the loop has other things to do, too.
+  for (std::size_t left = tasks.size() + timers.size(); left > 0 && !loop_quits; --left) {
+    if (!step(lock)) break;
+  }
+  draining = false;
+  work.notify_all();
 }
 
 void Core::push(std::function<void()> task) {

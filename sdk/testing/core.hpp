@@ -173,6 +173,7 @@ struct Core : std::enable_shared_from_this<Core> {
   // [any thread]
   void start_thread();
   void push(std::function<void()> work);         // lock held
+  void drain();                                  // by the plugin
   void fault(std::string id, std::string text);  // lock held
   bool wait(std::unique_lock<std::mutex>& lock, milliseconds deadline,
             const std::function<bool()>& condition) const;
@@ -202,6 +203,8 @@ struct Core : std::enable_shared_from_this<Core> {
   std::thread thread;
   std::deque<std::function<void()>> tasks;
   bool busy = false, quit = false, abandoned = false;
+  const viaduct_loop* loop = nullptr;  // to be run next, or running
+  bool looping = false, loop_quits = false, woken = false, draining = false;
   Clock::duration slowest{};  // of the calls into the plugin
   std::map<std::uint64_t, Clock::duration> timers;
   Clock::duration manual_now{};
@@ -247,7 +250,13 @@ struct Core : std::enable_shared_from_this<Core> {
   SessionsState sessions;
 
  private:
+  using Lock = std::unique_lock<std::mutex>;
   void run();
+  void run_loop(Lock& lock);
+  // One task or timer that is due; false: there is none. Plugin thread.
+  bool step(Lock& lock);
+  void wait_for_work(Lock& lock);
+  Clock::time_point next_due() const;  // lock held
 };
 
 // Calls the plugin; what it throws ends here. The pointer loses its noexcept on the way, so that

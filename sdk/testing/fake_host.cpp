@@ -94,6 +94,20 @@ Response host_response(int status, std::string_view error) {
   return response;
 }
 
+// What the plugin's thread runs next, when it has a loop of its own. Plugin thread, no lock.
+void find_loop(Core& core) {
+  if (core.instance == nullptr || (core.plugin->flags & VIADUCT_PLUGIN_CONCURRENT) != 0) return;
+  if (!VIADUCT_HAS(core.host, drain)) return;  // a host that knows of no loop
+  const auto* loop = static_cast<const viaduct_loop*>(core.interface_of(VIADUCT_LOOP));
+  // Whoever has the same table for everything has no loop.
+  if (!VIADUCT_HAS(loop, run) || !VIADUCT_HAS(loop, wake) || !VIADUCT_HAS(loop, quit) ||
+      loop == core.interface_of("viaduct.no-such/1")) {
+    return;
+  }
+  const std::lock_guard lock(core.mutex);
+  core.loop = loop;
+}
+
 // A request as the handler gets it, with what its views point to.
 struct Delivery {
   Request request;
@@ -264,6 +278,7 @@ Answer FakeHost::create(std::string_view config_json, milliseconds deadline) {
     core_->create_failure = {};
     core_->thrown.clear();
     core_->interfaces.clear();
+    core_->loop_quits = false;
   }
   const std::string config(config_json);
   auto core = core_;
@@ -271,8 +286,11 @@ Answer FakeHost::create(std::string_view config_json, milliseconds deadline) {
       [core, config] {
         viaduct_instance* instance =
             call_plugin(*core, "create", core->plugin->create, core->host, view(config));
-        const std::lock_guard lock(core->mutex);
-        core->instance = instance;
+        {
+          const std::lock_guard lock(core->mutex);
+          core->instance = instance;
+        }
+        find_loop(*core);
       },
       deadline);
   const std::lock_guard lock(core_->mutex);
@@ -381,6 +399,8 @@ void FakeHost::destroy(milliseconds deadline) {
       core->instance = nullptr;
       return;
     }
+    core->loop_quits = true;
+    core->work.notify_all();
   }
   const bool returned = on_plugin_thread(
       [core] {
@@ -391,7 +411,8 @@ void FakeHost::destroy(milliseconds deadline) {
   const std::lock_guard lock(core->mutex);
   if (!returned) {
     core->abandoned = true;
-    core->fault("destroy-hangs", "destroy did not return");
+    core->fault("destroy-hangs",
+                core->looping ? "its loop does not return after quit" : "destroy did not return");
   }
   core->phase = Phase::kNone;
   core->routes.clear();

@@ -702,6 +702,10 @@ constexpr viaduct_http kHttp{sizeof(viaduct_http), 0,          http_route, http_
                              http_accept,          http_send,  http_close};
 constexpr viaduct_sink kSink{sizeof(viaduct_sink), 0, sink_emit};
 
+void host_drain(const viaduct_host* host) noexcept {
+  core_of(host).drain();
+}
+
 }  // namespace
 
 viaduct_host host_table() {
@@ -713,6 +717,7 @@ viaduct_host host_table() {
   host.complete = host_complete;
   host.post = host_post;
   host.fail = host_fail;
+  host.drain = host_drain;
   return host;
 }
 

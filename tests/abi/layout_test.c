@@ -9,6 +9,9 @@
   _Static_assert(offsetof(name, member) == (offset), #name "." #member);
 #define VIADUCT_NUMBER(name, value) _Static_assert((name) == (value), #name);
 #include "layout_0_1.inc"
+#if VIADUCT_ABI_MINOR >= 2
+#include "layout_0_2.inc"
+#endif
 
 int main(void) {
   return 0;

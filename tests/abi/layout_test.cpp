@@ -8,17 +8,20 @@
 #include <cstddef>
 #include <type_traits>
 
-#if VIADUCT_ABI_MINOR == 1
-#define VIADUCT_STRUCT(name, size) \
-  static_assert(sizeof(name) == size, "a struct that grows takes a new minor version");
-#else
-#define VIADUCT_STRUCT(name, size) static_assert(sizeof(name) >= size);
-#endif
 #define VIADUCT_FIELD(name, member, offset, ...)     \
   static_assert(offsetof(name, member) == (offset)); \
   static_assert(std::is_same_v<decltype(name::member), __VA_ARGS__>);
 #define VIADUCT_NUMBER(name, value) static_assert((name) == (value));
+// A struct that grows takes a new minor version.
+#define VIADUCT_STRUCT(name, size) \
+  static_assert(VIADUCT_ABI_MINOR == 1 ? sizeof(name) == (size) : sizeof(name) >= (size));
 #include "layout_0_1.inc"
+#undef VIADUCT_STRUCT
+#if VIADUCT_ABI_MINOR >= 2
+#define VIADUCT_STRUCT(name, size) \
+  static_assert(VIADUCT_ABI_MINOR == 2 ? sizeof(name) == (size) : sizeof(name) >= (size));
+#include "layout_0_2.inc"
+#endif
 
 static_assert(VIADUCT_ABI_MAJOR == 0);
 static_assert(std::is_same_v<viaduct_code, int32_t> && std::is_same_v<viaduct_flow, int32_t>);

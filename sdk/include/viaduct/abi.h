@@ -46,7 +46,7 @@ extern "C" {
 
 /* The version of this header. It is 0.x until all in-tree plugins have exercised it. */
 #define VIADUCT_ABI_MAJOR 0
-#define VIADUCT_ABI_MINOR 1
+#define VIADUCT_ABI_MINOR 2
 
 /* True when `table` is long enough to have `member`, and the member is not null or zero. */
 #define VIADUCT_HAS(table, member)                                                                 \
@@ -202,6 +202,10 @@ struct viaduct_host {
 
   /* [plugin-thread, in create] Says why create returns null. */
   void (*fail)(const viaduct_host* host, const viaduct_status* status) VIADUCT_NOEXCEPT;
+
+  /* Since 0.2. [plugin-thread, in viaduct_loop.run but not in a call of the host] Makes the calls
+   * that wait for the instance, and returns. */
+  void (*drain)(const viaduct_host* host) VIADUCT_NOEXCEPT;
 };
 
 /* ---------------------------------------------------------------- service viaduct.log/1 */
@@ -724,6 +728,28 @@ typedef struct viaduct_sink {
   viaduct_flow (*emit)(const viaduct_host* host, uint64_t session,
                        const viaduct_event* event) VIADUCT_NOEXCEPT;
 } viaduct_sink;
+
+/* ---------------------------------------------------------------- interface viaduct.loop/1 */
+
+#define VIADUCT_LOOP "viaduct.loop/1"
+/* Since 0.2. What an instance with an event loop of its own (sockets, child processes) offers by
+ * this id, so that the loop and the host share its thread. A host older than that has no
+ * `drain` and never calls run: refuse it in create. Ignored of a VIADUCT_PLUGIN_CONCURRENT one. */
+typedef struct viaduct_loop {
+  uint32_t struct_size;
+  uint32_t reserved;
+  /* [plugin-thread] Called once, right after create. Runs the loop and returns soon after quit,
+   * whatever is still open in it, also when quit came first. All calls of the host but create,
+   * interface and destroy come out of host->drain meanwhile; those still waiting when it returns
+   * come after it. */
+  void (*run)(viaduct_instance* self) VIADUCT_NOEXCEPT;
+  /* [any-thread] Calls wait: has the loop call host->drain once, soon. Not again before that has
+   * begun. May come before run. Calls nothing of the host. */
+  void (*wake)(viaduct_instance* self) VIADUCT_NOEXCEPT;
+  /* [any-thread] Once, when the instance has answered stop or is given up. Calls nothing of the
+   * host. */
+  void (*quit)(viaduct_instance* self) VIADUCT_NOEXCEPT;
+} viaduct_loop;
 
 /* ---------------------------------------------------------------- interface viaduct.tool/1 */
 

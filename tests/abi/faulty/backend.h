@@ -55,6 +55,21 @@ static void WRITABLE(viaduct_instance* self, uint64_t handle);
 #else
 #define WRITABLE writable
 #endif
+#ifdef LOOP_RUN
+static void LOOP_RUN(viaduct_instance* self);
+#else
+#define LOOP_RUN loop_run
+#endif
+#ifdef LOOP_WAKE
+static void LOOP_WAKE(viaduct_instance* self);
+#else
+#define LOOP_WAKE loop_wake
+#endif
+#ifdef LOOP_QUIT
+static void LOOP_QUIT(viaduct_instance* self);
+#else
+#define LOOP_QUIT loop_quit
+#endif
 #ifndef DESCRIPTOR_SIZE
 #define DESCRIPTOR_SIZE sizeof(viaduct_plugin)
 #endif
@@ -100,8 +115,16 @@ static const viaduct_backend backend = {
     .writable = WRITABLE,
 };
 
+#ifdef WITH_LOOP
+static const viaduct_loop loop = {
+    .struct_size = sizeof loop, .run = LOOP_RUN, .wake = LOOP_WAKE, .quit = LOOP_QUIT};
+#endif
+
 static const void* good_interface(viaduct_instance* self, const char* id) {
   (void)self;
+#ifdef WITH_LOOP
+  if (strcmp(id, VIADUCT_LOOP) == 0) return &loop;
+#endif
   return strcmp(id, VIADUCT_BACKEND) == 0 ? &backend : NULL;
 }
 

@@ -15,8 +15,16 @@ static const viaduct_backend backend = {
     .writable = writable,
 };
 
+#ifdef WITH_LOOP
+static const viaduct_loop loop = {
+    .struct_size = sizeof loop, .run = loop_run, .wake = loop_wake, .quit = loop_quit};
+#endif
+
 static const void* interface(viaduct_instance* self, const char* id) {
   (void)self;
+#ifdef WITH_LOOP
+  if (strcmp(id, VIADUCT_LOOP) == 0) return &loop;
+#endif
   return strcmp(id, VIADUCT_BACKEND) == 0 ? &backend : NULL;
 }
 

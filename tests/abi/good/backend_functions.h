@@ -1,6 +1,10 @@
 /* What the backend of this folder does. "wait" is answered only when it is cancelled, "count N"
- * with N numbers, one event each. */
+ * with N numbers, one event each. With WITH_LOOP it has a loop of its own. */
 #include "common.h"
+#ifdef WITH_LOOP
+#include <semaphore.h>
+#include <stdatomic.h>
+#endif
 
 typedef struct session {
   struct session* next;
@@ -17,6 +21,10 @@ struct viaduct_instance {
   const viaduct_sink* sink;
   session* sessions;
   int stopped;
+#ifdef WITH_LOOP
+  sem_t something; /* to do, or to quit for */
+  atomic_int quits;
+#endif
 };
 
 static session* find(viaduct_instance* self, uint64_t handle) {
@@ -167,9 +175,18 @@ static viaduct_instance* create(const viaduct_host* host, viaduct_str config) {
     return NULL;
   }
 #endif
+#ifdef WITH_LOOP
+  if (!VIADUCT_HAS(host, drain)) {
+    fail(host, VIADUCT_E_FAILED_PRECONDITION, "this host is older than 0.2");
+    return NULL;
+  }
+#endif
   self = calloc(1, sizeof *self);
   self->host = host;
   self->sink = sink;
+#ifdef WITH_LOOP
+  sem_init(&self->something, 0, 0);
+#endif
   return self;
 }
 
@@ -206,3 +223,22 @@ static void completed(viaduct_instance* self, uint64_t call, const viaduct_statu
   (void)status;
   (void)result;
 }
+
+#ifdef WITH_LOOP
+#define UNUSED __attribute__((unused)) /* by those that have one of their own */
+UNUSED static void loop_run(viaduct_instance* self) {
+  for (;;) {
+    while (sem_wait(&self->something) != 0) {
+    }
+    if (self->quits) return;
+    self->host->drain(self->host);
+  }
+}
+UNUSED static void loop_wake(viaduct_instance* self) {
+  sem_post(&self->something);
+}
+UNUSED static void loop_quit(viaduct_instance* self) {
+  self->quits = 1;
+  sem_post(&self->something);
+}
+#endif

@@ -118,6 +118,60 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"surface_as_backend", "surface", "", "is a surface, not a backend"}),
     [](const auto& info) { return std::string(info.param.name); });
 
+Result<std::string> answer_of(TestHost& host, const std::string& text) {
+  const auto session = host.wait<sessions::SessionView>(
+      [&](auto done) { host.sessions->create(person("u"), {}, std::move(done)); });
+  if (!session) return std::unexpected(session.error());
+  const auto answer = host.wait<sessions::AskAnswer>([&](auto done) {
+    host.sessions->ask(person("u"), session->record.id, message(text, text), std::move(done));
+  });
+  if (!answer) return std::unexpected(answer.error());
+  return answer->text;
+}
+
+class GoodInstance : public testing::TestWithParam<const char*> {};
+
+// Built with each released header, and with a loop of its own.
+TEST_P(GoodInstance, AnswersAndStopsWithoutAFault) {
+  TestHost host;
+  ASSERT_TRUE(host.apply({TestHost::backend("echo", GetParam())},
+                         {TestHost::surface("chat", "surface", {"echo"})}));
+  for (const char* text : {"one", "two", "three"}) EXPECT_EQ(answer_of(host, text), text);
+  ASSERT_TRUE(host.stop());
+  EXPECT_FALSE(host.log.has("misbehaving")) << host.log.all();
+  EXPECT_EQ(host.plugins->abandoned(), 0u);
+}
+
+INSTANTIATE_TEST_SUITE_P(Probes, GoodInstance, testing::Values("frozen_0_1", "frozen_0_2", "loop"),
+                         [](const auto& at) { return std::string(at.param); });
+
+TEST(OwnLoop, ThatReturnsTooEarlyIsAFaultAndTheInstanceGoesOn) {
+  TestHost host;
+  ASSERT_TRUE(host.apply({TestHost::backend("echo", "loop_returns")},
+                         {TestHost::surface("chat", "surface", {"echo"})}));
+  EXPECT_EQ(answer_of(host, "hello"), "hello");
+  EXPECT_TRUE(host.log.has("its loop returned before quit"));
+  ASSERT_TRUE(host.stop());
+  EXPECT_EQ(host.plugins->abandoned(), 0u);
+}
+
+TEST(OwnLoop, ThatDoesNotHeedWakeFailsToStartAndIsReported) {
+  TestHost host({.start = milliseconds(2500), .stop = milliseconds(500)});
+  const auto applied = host.apply({TestHost::backend("echo", "loop_ignores_wake")});
+  ASSERT_FALSE(applied);
+  EXPECT_EQ(applied.error().code, Errc::timeout);
+  EXPECT_TRUE(host.log.has("plugin does not return from a call instance=echo function=run"));
+}
+
+TEST(OwnLoop, ThatDoesNotHeedQuitIsAbandoned) {
+  TestHost host;
+  ASSERT_TRUE(host.apply(
+      {TestHost::backend("echo", "loop_never_quits"), TestHost::backend("good", "loop")}));
+  ASSERT_TRUE(host.stop(milliseconds(500)));
+  EXPECT_TRUE(host.log.has("plugin instance abandoned instance=echo"));
+  EXPECT_EQ(host.plugins->abandoned(), 1u);
+}
+
 TEST(Instances, ThatDoNotStopAreNamedAbandonedAndTheHostGoesOn) {
   TestHost host;
   ASSERT_TRUE(host.apply({TestHost::backend("stuck", "backend", words("hang stop")),

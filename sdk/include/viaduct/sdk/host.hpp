@@ -59,6 +59,10 @@ class Core {
 
   const std::string& name() const { return name_; }
 
+  // [plugin-thread, in EventLoop::run] Not by with_host: it makes calls, and one of them may be
+  // stop.
+  void drain() { raw_->drain(raw_); }
+
   // Runs f(host) unless the instance has stopped; while it runs the instance cannot stop.
   template <class F>
   bool with_host(F&& f) {

@@ -27,6 +27,24 @@ struct Descriptor {
                                // connection, instead of on a thread of its own
 };
 
+// An event loop of the plugin's own, which shares the plugin's thread with the host. sdk/net has
+// one (viaduct/net/loop.hpp). None of its functions throws.
+class EventLoop {
+ public:
+  EventLoop() = default;
+  EventLoop(const EventLoop&) = delete;
+  EventLoop& operator=(const EventLoop&) = delete;
+  virtual ~EventLoop() = default;
+  // [plugin-thread] Once, after the plugin's constructor. Runs until quit, whatever is still open
+  // in it; after each wake it calls `drain`, which makes the calls of the host, not inside one of
+  // them.
+  virtual void run(Function<void()> drain) = 0;
+  // [any-thread] Also before run. Neither blocks nor calls the host.
+  virtual void wake() = 0;
+  // [any-thread] Once, when stop was answered or the host gave up; maybe before run.
+  virtual void quit() = 0;
+};
+
 // One instance. The constructor parses the configuration and allocates; it throws to refuse, and
 // does not call the host yet. Everything here is on the plugin's thread.
 class Plugin {
@@ -48,6 +66,9 @@ class Plugin {
   }
   // Whether it works now; if not, what to do.
   virtual void health(Reply reply) { reply.ok(); }
+  // A member that lives as long as the plugin, or null. Asked once, after the constructor; ignored
+  // with `concurrent`. The instance is then refused by hosts older than ABI 0.2.
+  virtual EventLoop* loop() { return nullptr; }
 };
 
 // viaduct.tool/1, for a plugin class that derives from it, too. On the plugin's thread.
@@ -75,6 +96,7 @@ struct Instance {
   const viaduct_http* http = nullptr;
   const viaduct_sink* sink = nullptr;
   std::unique_ptr<Plugin> plugin;
+  EventLoop* loop = nullptr;   // the plugin's, or null
   Tool* tool = nullptr;        // the plugin's own other side, or null
   Backend* backend = nullptr;  // the same
   const void* kind_table = nullptr;
@@ -208,17 +230,31 @@ inline void tool_doctor(viaduct_instance* self, std::uint64_t call) noexcept {
   host_call(self, call, "{}", [](Instance& i, Reply reply) { i.tool->doctor(std::move(reply)); });
 }
 
+inline void loop_run(viaduct_instance* self) noexcept {
+  Instance& here = instance(self);
+  here.loop->run([core = here.core.get()] { core->drain(); });
+}
+inline void loop_wake(viaduct_instance* self) noexcept {
+  instance(self).loop->wake();
+}
+inline void loop_quit(viaduct_instance* self) noexcept {
+  instance(self).loop->quit();
+}
+
 inline constexpr viaduct_http_handler kHttpHandler{
     sizeof(viaduct_http_handler), 0, http_request, http_message, http_writable, http_closed};
 inline constexpr viaduct_subscriber kSubscriber{sizeof(viaduct_subscriber), 0, change,
                                                 unsubscribed};
 inline constexpr viaduct_tool kTool{sizeof(viaduct_tool), 0, tool_run, tool_doctor};
 
+inline constexpr viaduct_loop kLoop{sizeof(viaduct_loop), 0, loop_run, loop_wake, loop_quit};
+
 inline const void* find_interface(viaduct_instance* self, const char* id) noexcept {
   const Instance& here = instance(self);
   if (std::strcmp(id, here.kind_id) == 0) return here.kind_table;
   if (std::strcmp(id, VIADUCT_HTTP_HANDLER) == 0) return &kHttpHandler;
   if (std::strcmp(id, VIADUCT_SUBSCRIBER) == 0) return &kSubscriber;
+  if (std::strcmp(id, VIADUCT_LOOP) == 0 && here.loop != nullptr) return &kLoop;
   if (std::strcmp(id, VIADUCT_TOOL) == 0 && here.tool != nullptr) return &kTool;
   return nullptr;
 }
@@ -246,6 +282,9 @@ viaduct_instance* create(const viaduct_host* host, viaduct_str config, Finish fi
     made->sink = static_cast<const viaduct_sink*>(host->service(host, VIADUCT_SINK));
     auto object = std::make_unique<T>(Host(made->core), view(config));
     if constexpr (std::is_base_of_v<Tool, T>) made->tool = object.get();
+    made->loop = object->loop();
+    if (made->loop != nullptr && !VIADUCT_HAS(host, drain))
+      throw Error(Code::kFailedPrecondition, "it needs a host of ABI 0.2 or newer");
     finish(*made, *object);
     made->plugin = std::move(object);
     return reinterpret_cast<viaduct_instance*>(made.release());

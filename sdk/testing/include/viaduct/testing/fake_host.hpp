@@ -48,7 +48,7 @@ const char* code_name(viaduct_code code);
 // bad-status, bad-result, call-in-create, call-after-stop, call-after-destroy, call-id-reused,
 // fail-outside-create, unanswered-at-stop, bad-argument, invalid-utf8, oversized, route-repeated,
 // unknown-exchange, double-response, gone-ignored, unknown-session, event-after-turn, no-response,
-// threw.
+// threw, destroy-hangs, loop-returned, drain-misused.
 struct Fault {
   std::string id;
   std::string text;

@@ -1,0 +1,3 @@
+/* The backend of this folder with a loop of its own. */
+#define WITH_LOOP
+#include "backend.c"
