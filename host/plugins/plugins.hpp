@@ -73,7 +73,8 @@ struct Services {
   Metrics& metrics;
   Redactor& redactor;
   LogSink& logs;
-  std::function<void(Done<std::string>)> overview;  // JSON for viaduct.status/1, without "instances"
+  // JSON for viaduct.status/1, without "instances".
+  std::function<void(Done<std::string>)> overview;
 };
 
 enum class InstanceState { starting, running, stopped, failed };

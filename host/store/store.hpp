@@ -35,7 +35,7 @@ struct Session {
   bool context_pending = false;  // the transcript goes in with the next prompt
   std::string working_dir;
   std::string project_id;
-  std::string folder_id;  // device and inode of the working folder when it was first used; empty: it was not there
+  std::string folder_id;  // device and inode of the working folder at first; empty: not there
   std::string title;
   std::string description;
   std::string options;  // JSON object: chosen option ids and values
