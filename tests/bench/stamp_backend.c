@@ -26,6 +26,7 @@ struct viaduct_instance {
   pthread_cond_t wake;
   pthread_t thread;
   int running, stopping;
+  uint64_t begun;
   size_t count;
   struct talk talks[MOST];
 };
@@ -155,8 +156,11 @@ static void prompt(viaduct_instance* self, uint64_t call, const viaduct_prompt* 
   }
   struct talk talk = {call, what->session, what->turn, now(), 0, (int64_t)(1e9 / rate), 0};
   talk.end = talk.due + (int64_t)(1e9 * seconds);
-  talk.due += talk.period;
   pthread_mutex_lock(&self->lock);
+  /* As people do not, sessions that begin together must not talk in chorus: the golden ratio
+   * spreads them over the period. */
+  const double phase = (double)self->begun++ * 0.6180339887498949;
+  talk.due += (int64_t)((phase - (double)(int64_t)phase) * (double)talk.period);
   const int taken = !self->stopping && self->count < MOST;
   if (taken) self->talks[self->count++] = talk;
   pthread_cond_signal(&self->wake);

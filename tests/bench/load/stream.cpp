@@ -63,7 +63,9 @@ void stream(unsigned port, const std::string& path, int sessions, double seconds
   for (int i = 0; i < sessions; ++i) {
     Viewer& one = open.emplace_back(port, numbered(path, i));
     one.send(hello());
-    one.wait_for("\"reply\"");
+    // With a session there is a replay; what earlier turns said must not be taken for this one's.
+    if (one.wait_for("\"reply\"").find("\"session\":null") == std::string_view::npos)
+      one.wait_for("\"change\":\"live\"");
     epoll_event event{};
     event.events = EPOLLIN;
     event.data.u64 = static_cast<std::uint64_t>(i);
