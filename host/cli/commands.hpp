@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace viaduct::cli {
@@ -28,6 +29,8 @@ int list_plugins(const Options& options);
 int print_version(const Options& options);
 
 // sessions_commands_json.cpp
+// What a terminal would take for a command, or for a change of direction, is a space.
+std::string printable(std::string_view text);
 int sessions_list(const Options& options, const std::string& before, std::uint32_t limit, bool all);
 int sessions_show(const Options& options, const std::string& id);
 int sessions_export(const Options& options, const std::string& id);

@@ -16,6 +16,7 @@ using Protocol = asio::local::stream_protocol;
 
 constexpr std::size_t kLongestRequest = 64 << 10;
 constexpr std::chrono::seconds kRequestLimit{5};
+constexpr std::chrono::milliseconds kAcceptRetry{200};
 
 // Asio throws a path that is too long for a socket.
 Protocol::endpoint endpoint(const std::string& path, boost::system::error_code& error) {
@@ -63,11 +64,23 @@ struct Connection : std::enable_shared_from_this<Connection> {
   std::string line;
 };
 
+// Whether a host serves the socket, also one that is stopped or busy just now.
+bool is_served(const std::string& path) {
+  asio::io_context context;
+  Protocol::socket socket(context);
+  boost::system::error_code error;
+  socket.open(Protocol(), error);
+  socket.non_blocking(true, error);
+  socket.connect(Protocol::endpoint(path), error);
+  return !error || error == asio::error::would_block || error == asio::error::try_again;
+}
+
 }  // namespace
 
 struct ControlServer::Impl : std::enable_shared_from_this<ControlServer::Impl> {
   Impl(Loop& loop, std::string where, Handle answer, Logger logger)
       : acceptor(loop.context()),
+        retry(loop.context()),
         path(std::move(where)),
         handle(std::move(answer)),
         log(std::move(logger)) {}
@@ -77,15 +90,25 @@ struct ControlServer::Impl : std::enable_shared_from_this<ControlServer::Impl> {
         [weak = weak_from_this()](boost::system::error_code error, Protocol::socket socket) {
           const auto self = weak.lock();
           if (!self || error == asio::error::operation_aborted) return;
-          if (!error)
+          if (!error) {
+            self->complained = false;
             std::make_shared<Connection>(std::move(socket), self->handle)->run();
-          else
+            return self->accept();
+          }
+          // Out of descriptors, most likely: at once it would only fail again.
+          if (!std::exchange(self->complained, true))
             self->log.warn("control socket not accepted reason={}", error.message());
-          self->accept();
+          self->retry.expires_after(kAcceptRetry);
+          self->retry.async_wait([weak](boost::system::error_code aborted) {
+            const auto waiting = weak.lock();
+            if (!aborted && waiting) waiting->accept();
+          });
         });
   }
 
   Protocol::acceptor acceptor;
+  asio::steady_timer retry;
+  bool complained = false;
   std::string path;
   Handle handle;
   Logger log;
@@ -93,10 +116,19 @@ struct ControlServer::Impl : std::enable_shared_from_this<ControlServer::Impl> {
 
 Result<std::unique_ptr<ControlServer>> ControlServer::open(Loop& loop, std::string path,
                                                            Handle handle, Logger log) {
-  auto impl = std::make_shared<Impl>(loop, path, std::move(handle), std::move(log));
-  // The store's lock says that no other host runs on this folder: what lies there is left over.
-  ::unlink(path.c_str());
   boost::system::error_code error;
+  // The store's lock says that no other host runs on this store; on this folder one may all the
+  // same.
+  try {
+    if (is_served(path))
+      return fail(Errc::failed_precondition,
+                  path +
+                      " is in use by another viaduct; stop that one, or give this one a store in "
+                      "another folder");
+  } catch (const boost::system::system_error&) {  // too long: said below
+  }
+  ::unlink(path.c_str());  // left over
+  auto impl = std::make_shared<Impl>(loop, path, std::move(handle), std::move(log));
   const auto where = endpoint(path, error);
   if (!error) impl->acceptor.open(Protocol(), error);
   const mode_t before = ::umask(0177);
@@ -115,6 +147,7 @@ ControlServer::ControlServer(std::shared_ptr<Impl> impl) : impl_(std::move(impl)
 ControlServer::~ControlServer() {
   boost::system::error_code error;
   impl_->acceptor.close(error);
+  impl_->retry.cancel();
   ::unlink(impl_->path.c_str());
 }
 

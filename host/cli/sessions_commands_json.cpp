@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <iostream>
 
 namespace viaduct::cli {
@@ -39,14 +40,26 @@ std::expected<json, int> ask(const std::expected<std::string, int>& socket,
   return std::unexpected(1);
 }
 
-// What a terminal would take for a command is shown as what it is.
-std::string printable(std::string value) {
-  for (char& c : value)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = ' ';
-  return value;
-}
-
 }  // namespace
+
+std::string printable(std::string_view text) {
+  // C1 controls, and what sets the direction of text, as UTF-8.
+  const auto commands = [](std::string_view at) -> std::size_t {
+    if (at.starts_with('\xC2') && at.size() > 1 && static_cast<unsigned char>(at[1]) < 0xA0)
+      return 2;
+    for (const std::string_view mark : {"\u061C", "\u200E", "\u200F", "\u202A", "\u202B", "\u202C",
+                                        "\u202D", "\u202E", "\u2066", "\u2067", "\u2068", "\u2069"})
+      if (at.starts_with(mark)) return mark.size();
+    return static_cast<unsigned char>(at[0]) < 0x20 || at[0] == 0x7F ? 1 : 0;
+  };
+  std::string shown;
+  while (!text.empty()) {
+    const std::size_t size = commands(text);
+    shown += size ? ' ' : text[0];
+    text.remove_prefix(std::max<std::size_t>(size, 1));
+  }
+  return shown;
+}
 
 int sessions_list(const Options& options, const std::string& before, std::uint32_t limit,
                   bool all) {
