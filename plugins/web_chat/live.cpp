@@ -7,6 +7,7 @@ namespace viaduct::web_chat {
 namespace {
 
 constexpr std::size_t kOpenRequests = 32;  // of one connection, and replies that it has not read
+constexpr std::size_t kOpenPages = 4;      // of history: each may be megabytes
 constexpr std::size_t kRemembered = 1000;  // memory messages whose keys are known, of all users
 constexpr auto kOverviewAge = std::chrono::seconds(2);
 
@@ -141,6 +142,7 @@ void Live::reply_ok(std::uint64_t id, std::uint64_t request, std::string_view re
   Connection* connection = find(id);
   if (connection == nullptr) return;
   connection->open.erase(request);
+  connection->pages.erase(request);
   std::string text = "{\"type\":\"reply\"," + number_field("id", request) + ",\"result\":";
   text += result.empty() ? "{}" : result;
   text += '}';
@@ -151,6 +153,7 @@ void Live::reply_error(std::uint64_t id, std::uint64_t request, Status status) {
   Connection* connection = find(id);
   if (connection == nullptr) return;
   connection->open.erase(request);
+  connection->pages.erase(request);
   if (status.code == Code::kInternal) {
     host_.warn("request failed connection=" + std::to_string(id) + " request=" +
                std::to_string(request) + " error=" + sdk::json_string(status.message));
@@ -196,6 +199,11 @@ void Live::handle(std::uint64_t id, ClientRequest request) {
         host_.answer(who, session, request.number, request.text, passes(id, request.id));
       });
     case RequestType::kHistory:
+      if (Connection& asking = *find(id);
+          asking.pages.size() >= kOpenPages || !asking.outbox.empty())
+        return reply_error(id, number, {Code::kBusy, "read what was asked for before"});
+      else
+        asking.pages.insert(number);
       return with_session(id, request, [this, id, who, request](const std::string& session) {
         host_.history(who, session, request.number, request.limit, passes(id, request.id));
       });

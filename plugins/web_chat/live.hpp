@@ -58,8 +58,9 @@ class Live {
     std::string person;
     bool greeted = false;  // hello was answered
     bool closing = false;
-    std::uint64_t hellos = 0;                // the newest hello counts
-    std::unordered_set<std::uint64_t> open;  // ids of requests without a reply
+    std::uint64_t hellos = 0;                 // the newest hello counts
+    std::unordered_set<std::uint64_t> open;   // ids of requests without a reply
+    std::unordered_set<std::uint64_t> pages;  // those among them that ask for history
     std::deque<Waiting> outbox;  // not taken by the socket yet; bounded with the open requests
     // The session it follows; empty: none.
     std::string session;

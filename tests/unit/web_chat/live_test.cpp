@@ -440,6 +440,36 @@ TEST_F(Live, BoundsTheOpenRequests) {
   EXPECT_TRUE(page.call(typed("list")).contains("result"));
 }
 
+// Each answer may be megabytes, and who does not read them must not pile them up here.
+TEST_F(Live, BoundsTheOpenRequestsForHistory) {
+  const std::string session = new_session();
+  Page page(host);
+  page.hello();
+  page.send("hi", "k1", session);
+  page.entry("turn_end");
+  const auto ask = [&] {
+    Json request = typed("history", "session_id", session);
+    request.set("before", 0);
+    return request;
+  };
+  host.sessions().hold("history");
+  std::vector<std::uint64_t> ids;
+  for (int i = 0; i < 4; ++i) ids.push_back(page.post(ask()));
+  EXPECT_EQ(code(page.call(ask())), "busy");
+  EXPECT_TRUE(page.call(typed("ping")).contains("result"));
+  host.sessions().release("history");
+  for (const std::uint64_t id : ids) EXPECT_TRUE(page.reply(id).contains("result"));
+  page.socket.pause(0);
+  const std::uint64_t stuck = page.post(ask());
+  ASSERT_TRUE(host.settle());
+  const std::uint64_t refused = page.post(ask());
+  ASSERT_TRUE(host.settle());
+  page.socket.proceed();
+  EXPECT_TRUE(page.reply(stuck).contains("result"));
+  EXPECT_EQ(code(page.reply(refused)), "busy");
+  EXPECT_TRUE(page.call(ask()).contains("result"));
+}
+
 TEST_F(Live, ClosesOnAnIdThatIsStillOpen) {
   Page page(host);
   page.hello();
