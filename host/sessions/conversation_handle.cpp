@@ -219,6 +219,10 @@ void Conversation::climb_held(std::shared_ptr<Climb> climb, BackendAnswer answer
                    if (LogEntry* item = self->find(told)) self->publish_entry(item->entry);
                    self->climbing_ = false;
                    for (auto& done : std::exchange(self->climbers_, {})) done(rung);
+                   // It was ended meanwhile, and nobody wants it back: not by a resume.
+                   self->run([self] {
+                     if (self->record_.ended) self->drop_handle(true, true);
+                   });
                  });
   });
 }

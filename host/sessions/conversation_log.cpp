@@ -9,8 +9,10 @@ namespace {
 
 constexpr std::chrono::milliseconds kFlushAfter{250};
 constexpr std::chrono::seconds kRetryWrite{1};
-constexpr std::size_t kWindow = 400;         // entries kept in memory before it is trimmed …
-constexpr std::size_t kWindowTrimmed = 200;  // … to this many
+constexpr std::size_t kWindow = 400;           // entries kept in memory before it is trimmed …
+constexpr std::size_t kWindowTrimmed = 200;    // … to this many
+constexpr std::size_t kWindowBytes = 4 << 20;  // the same for their texts …
+constexpr std::size_t kWindowBytesTrimmed = 1 << 20;  // … to this many
 constexpr std::size_t kReplayEntries = 100;
 constexpr std::size_t kReplayBytes = 512 << 10;
 
@@ -211,9 +213,17 @@ void Conversation::complete(std::uint64_t number) {
 }
 
 void Conversation::trim() {
-  if (window_.size() <= kWindow || has_dirt() || writing_) return;
-  while (window_.size() > kWindowTrimmed && window_.front().entry.complete) {
+  if (has_dirt() || writing_) return;
+  const auto weight = [](const LogEntry& item) {
+    return item.entry.text.size() + item.entry.data.size();
+  };
+  std::size_t bytes = 0;
+  for (const LogEntry& item : window_) bytes += weight(item);
+  if (window_.size() <= kWindow && bytes <= kWindowBytes) return;
+  while ((window_.size() > kWindowTrimmed || bytes > kWindowBytesTrimmed) && window_.size() > 1 &&
+         window_.front().entry.complete) {
     evicted_seq_ = std::max(evicted_seq_, window_.front().entry.seq);
+    bytes -= weight(window_.front());
     window_.pop_front();
   }
 }

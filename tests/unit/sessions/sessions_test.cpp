@@ -414,6 +414,53 @@ TEST_F(SessionsTest, EndIsATombstoneThatSurvivesARestart) {
   EXPECT_TRUE(world.send(id, "hello!", "3"));
 }
 
+TEST_F(SessionsTest, AnEndWhileTheSessionIsHadBackLetsGoOfIt) {
+  const auto id = world.create(world.alice).record.id;
+  world.kill();
+  world.start();
+  world.backend->rules.erase("restore");
+  ASSERT_TRUE(world.send(id, "hello", "1"));
+  world.until([&] { return world.backend->count("restore") == 1; });
+  ASSERT_TRUE(world.wait<void>(
+      [&](Done<> done) { world.sessions->end(world.alice, id, std::move(done)); }));
+  world.backend->reply(world.backend->last("restore"), BackendAnswer{"n1", "", "{}"});
+  world.until([&] { return world.backend->count("close") == 1; });
+  EXPECT_EQ(world.backend->last("close").text, "ended");
+  world.backend->rules["restore"] = [](const auto& call) {
+    return BackendAnswer{call.text, "", "{}"};
+  };
+  ASSERT_TRUE(resume(id));
+  EXPECT_TRUE(world.send(id, "hello!", "2"));
+}
+
+TEST_F(SessionsTest, AResumeOfAnEndedSessionKeepsWhatItHadBack) {
+  const auto id = world.create(world.alice).record.id;
+  ASSERT_TRUE(world.wait<void>(
+      [&](Done<> done) { world.sessions->end(world.alice, id, std::move(done)); }));
+  ASSERT_TRUE(resume(id));
+  ASSERT_TRUE(world.send(id, "hello", "1"));
+  until_prompted(1);
+  EXPECT_EQ(world.backend->count("close"), 1u);
+}
+
+// A cursor of what memory no longer holds gets the newest entries instead.
+TEST_F(SessionsTest, LongMessagesDoNotStayInMemory) {
+  const auto id = world.create(world.alice).record.id;
+  Recorder first;
+  watch(id, first);
+  const Cursor start = first.changes.back()->cursor;
+  for (int turn = 1; turn <= 8; ++turn) {
+    ASSERT_TRUE(world.send(id, std::string(900'000, 'x'), std::to_string(turn)));
+    until_prompted(static_cast<std::size_t>(turn));
+    world.backend->end_turn();
+    until_idle(id);
+  }
+  Recorder again;
+  watch(id, again, start);
+  EXPECT_THAT(again.kinds(), ::testing::Contains("reset"));
+  EXPECT_LT(again.texts().size(), 8u);
+}
+
 TEST_F(SessionsTest, EndDuringATurnEndsItOnce) {
   const auto id = world.create(world.alice).record.id;
   ASSERT_TRUE(world.send(id, "one", "1"));
