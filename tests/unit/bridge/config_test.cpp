@@ -1,0 +1,208 @@
+// The configuration of the bridge, and its schema by the validator that the host uses: the two must
+// agree on what is taken.
+#include "plugins/bridge/config.hpp"
+
+#include <gtest/gtest.h>
+#include <rapidjson/document.h>
+#include <rapidjson/schema.h>
+
+#include <string>
+
+namespace viaduct::bridge {
+namespace {
+
+using std::chrono::milliseconds;
+
+bool fits_schema(const std::string& json) {
+  rapidjson::Document schema;
+  schema.Parse(kSchema);
+  EXPECT_FALSE(schema.HasParseError());
+  const rapidjson::SchemaDocument compiled(schema);
+  rapidjson::SchemaValidator validator(compiled);
+  rapidjson::Document config;
+  config.Parse(json.c_str());
+  EXPECT_FALSE(config.HasParseError()) << json;
+  return config.Accept(validator);
+}
+
+std::string config_with(const std::string& rest) {
+  return R"({"driver":"llm","model":"m")" + (rest.empty() ? "" : "," + rest) + "}";
+}
+
+struct Case {
+  const char* name;
+  const char* rest;  // of an object with driver and model
+  bool fits;
+};
+void PrintTo(const Case& c, std::ostream* os) {
+  *os << c.name;
+}
+
+class BridgeConfig : public ::testing::TestWithParam<Case> {};
+
+TEST_P(BridgeConfig, IsTakenOrRefusedAlikeBySchemaAndParser) {
+  const std::string json = config_with(GetParam().rest);
+  EXPECT_EQ(fits_schema(json), GetParam().fits) << json;
+  const auto config = parse_config(json);
+  EXPECT_EQ(config.has_value(), GetParam().fits) << (config ? json : config.error());
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Cases, BridgeConfig,
+    ::testing::Values(
+        Case{"Least", "", true}, Case{"Unknown", R"("modell":"x")", false},
+        Case{"Api", R"("api":"anthropic")", true}, Case{"ApiUnknown", R"("api":"gemini")", false},
+        Case{"BaseUrl", R"("base_url":"https://example.test/v1")", true},
+        Case{"BaseUrlOther", R"("base_url":"ftp://example.test")", false},
+        Case{"KeyType", R"("api_key":7)", false},
+        Case{"Headers", R"("headers":{"X-Title":"t"})", true},
+        Case{"HeaderType", R"("headers":{"X-Title":1})", false},
+        Case{"Temperature", R"("temperature":0.5)", true},
+        Case{"TemperatureRange", R"("temperature":2.5)", false},
+        Case{"MaxTokens", R"("max_tokens":100)", true},
+        Case{"MaxTokensZero", R"("max_tokens":0)", false},
+        Case{"MaxTokensFraction", R"("max_tokens":1.5)", false},
+        Case{"Effort", R"("thinking":"high")", true},
+        Case{"EffortUnknown", R"("thinking":"very")", false},
+        Case{"Budget", R"("api":"anthropic","thinking":2048)", true},
+        Case{"BudgetSmall", R"("api":"anthropic","thinking":10)", false},
+        Case{"Extra", R"("extra":{"top_p":0.9})", true}, Case{"ExtraType", R"("extra":[])", false},
+        Case{"ContextTokens", R"("context_tokens":4096)", true},
+        Case{"CompactAfter", R"("compact_after":60)", true},
+        Case{"CompactAfterOne", R"("compact_after":1)", false},
+        Case{"Timeout", R"("timeout":"90s")", true},
+        Case{"TimeoutUnit", R"("timeout":"90 seconds")", false},
+        Case{"TimeoutType", R"("timeout":90)", false},
+        Case{"Retry", R"("retry":{"attempts":2,"backoff":"1s","longest":"5s"})", true},
+        Case{"RetryUnknown", R"("retry":{"tries":2})", false},
+        Case{"RetryNone", R"("retry":{"attempts":0})", false},
+        Case{
+            "Resume",
+            R"("max_age":"24h","resume":{"enabled":false,"attempts":3,"backoff":"1s","give_up_after":5})",
+            true},
+        Case{"ResumeUnknown", R"("resume":{"on":true})", false}),
+    [](const auto& info) { return info.param.name; });
+
+struct Bad {
+  const char* name;
+  const char* json;
+  const char* error;
+};
+void PrintTo(const Bad& c, std::ostream* os) {
+  *os << c.name;
+}
+class BridgeConfigError : public ::testing::TestWithParam<Bad> {};
+TEST_P(BridgeConfigError, NamesTheFieldAndWhatIsWrong) {
+  const auto config = parse_config(GetParam().json);
+  ASSERT_FALSE(config);
+  EXPECT_EQ(config.error(), GetParam().error);
+}
+INSTANTIATE_TEST_SUITE_P(
+    Cases, BridgeConfigError,
+    ::testing::Values(
+        Bad{"NoJson", "{", "config: is no JSON"},
+        Bad{"NoObject", "[]", "config: must be an object"},
+        Bad{"NoDriver", R"({"model":"m"})", R"(driver: "" is none of llm)"},
+        Bad{"NoModel", R"({"driver":"llm"})", "model: must be given"},
+        Bad{"Nested", R"({"driver":"llm","model":"m","retry":{"attempts":21}})",
+            "retry.attempts: must be a whole number from 1 to 20"},
+        Bad{"BudgetOfOpenAi", R"({"driver":"llm","model":"m","thinking":2048})",
+            "thinking: with api: openai it is low, medium or high, not a number of tokens"},
+        Bad{"BudgetAboveLimit",
+            R"({"driver":"llm","model":"m","api":"anthropic","thinking":2048,"max_tokens":2048})",
+            "max_tokens: must be more than `thinking`, which is part of it"},
+        Bad{"TemperatureWithThinking",
+            R"({"driver":"llm","model":"m","api":"anthropic","thinking":"low","temperature":1})",
+            "temperature: does not go with `thinking`"},
+        Bad{"UserInUrl", R"({"driver":"llm","model":"m","base_url":"http://me:secret@h/v1"})",
+            "base_url: must have no user name and password; use api_key or headers"},
+        Bad{"NoHost", R"({"driver":"llm","model":"m","base_url":"http:///v1"})",
+            R"(base_url: "http:///v1" is no address such as http://127.0.0.1:11434/v1)"},
+        Bad{"HeaderName", R"({"driver":"llm","model":"m","headers":{"a b":"c"}})",
+            R"(headers: "a b" is no name of a header)"},
+        Bad{"HeaderLine", R"({"driver":"llm","model":"m","headers":{"a":"b\nc: d"}})",
+            "headers.a: must be a string of one line"},
+        Bad{"KeyLine", R"({"driver":"llm","model":"m","api_key":"b\n"})",
+            "api_key: must be one line"},
+        Bad{"ExtraMessages", R"({"driver":"llm","model":"m","extra":{"messages":[]}})",
+            "extra.messages: is not for here"}),
+    [](const auto& info) { return info.param.name; });
+
+TEST(BridgeConfig, ExampleFitsSchemaAndParser) {
+  EXPECT_TRUE(fits_schema(kExample));
+  EXPECT_TRUE(parse_config(kExample));
+}
+
+TEST(BridgeConfig, HasTheValuesThatWereGiven) {
+  const auto config = parse_config(config_with(
+      R"("max_age":"24h","resume":{"enabled":false,"attempts":3,"backoff":"2s","give_up_after":7},
+         "retry":{"attempts":2,"backoff":"10ms","longest":"1m"},"timeout":"90s","system":"Be kind")"));
+  ASSERT_TRUE(config) << config.error();
+  EXPECT_EQ(config->max_age, std::chrono::hours(24));
+  EXPECT_FALSE(config->resume.enabled);
+  EXPECT_EQ(config->resume.attempts, 3U);
+  EXPECT_EQ(config->resume.backoff, milliseconds(2000));
+  EXPECT_EQ(config->resume.give_up_after, 7U);
+  EXPECT_EQ(config->llm.retry.attempts, 2U);
+  EXPECT_EQ(config->llm.retry.backoff, milliseconds(10));
+  EXPECT_EQ(config->llm.retry.longest, milliseconds(60'000));
+  EXPECT_EQ(config->llm.timeout, milliseconds(90'000));
+  EXPECT_EQ(config->llm.system, "Be kind");
+}
+
+struct Url {
+  const char* name;
+  const char* rest;
+  const char* chat;
+  const char* models;
+};
+void PrintTo(const Url& c, std::ostream* os) {
+  *os << c.name;
+}
+class BridgeUrl : public ::testing::TestWithParam<Url> {};
+TEST_P(BridgeUrl, IsWhereSuchAServerListens) {
+  const auto config = parse_config(config_with(GetParam().rest));
+  ASSERT_TRUE(config) << config.error();
+  EXPECT_EQ(config->llm.chat_url(), GetParam().chat);
+  EXPECT_EQ(config->llm.models_url(), GetParam().models);
+}
+INSTANTIATE_TEST_SUITE_P(
+    Cases, BridgeUrl,
+    ::testing::Values(
+        Url{"OpenAi", "", "https://api.openai.com/v1/chat/completions",
+            "https://api.openai.com/v1/models"},
+        Url{"Anthropic", R"("api":"anthropic")", "https://api.anthropic.com/v1/messages",
+            "https://api.anthropic.com/v1/models"},
+        Url{"AnthropicWithVersion", R"("api":"anthropic","base_url":"http://h:1/v1/")",
+            "http://h:1/v1/messages", "http://h:1/v1/models"},
+        Url{"Local", R"("base_url":"http://127.0.0.1:11434/v1/")",
+            "http://127.0.0.1:11434/v1/chat/completions", "http://127.0.0.1:11434/v1/models"},
+        Url{"Query", R"("base_url":"https://x.openai.azure.com/openai/v1/?api-version=preview")",
+            "https://x.openai.azure.com/openai/v1/chat/completions?api-version=preview",
+            "https://x.openai.azure.com/openai/v1/models?api-version=preview"}),
+    [](const auto& info) { return info.param.name; });
+
+std::string headers_of(const std::string& rest) {
+  const auto config = parse_config(config_with(rest));
+  std::string all;
+  if (config)
+    for (const auto& [name, value] : config->llm.request_headers()) all += name + "=" + value + ";";
+  return all;
+}
+
+TEST(BridgeHeaders, CarryTheKeyAsEachServerWantsIt) {
+  EXPECT_EQ(headers_of(""), "");
+  EXPECT_EQ(headers_of(R"("api_key":"k1")"), "Authorization=Bearer k1;");
+  EXPECT_EQ(headers_of(R"("api_key":"k1","base_url":"https://x.openai.azure.com/openai/v1")"),
+            "api-key=k1;");
+  EXPECT_EQ(headers_of(R"("api_key":"k1","api":"anthropic")"),
+            "anthropic-version=2023-06-01;x-api-key=k1;");
+}
+
+TEST(BridgeHeaders, OfTheConfigurationTakeTheirPlace) {
+  EXPECT_EQ(headers_of(R"("api_key":"k1","headers":{"authorization":"Token t","X-A":"b"})"),
+            "X-A=b;authorization=Token t;");
+}
+
+}  // namespace
+}  // namespace viaduct::bridge
