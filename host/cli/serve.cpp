@@ -185,7 +185,7 @@ void Host::begin() {
 
 void Host::fail_to_start(const Error& error) {
   log_.error("not started reason={}", error.message);
-  std::cerr << "viaduct: " << error.message << '\n';
+  std::cerr << "viaduct: " << redactor_->apply(error.message) << '\n';
   exit_code_ = 1;
   stop();
 }
@@ -286,7 +286,12 @@ void Host::stop() {
   http_->drain(kDrain, drained);
 }
 
-void Host::control(ControlRequest request, Done<std::string> done) {
+void Host::control(ControlRequest request, Done<std::string> answer) {
+  // A plugin's reason may quote its configuration.
+  Done<std::string> done = [this, answer = std::move(answer)](Result<std::string> result) mutable {
+    if (!result) result.error().message = redactor_->apply(result.error().message);
+    answer(std::move(result));
+  };
   const auto as_json = [](auto answered) {
     return [answered = std::move(answered)](auto result) mutable {
       if (!result) return answered(std::unexpected(result.error()));
