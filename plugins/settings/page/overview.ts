@@ -62,11 +62,11 @@ export function settingValue(setting: Setting): string {
   return JSON.stringify(setting.value);
 }
 
-// "viaduct.yaml:3:11" → line 3 of viaduct.yaml.
+// "viaduct.yaml:3:11 ${env:HOME}" → line 3 of viaduct.yaml, and what stands there.
 export function originInWords(setting: Setting): string {
   if (!setting.origin || setting.origin === "default") return "default";
-  const place = /^(.*):(\d+):(\d+)$/.exec(setting.origin);
-  return place ? `${place[1]}, line ${place[2]}` : setting.origin;
+  const place = /^(.*):(\d+):\d+(?: (\$\{.*))?$/s.exec(setting.origin);
+  return place ? `${place[1]}, line ${place[2]}${place[3] ? `, ${place[3]}` : ""}` : setting.origin;
 }
 
 // The mount as this page may link to it: a path of this host and nothing else.

@@ -13,6 +13,7 @@ test("values are shown as they are", () => {
 
 test("an origin is a file and a line", () => {
   assert.equal(overview.originInWords({ path: "p", value: 1, origin: "C:/a b/viaduct.yaml:3:11" }), "C:/a b/viaduct.yaml, line 3");
+  assert.equal(overview.originInWords({ path: "p", value: 1, origin: "viaduct.yaml:24:9 ${env:HOME}" }), "viaduct.yaml, line 24, ${env:HOME}");
   assert.equal(overview.originInWords({ path: "p", value: 1, origin: "default" }), "default");
   assert.equal(overview.originInWords({ path: "p", value: 1 }), "default");
 });

@@ -305,6 +305,8 @@ export class Chat {
         this.dispatch({ on: "current", current: message });
         this.mismatches = 0;
         this.refreshList();
+        // Only a hello says what answers: a session of another backend needs a new one.
+        if (message.session && message.session.backend !== this.state.agent?.backend) void this.greet();
       } else this.change(message.session_id, message);
     }
     this.step({ on: "heard" });

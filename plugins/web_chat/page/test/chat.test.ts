@@ -209,6 +209,23 @@ test("a dead session keeps the words, and a new one can begin with them", async 
   assert.equal(chat.state.pending.length, 0);
 });
 
+test("the page says what answers in the current session, also when that one has another backend", async () => {
+  const bench = new Bench();
+  const chat = await bench.chat();
+  chat.say("to the mock");
+  await bench.pass();
+  assert.equal(chat.state.agent?.mock, true);
+  bench.host.agent = { backend: "shout", plugin: "shout", mock: false };
+  bench.host.create({ backend: "shout" });
+  await bench.pass();
+  assert.deepEqual(chat.state.agent, { backend: "shout", plugin: "shout", mock: false });
+  chat.say("to the other");
+  await bench.pass();
+  assert.equal(chat.state.transcript?.sessionId, "s_2");
+  assert.deepEqual(chat.state.transcript?.entries.map((entry) => entry.text), ["to the other", "[Mock response to: to the other]", ""]);
+  assert.equal(bench.host.received.filter((request) => request.type === "hello").length, 2);
+});
+
 test("nothing is known of the agent between losing the connection and the server's state", async () => {
   const bench = new Bench();
   const chat = await bench.chat();

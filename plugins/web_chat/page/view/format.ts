@@ -3,9 +3,13 @@ import type { Author, EntryData, Session } from "../model/session-json.ts";
 
 const kDefaultDescription = "Web chat session";
 
-export function sessionName(session: Pick<Session, "title" | "description">): string {
+export function givenName(session: Pick<Session, "title" | "description">): string {
   if (session.title) return session.title;
-  return session.description && session.description !== kDefaultDescription ? session.description : "Untitled session";
+  return session.description !== kDefaultDescription ? session.description : "";
+}
+
+export function sessionName(session: Pick<Session, "title" | "description">): string {
+  return givenName(session) || "Untitled session";
 }
 
 export function authorName(author: string | Author | undefined): string {

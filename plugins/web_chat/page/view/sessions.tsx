@@ -166,13 +166,13 @@ function Row({ session, current, usable, known, chat, onOpen }: {
       <button type="button" class="plain open" aria-current={current ? "true" : undefined} disabled={!usable && !current} onClick={onOpen} title={session.session_id}>
         <span class="name">{name}</span>
         <span class="muted small facts">
-          {state && <span class={`state ${session.ended ? "ended" : session.state}`}>{state}</span>}
+          {state && <span class={`state ${session.ended ? "over" : session.state}`}>{state}</span>}
           <span>{format.moment(session.last_active, Date.now())}</span>
           <span class="folder">{session.working_dir}</span>
         </span>
       </button>
       <span class="row-buttons">
-        <button type="button" class="plain icon" aria-label={`Rename ${name}`} title="Rename" disabled={!usable} onClick={() => (setTitle(session.title), setMode("renaming"))}>
+        <button type="button" class="plain icon" aria-label={`Rename ${name}`} title="Rename" disabled={!usable} onClick={() => (setTitle(format.givenName(session)), setMode("renaming"))}>
           <Pencil />
         </button>
         {!session.ended && (

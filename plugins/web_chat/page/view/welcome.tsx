@@ -57,10 +57,13 @@ function Connect({ surface }: { surface: string }): JSX.Element {
   ];
   return (
     <div class="connect">
-      <p>To connect a real agent, its lines go into the configuration (config/viaduct.yaml); then run <code>viaduct reload</code>:</p>
+      <p>
+        The backends that connect real agents come with the next releases. Then their lines go into the configuration (config/viaduct.yaml), and{" "}
+        <code>viaduct reload</code> takes them up:
+      </p>
       <pre tabIndex={0}>{lines.join("\n")}</pre>
       <p class="muted small">
-        These two plugins come with later releases. Until then the mock is all there is.
+        Until then, a backend that you write yourself answers here as well: sdk/README.md shows how, in ten minutes.
       </p>
     </div>
   );
