@@ -183,9 +183,7 @@ void Conversation::prompt() {
   const std::shared_ptr<Turn> turn = running_;
   if (turn->cancelled) return finish_turn("cancelled", std::nullopt);
   Backend* to = backend();
-  if (!to)
-    return finish_turn("error", Error{Errc::unavailable, "The backend " + record_.backend +
-                                                             " is not running; try again"});
+  if (!to) return wait_for_backend();
   if (handle_ == 0) {
     return climb([self, turn](Result<std::string> rung) {
       self->run([self, turn, rung = std::move(rung)] {
@@ -279,7 +277,8 @@ void Conversation::close_turns(bool running, std::vector<std::shared_ptr<Turn>> 
     while (!turn->permissions.empty())
       close_permission(turn->permissions.begin()->first, was_cancelled ? "cancelled" : "expired",
                        was_cancelled ? "the turn was cancelled" : "the turn has ended");
-    turn->cancel_limit.reset();
+    turn->cancel_limit = nullptr;
+    turn->backend_limit = nullptr;
   }
   ending.insert(ending.end(), waiting.begin(), waiting.end());
   std::erase_if(
@@ -516,6 +515,30 @@ void Conversation::prepare_fork(Done<Handle> done) {
         done(handle);
       });
     });
+  });
+}
+
+// A reload stops a changed backend before it starts the new one: what was accepted waits for it.
+void Conversation::wait_for_backend() {
+  const std::shared_ptr<Turn> turn = running_;
+  turn->backend_limit = std::make_unique<boost::asio::steady_timer>(shared_.loop.context(),
+                                                                    shared_.limits.backend_back);
+  turn->backend_limit->async_wait([self = shared_from_this(),
+                                   turn](boost::system::error_code error) {
+    if (error) return;
+    self->run([self, turn] {
+      if (self->running_ == turn && turn->backend_limit)
+        self->finish_turn("error", Error{Errc::unavailable, "The backend " + self->record_.backend +
+                                                                " is not running; try again"});
+    });
+  });
+}
+
+void Conversation::backend_back() {
+  run([self = shared_from_this()] {
+    if (!self->running_ || !self->running_->backend_limit) return;
+    self->running_->backend_limit = nullptr;
+    self->prompt();
   });
 }
 

@@ -97,6 +97,7 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
   void wake(Handle handle);  // its sink has something to take
   void backend_gone(
       const std::string& why);  // its turn ends as interrupted, the handle is forgotten
+  void backend_back();          // a turn that waited for it goes on
   // Ends the running turn as interrupted, writes everything, ends subscriptions.
   void stop(Done<> done);
   std::uint64_t first_open_turn()
@@ -130,6 +131,7 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
     std::unordered_map<std::string, std::uint64_t> items;  // texts and tool calls that have an id
     std::map<std::string, std::uint64_t> permissions;      // pending: item → entry
     std::unique_ptr<boost::asio::steady_timer> cancel_limit;
+    std::unique_ptr<boost::asio::steady_timer> backend_limit;  // while it waits for its backend
   };
   struct Watcher {
     SubscriptionId id;
@@ -170,6 +172,7 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
                  std::optional<Error> otherwise);
   void start(std::shared_ptr<Turn> turn);
   void prompt();
+  void wait_for_backend();
   void prompted(Result<BackendAnswer> answer);
   void finish_turn(std::string stop_reason, std::optional<Error> error);
   void close_turns(bool running, std::vector<std::shared_ptr<Turn>> waiting,

@@ -419,7 +419,9 @@ void Sessions::recover(Done<> done) {
 }
 
 void Sessions::add_backend(std::string name, Backend& backend) {
-  impl_->backends_[std::move(name)] = &backend;
+  impl_->backends_[name] = &backend;
+  for (const auto& [id, conversation] : impl_->conversations_)
+    if (conversation->record().backend == name) conversation->backend_back();
 }
 
 void Sessions::remove_backend(std::string name, Done<> done) {

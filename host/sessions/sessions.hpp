@@ -123,8 +123,10 @@ struct Limits {
   std::size_t queue = 32;  // turns waiting in one session
   std::size_t message_bytes = 1 << 20;
   std::size_t resident_sessions = 10000;  // kept in memory while idle
-  std::chrono::milliseconds drain{
-      5000};  // for running turns to end by themselves when the host stops
+  // For running turns to end by themselves when the host stops.
+  std::chrono::milliseconds drain{5000};
+  // For a backend that is restarted to be there again, before a turn that waits for it fails.
+  std::chrono::milliseconds backend_back{15'000};
 };
 
 class Sessions {

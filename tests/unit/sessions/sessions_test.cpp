@@ -567,6 +567,34 @@ TEST_F(SessionsTest, AStoppedBackendInterruptsItsTurn) {
   EXPECT_THAT(last_data(id), HasSubstr("interrupted"));
 }
 
+TEST_F(SessionsTest, WhatWaitsWhileItsBackendIsRestartedRunsWhenItIsBack) {
+  const auto id = world.create(world.alice).record.id;
+  ASSERT_TRUE(world.send(id, "one", "1"));
+  ASSERT_TRUE(world.send(id, "two", "2"));
+  until_prompted(1);
+  ASSERT_TRUE(world.wait<void>(
+      [&](Done<> done) { world.sessions->remove_backend("agent", std::move(done)); }));
+  world.until([&] { return world.types(id).size() == 3; });  // the first is interrupted
+  EXPECT_THAT(last_data(id), HasSubstr("interrupted"));
+  world.sessions->add_backend("agent", *world.backend);
+  until_prompted(2);
+  EXPECT_EQ(world.backend->last("prompt").text, "two");
+  world.backend->end_turn();
+  until_idle(id);
+}
+
+TEST_F(SessionsTest, ABackendThatDoesNotComeBackFailsTheTurnThatWaitsForIt) {
+  world.kill();
+  world.limits.backend_back = std::chrono::milliseconds(10);
+  world.start();
+  const auto id = world.create(world.alice).record.id;
+  ASSERT_TRUE(world.wait<void>(
+      [&](Done<> done) { world.sessions->remove_backend("agent", std::move(done)); }));
+  ASSERT_TRUE(world.send(id, "one", "1"));
+  until_idle(id);
+  EXPECT_THAT(last_data(id), HasSubstr("unavailable"));
+}
+
 TEST_F(SessionsTest, StoppingKeepsWhatWasSaid) {
   world.kill();
   world.limits.drain = std::chrono::milliseconds(0);
