@@ -19,6 +19,7 @@ int main(int argc, char** argv) {
 
   CLI::App app{"Viaduct " + cli::version() + ": puts AI agents where people already talk"};
   app.require_subcommand(1);
+  app.set_version_flag("--version", "viaduct " + cli::version(), "Print the version and exit");
   cli::Options options;
   int code = 0;
   const auto command = [&](CLI::App& parent, const char* name, const char* what, auto run) {

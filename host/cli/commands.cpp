@@ -47,8 +47,11 @@ int check(const Options& options) {
   if (options.json) {
     std::cout << diagnostics_json(loaded.diagnostics) << '\n';
   } else if (loaded.diagnostics.empty()) {
-    std::cout << loaded.config.file << ": fine (" << loaded.config.backends.size() << " backends, "
-              << loaded.config.surfaces.size() << " surfaces)\n";
+    const auto count = [](std::size_t number, const char* what) {
+      return std::to_string(number) + " " + what + (number == 1 ? "" : "s");
+    };
+    std::cout << loaded.config.file << ": fine (" << count(loaded.config.backends.size(), "backend")
+              << ", " << count(loaded.config.surfaces.size(), "surface") << ")\n";
   } else {
     print(loaded.diagnostics);
   }

@@ -446,8 +446,11 @@ class Reader {
     if (!plugin.facts) {
       std::string message = fmt::format("cannot use the plugin {}", in_quotes(name));
       if (!plugin.why.empty()) message += ": " + plugin.why;
+      // The loader may have said what there is instead.
+      const bool hinted = plugin.why.find("; did you mean ") != std::string::npos ||
+                          plugin.why.find("; there are: ") != std::string::npos;
       if (const auto names = plugin_files();
-          std::find(names.begin(), names.end(), name) == names.end())
+          !hinted && std::find(names.begin(), names.end(), name) == names.end())
         message += hint(name, names);
       report_.add(node, std::move(message));
       return nullptr;

@@ -395,7 +395,8 @@ std::optional<Response> Core::refusal(const RequestHead& head, const Target& tar
   if (!host || std::ranges::find(names, *host) == names.end())
     return error_response(403,
                           "the Host of this request is not a name of this server; open http://" +
-                              listeners_.front()->address + "/, or add the name to allowed_hosts",
+                              listeners_.front()->address +
+                              "/, or add the name to server.allowed_hosts",
                           as_page);
   if (head.count("origin") > 0) {
     const auto origin = parse_origin(head.header("origin"));

@@ -94,10 +94,13 @@ Response error_response(unsigned status, std::string_view message, bool as_page)
   if (as_page) {
     response.headers.push_back({"Content-Type", "text/html; charset=utf-8"});
     const std::string title = fmt::format("{} {}", status, reason(status));
-    response.body = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>" + title +
-                    "</title><h1>" + title + "</h1><p>";
+    response.body =
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" "
+        "content=\"width=device-width, initial-scale=1\"><title>" +
+        title + "</title><link rel=\"stylesheet\" href=\"/viaduct.css\"><main><h1>" + title +
+        "</h1><p>";
     append_html(response.body, message);
-    response.body += "</p><p><a href=\"/\">Viaduct</a></p></html>\n";
+    response.body += "</p><p><a href=\"/\">Viaduct</a></p></main></html>\n";
   } else {
     response.headers.push_back({"Content-Type", "application/json"});
     response.body = "{\"error\":";

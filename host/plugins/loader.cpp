@@ -181,7 +181,7 @@ Result<PluginInfo> Loader::find(const std::string& name, const std::vector<std::
   }
   return fail(
       Errc::not_found,
-      fmt::format("no plugin \"{}\": there is no {}.so in {}{}", name, name,
+      fmt::format("there is no {}.so in {}{}", name,
                   folders.empty() ? "any folder" : fmt::format("{}", fmt::join(folders, ", ")),
                   suggestion(name, all_files(folders))));
 }
