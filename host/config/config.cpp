@@ -582,7 +582,7 @@ Surroundings surroundings_of(const std::string& file, Environment environment) {
 }  // namespace
 
 std::string Diagnostic::text() const {
-  if (line == 0) return file + ": " + message;
+  if (line == 0) return file.empty() ? message : file + ": " + message;
   return fmt::format("{}:{}:{}: {}", file, line, column, message);
 }
 
