@@ -413,7 +413,12 @@ struct Plugins::Impl : std::enable_shared_from_this<Plugins::Impl> {
 
   std::vector<InstanceStatus> status() const {
     std::vector<InstanceStatus> list;
-    for (const auto& entry : entries) list.push_back(entry->instance->status());
+    for (const auto& entry : entries) {
+      list.push_back(entry->instance->status());
+      // Pages and commands show it.
+      if (auto& error = list.back().error)
+        error->message = around.services.redactor.apply(error->message);
+    }
     return list;
   }
 

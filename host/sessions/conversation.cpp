@@ -9,6 +9,7 @@ namespace viaduct::sessions {
 namespace {
 
 constexpr std::chrono::seconds kCancelLimit{10};
+constexpr std::size_t kHistoryBytes = 1 << 20;  // of one page: it is made on the loop
 
 bool is_stop_reason(std::string_view text) {
   static constexpr std::array kKnown{"end_turn",  "max_tokens", "max_turn_requests", "refusal",
@@ -423,7 +424,7 @@ void Conversation::end(Done<> done) {
 }
 
 void Conversation::rename(std::string title, Done<SessionView> done) {
-  run([self = shared_from_this(), title = std::move(title), done = std::move(done)]() mutable {
+  run([self = shared_from_this(), title = title_from(title), done = std::move(done)]() mutable {
     std::string before = std::exchange(self->record_.title, std::move(title));
     self->commit(
         {}, [self, before = std::move(before), done = std::move(done)](Result<> stored) mutable {
@@ -441,7 +442,7 @@ void Conversation::history(std::uint64_t before, std::uint32_t limit, Done<Histo
   // What still grows is newer in memory than on disk: written first, the page is as of now.
   run([self = shared_from_this(), before, limit, done = std::move(done)]() mutable {
     auto read = [self, before, limit, done = std::move(done)]() mutable {
-      self->shared_.store.entries(self->record_.id, before, limit, 4 << 20,
+      self->shared_.store.entries(self->record_.id, before, limit, kHistoryBytes,
                                   [done = std::move(done)](Result<store::EntryPage> page) mutable {
                                     if (!page) return done(std::unexpected(page.error()));
                                     done(HistoryAnswer{std::move(page->entries), page->more});

@@ -68,7 +68,7 @@ void Conversation::apply(BackendEvent event) {
       options_ = array_member(event.json, "options");
       return publish_state();
     case VIADUCT_EVENT_TITLE:
-      record_.title = std::move(event.text);
+      record_.title = title_from(event.text);
       record_dirty_ = true;
       flush_soon();
       return publish_state();

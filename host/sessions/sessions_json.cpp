@@ -335,7 +335,7 @@ void answer_decided(const PermissionState& state, Done<PermissionAnswer> done) {
 }
 
 std::string title_from(std::string_view text) {
-  constexpr std::size_t kLongest = 80;
+  constexpr std::size_t kLongest = 120;
   const std::size_t start = text.find_first_not_of(" \t\r\n");
   if (start == std::string_view::npos) return "";
   text = text.substr(start);

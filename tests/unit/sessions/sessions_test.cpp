@@ -595,6 +595,19 @@ TEST_F(SessionsTest, ABackendThatDoesNotComeBackFailsTheTurnThatWaitsForIt) {
   EXPECT_THAT(last_data(id), HasSubstr("unavailable"));
 }
 
+TEST_F(SessionsTest, ATitleIsOneShortLine) {
+  const auto id = world.create(world.alice).record.id;
+  const auto renamed = world.wait<SessionView>([&](Done<SessionView> done) {
+    world.sessions->rename(world.alice, id, "first\nsecond", std::move(done));
+  });
+  ASSERT_TRUE(renamed);
+  EXPECT_EQ(renamed->record.title, "first");
+  const auto cut = world.wait<SessionView>([&](Done<SessionView> done) {
+    world.sessions->rename(world.alice, id, std::string(10'000, 'x'), std::move(done));
+  });
+  EXPECT_LT(cut->record.title.size(), 200u);
+}
+
 TEST_F(SessionsTest, StoppingKeepsWhatWasSaid) {
   world.kill();
   world.limits.drain = std::chrono::milliseconds(0);
