@@ -1,5 +1,7 @@
 #include "host/store/database.hpp"
 
+#include "host/store/wal_file.hpp"
+
 #include <fmt/format.h>
 #include <sqlite3.h>
 
@@ -11,8 +13,8 @@ namespace viaduct::store {
 
 Result<std::unique_ptr<Database>> Database::open(const std::filesystem::path& file) {
   sqlite3* handle = nullptr;
-  const int code =
-      sqlite3_open_v2(file.c_str(), &handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);
+  const int code = sqlite3_open_v2(file.c_str(), &handle,
+                                   SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, collecting_vfs());
   std::unique_ptr<Database> database(new Database(handle));
   if (code != SQLITE_OK) return std::unexpected(database->failure(code));
   sqlite3_extended_result_codes(handle, 1);
