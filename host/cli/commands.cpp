@@ -113,6 +113,9 @@ int reload(const Options& options) {
     return 1;
   }
   std::cout << (options.json ? *answer : "reloaded") << '\n';
+  if (!options.json)
+    for (const std::string& what : parse_reloaded(*answer))
+      std::cout << "takes a restart to change: " << what << '\n';
   return 0;
 }
 
@@ -174,6 +177,7 @@ int doctor(const Options& options) {
       std::cout << fmt::format("{} {:<16} {}\n", finding.ok ? "ok  " : "FAIL", finding.name,
                                finding.message);
   }
+  if (!loaded.diagnostics.empty()) return 2;
   return fine ? 0 : 1;
 }
 

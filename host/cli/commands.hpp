@@ -46,5 +46,8 @@ std::vector<Finding> parse_findings(std::string_view json);  // of the host's an
 std::string to_json(const std::vector<plugins::Loader::Found>& found);
 std::string diagnostics_json(const std::vector<config::Diagnostic>& diagnostics);
 std::string version_json();
+// The host's answer to "reload": what takes a restart to change.
+std::string reloaded_json(const std::vector<std::string>& restart);
+std::vector<std::string> parse_reloaded(std::string_view json);
 
 }  // namespace viaduct::cli

@@ -44,6 +44,27 @@ http::Response text(unsigned status, std::string body) {
   return {status, {{"Content-Type", "text/plain; charset=utf-8"}}, std::move(body)};
 }
 
+bool is_reloadable(const config::Origin& origin) {
+  return origin.path.starts_with("backends.") || origin.path.starts_with("surfaces.") ||
+         origin.path.starts_with("plugins.");
+}
+
+// Paths of what has another value and is read at the start only.
+std::vector<std::string> settings_that_differ(const config::Config& running,
+                                              const config::Config& fresh) {
+  std::map<std::string, std::string> values;
+  for (const config::Origin& origin : running.origins)
+    if (!is_reloadable(origin)) values[origin.path] = origin.value;
+  std::vector<std::string> paths;
+  for (const config::Origin& origin : fresh.origins) {
+    if (is_reloadable(origin)) continue;
+    const auto found = values.extract(origin.path);
+    if (found.empty() || found.mapped() != origin.value) paths.push_back(origin.path);
+  }
+  for (const auto& [path, value] : values) paths.push_back(path);
+  return paths;
+}
+
 // The running host. Members stand on those before them.
 class Host {
  public:
@@ -66,8 +87,9 @@ class Host {
   void fail_to_start(const Error& error);
   void ready();
   void wait_for_signal();
-  void reload(Done<> done);
-  void take_up(config::Loaded loaded, Done<> done);
+  // Answers with what takes a restart to change.
+  void reload(Done<std::vector<std::string>> done);
+  void take_up(config::Loaded loaded, Done<std::vector<std::string>> done);
   void stop();
   void control(ControlRequest request, Done<std::string> done);
   void doctor(Done<std::string> done);
@@ -209,7 +231,7 @@ void Host::wait_for_signal() {
   signals_.async_wait([this](boost::system::error_code error, int signal) {
     if (error) return;
     wait_for_signal();
-    if (signal == SIGHUP) return reload([](Result<>) {});
+    if (signal == SIGHUP) return reload([](Result<std::vector<std::string>>) {});
     if (stopping_) {
       log_.warn("second signal, exiting at once");
       ::_exit(1);
@@ -218,7 +240,7 @@ void Host::wait_for_signal() {
   });
 }
 
-void Host::reload(Done<> done) {
+void Host::reload(Done<std::vector<std::string>> done) {
   if (stopping_) return done(fail(Errc::unavailable, "the host is stopping"));
   if (std::exchange(reloading_, true)) return done(fail(Errc::busy, "another reload is under way"));
   // On a thread of its own: a new plugin file may hang while it is tried.
@@ -231,7 +253,7 @@ void Host::reload(Done<> done) {
   });
 }
 
-void Host::take_up(config::Loaded loaded, Done<> done) {
+void Host::take_up(config::Loaded loaded, Done<std::vector<std::string>> done) {
   if (!loaded.diagnostics.empty()) {
     std::string all;
     for (const auto& diagnostic : loaded.diagnostics)
@@ -240,25 +262,28 @@ void Host::take_up(config::Loaded loaded, Done<> done) {
     return done(fail(Errc::invalid_argument, all));
   }
   auto fresh = std::make_shared<config::Config>(std::move(loaded.config));
-  if (fresh->server.listen != config_.server.listen ||
-      fresh->server.webhooks_listen != config_.server.webhooks_listen ||
-      fresh->store_path != config_.store_path)
-    log_.warn("server and store take a restart to change");
+  std::vector<std::string> restart = settings_that_differ(config_, *fresh);
   std::set<std::string> used;
   for (const auto& backend : fresh->backends) used.insert(backend.plugin);
   for (const auto& surface : fresh->surfaces) used.insert(surface.plugin);
   for (const std::string& plugin : used)
-    if (loader_.replaced(plugin))
-      log_.warn("plugin file was replaced, it takes a restart plugin={}", plugin);
+    if (loader_.replaced(plugin)) restart.push_back("the replaced file of the plugin " + plugin);
+  for (const std::string& what : restart) log_.warn("it takes a restart: {}", what);
   for (const std::string& secret : fresh->secrets) redactor_->add(secret);
-  plugins_->apply(*fresh, [this, fresh, done = std::move(done)](Result<> applied) mutable {
-    if (applied) {
-      config_ = std::move(*fresh);
-      log_.info("configuration reloaded");
-    } else {
+  plugins_->apply(*fresh, [this, fresh, restart = std::move(restart),
+                           done = std::move(done)](Result<> applied) mutable {
+    if (!applied) {
       log_.error("configuration not reloaded reason={}", applied.error().message);
+      return done(std::unexpected(applied.error()));
     }
-    done(std::move(applied));
+    // What takes a restart stays as it runs.
+    config_.backends = std::move(fresh->backends);
+    config_.surfaces = std::move(fresh->surfaces);
+    config_.plugin_path = std::move(fresh->plugin_path);
+    std::erase_if(config_.origins, is_reloadable);
+    std::ranges::copy_if(fresh->origins, std::back_inserter(config_.origins), is_reloadable);
+    log_.info("configuration reloaded");
+    done(std::move(restart));
   });
 }
 
@@ -300,9 +325,9 @@ void Host::control(ControlRequest request, Done<std::string> answer) {
   };
   const auto& command = request.command;
   if (command == "reload")
-    return reload([done = std::move(done)](Result<> result) mutable {
-      if (!result) return done(std::unexpected(result.error()));
-      done(std::string("{\"reloaded\":true}"));
+    return reload([done = std::move(done)](Result<std::vector<std::string>> restart) mutable {
+      if (!restart) return done(std::unexpected(restart.error()));
+      done(reloaded_json(*restart));
     });
   if (command == "doctor") return doctor(std::move(done));
   if (command == "sessions.list") {

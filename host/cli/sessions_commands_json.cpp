@@ -175,6 +175,19 @@ std::string diagnostics_json(const std::vector<config::Diagnostic>& diagnostics)
   return dump(json{{"errors", std::move(out)}}, 2);
 }
 
+std::string reloaded_json(const std::vector<std::string>& restart) {
+  return dump(json{{"reloaded", true}, {"restart_needed", restart}});
+}
+
+std::vector<std::string> parse_reloaded(std::string_view text_of) {
+  std::vector<std::string> restart;
+  const json value = json::parse(text_of, nullptr, false);
+  if (!value.is_object() || !value.contains("restart_needed")) return restart;
+  for (const json& what : value["restart_needed"])
+    if (what.is_string()) restart.push_back(what.get<std::string>());
+  return restart;
+}
+
 std::string version_json() {
   return dump(json{{"version", version()},
                    {"abi", fmt::format("{}.{}", VIADUCT_ABI_MAJOR, VIADUCT_ABI_MINOR)}});

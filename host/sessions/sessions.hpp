@@ -126,7 +126,7 @@ struct Limits {
   // For running turns to end by themselves when the host stops.
   std::chrono::milliseconds drain{5000};
   // For a backend that is restarted to be there again, before a turn that waits for it fails.
-  std::chrono::milliseconds backend_back{15'000};
+  std::chrono::milliseconds backend_back{5'000};
 };
 
 class Sessions {

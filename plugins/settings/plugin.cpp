@@ -63,6 +63,6 @@ class Settings final : public sdk::Surface {
 
 VIADUCT_EXPORT_SURFACE(viaduct::settings::Settings,
                        viaduct::sdk::Descriptor{
-                           "dev.viaduct.settings", "0.1.0",
+                           "org.viaduct.settings", "0.1.0",
                            "A page that shows what runs, how it is configured and what it holds",
                            R"({"type": "object", "additionalProperties": false})", "{}", true})

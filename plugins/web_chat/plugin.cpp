@@ -292,6 +292,6 @@ class WebChat final : public sdk::Surface, private Host {
 
 VIADUCT_EXPORT_SURFACE(viaduct::web_chat::WebChat,
                        viaduct::sdk::Descriptor{
-                           "dev.viaduct.web-chat", viaduct::web_chat::kVersion,
+                           "org.viaduct.web-chat", viaduct::web_chat::kVersion,
                            "A web page to chat on, with an HTTP API and a WebSocket",
                            viaduct::web_chat::kSchema, R"({"title": "Viaduct"})", true})
