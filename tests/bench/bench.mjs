@@ -226,7 +226,7 @@ async function idle() {
   const limit = Number(spawnSync("bash", ["-c", "ulimit -n"]).stdout.toString());
   const wanted = short ? 1000 : 10000;
   const count = Number.isNaN(limit) ? wanted : Math.min(wanted, limit - 200);
-  const seconds = short ? 3 : 15;
+  const seconds = short ? 3 : 40; // the host pings every 30 s
   const server = await baseline("host_http", ({ port, pid }) => load("idle", port, "/apps/bench/ws", count, seconds, pid, "quiet"));
   await onDisk((folder) => host(folder, {}, async ({ port, pid }) => {
     await post(port, "/apps/chat-0/api/session", {});
