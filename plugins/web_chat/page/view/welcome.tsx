@@ -40,30 +40,26 @@ export function MockBanner({ state }: { state: State }): JSX.Element {
 function Connect({ surface }: { surface: string }): JSX.Element {
   const lines = [
     "backends:",
-    "  claude:            # an agent",
-    "    plugin: acp",
-    "    config: { command: [claude-agent-acp] }",
-    "  local-model:       # or a model server",
+    "  local-model:       # Ollama, or any other server with this API",
     "    plugin: bridge",
     "    config:",
     "      driver: llm",
-    "      api: openai",
+    "      api: openai    # or anthropic",
     "      base_url: http://127.0.0.1:11434/v1",
     "      model: qwen3",
     "surfaces:",
     `  ${surface}:`,
     "    plugin: web_chat",
-    "    backend: claude",
+    "    backend: local-model",
   ];
   return (
     <div class="connect">
       <p>
-        The backends that connect real agents come with the next releases. Then their lines go into the configuration (config/viaduct.yaml), and{" "}
-        <code>viaduct reload</code> takes them up:
+        To connect a model, put these lines into the configuration (config/viaduct.yaml); <code>viaduct reload</code> takes them up:
       </p>
       <pre tabIndex={0}>{lines.join("\n")}</pre>
       <p class="muted small">
-        Until then, a backend that you write yourself answers here as well: sdk/README.md shows how, in ten minutes.
+        Agents such as claude or gemini come with the next releases. A backend that you write yourself answers here as well: sdk/README.md shows how.
       </p>
     </div>
   );
