@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { ChatClient } from "../support/chat_client.mjs";
-import { bytes, chat, Host, hostFor, request, words } from "../support/viaduct.mjs";
+import { bytes, chat, Host, hostFor, metric, request, words } from "../support/viaduct.mjs";
 import { within } from "../support/wait.mjs";
 
 const server = (limits) => ({ listen: "127.0.0.1:0", limits });
@@ -265,9 +265,10 @@ test("a WebSocket that takes nothing is cut off with a reason, and comes back wi
   await stuck.until(() => stuck.live);
   stuck.socket.pause();
   const other = await ChatClient.open(big.origin);
-  for (let i = 0; i < 12; ++i) await other.ended((await other.send("long")).turn);
-  // What the kernel's buffers hold is all that it gets.
-  await new Promise((resolve) => setTimeout(resolve, 0));
+  assert.equal(await metric(big, "viaduct_websockets"), 2);
+  // The kernel's buffers hold some megabytes, and those are all that it gets.
+  for (let i = 0; i < 100 && (await metric(big, "viaduct_websockets")) === 2; ++i) await other.ended((await other.send("long")).turn);
+  assert.equal(await metric(big, "viaduct_websockets"), 1, "it was cut off");
   stuck.socket.resume();
   const { code } = await within(stuck.socket.closed, "the cut");
   assert.notEqual(code, 1000);

@@ -245,7 +245,7 @@ test("doctor says whether the host runs, what it needs, and what is in its way",
 
   writeFileSync(configOf(host), "backends: 1\n");
   const text = await forHost(host, "doctor");
-  assert.equal(text.code, 1);
+  assert.equal(text.code, 2);
   assert.match(text.out, /^FAIL configuration .*:1:11: /m);
 });
 

@@ -1,6 +1,7 @@
 /* An exception leaves prompt. */
 #include <viaduct/abi.h>
 
+#include <cstring>
 #include <stdexcept>
 
 // Compiled as C++14, where the header cannot say noexcept: the exception really leaves the plugin.
@@ -70,9 +71,7 @@ const viaduct_backend backend{sizeof(viaduct_backend),
                               nullptr};
 
 const void* interface(viaduct_instance*, const char* id) {
-  return std::char_traits<char>::compare(id, VIADUCT_BACKEND, sizeof VIADUCT_BACKEND) == 0
-             ? &backend
-             : nullptr;
+  return std::strcmp(id, VIADUCT_BACKEND) == 0 ? &backend : nullptr;
 }
 
 const viaduct_instance_api api{sizeof(viaduct_instance_api),
