@@ -275,7 +275,9 @@ test("a WebSocket that takes nothing is cut off with a reason, and comes back wi
   assert.ok(stuck.list().length < other.list().length, "it did not get everything");
   const back = await ChatClient.open(big.origin, { like: stuck });
   await back.until(() => back.live);
-  assert.equal(back.resets, 0);
-  assert.deepEqual(back.list(), other.list());
+  // What it missed may be more than is kept at hand: then it begins anew with the newest, and the rest is history.
+  const all = back.list();
+  while (all[0].entry > 1) all.unshift(...(await back.request("history", { before: all[0].entry })).entries);
+  assert.deepEqual(all, other.list());
   assert.deepEqual(back.faults, []);
 });
