@@ -3,6 +3,7 @@
 // `requests`, with how its connection ended.
 //
 //   { say: ["one ", "two"], think: ["hm"], stop: "stop" | "end_turn"…, usage: {…}, delay: ms between pieces, wait: promise before the answer }
+//                                    a piece may be the promise of one
 //   { status: 429, headers: { "retry-after": "1" }, body: {…} }       an answer that is an error
 //   { say: […], cut: true }          the connection is cut behind what is said (with nothing said: before the first token)
 //   { say: […], malformed: true }    then an event that is none
@@ -150,8 +151,8 @@ export class ModelServer {
     const chunk = (delta, reason = null) => `data: ${JSON.stringify({ ...base, choices: [{ index: 0, delta, finish_reason: reason }] })}\n\n`;
     response.writeHead(200, { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache" });
     if (!(await this.#write(response, chunk({ role: "assistant", content: "" })))) return;
-    for (const piece of step.think ?? []) if (!(await this.#write(response, chunk({ reasoning_content: piece }), step.delay))) return;
-    for (const piece of step.say ?? []) if (!(await this.#write(response, chunk({ content: piece }), step.delay))) return;
+    for await (const piece of step.think ?? []) if (!(await this.#write(response, chunk({ reasoning_content: piece }), step.delay))) return;
+    for await (const piece of step.say ?? []) if (!(await this.#write(response, chunk({ content: piece }), step.delay))) return;
     if (await this.#trouble(response, step, `data: ${JSON.stringify({ error: { message: step.error, type: "server_error" } })}\n\n`)) return;
     if (step.refuse) await this.#write(response, chunk({ refusal: step.refuse }));
     if (step.tool) await this.#write(response, chunk({ tool_calls: [{ index: 0, id: "call_1", type: "function", function: { name: step.tool, arguments: "{}" } }] }));
@@ -170,7 +171,7 @@ export class ModelServer {
     let index = 0;
     const block = async (type, pieces, member) => {
       await this.#write(response, event("content_block_start", { index, content_block: { type, [member]: "" } }));
-      for (const piece of pieces)
+      for await (const piece of pieces)
         if (!(await this.#write(response, event("content_block_delta", { index, delta: { type: `${member}_delta`, [member]: piece } }), step.delay))) return false;
       return true;
     };

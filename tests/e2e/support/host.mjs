@@ -13,10 +13,10 @@ export class Host {
   #process = null;
   #output = "";
 
-  // `rules` and `chunkDelay` are the mock's; `allowedHosts` the server's.
-  constructor({ rules = [], chunkDelay = "1ms", allowedHosts = [], config = {} } = {}) {
+  // `rules` and `chunkDelay` are the mock's; `allowedHosts` the server's. `yaml` is a whole configuration instead, of which only the port is changed.
+  constructor({ rules = [], chunkDelay = "1ms", allowedHosts = [], config = {}, yaml } = {}) {
     this.home = mkdtempSync(path.join(os.tmpdir(), "viaduct-e2e-"));
-    this.options = { rules, chunkDelay, allowedHosts, config };
+    this.options = { rules, chunkDelay, allowedHosts, config, yaml };
   }
 
   static async start(options) {
@@ -51,9 +51,9 @@ export class Host {
 
   // Again on the same port, as somebody who restarts it would.
   async start() {
-    const { rules, chunkDelay, allowedHosts, config } = this.options;
+    const { rules, chunkDelay, allowedHosts, config, yaml } = this.options;
     const file = path.join(this.home, "viaduct.yaml");
-    writeFileSync(file, JSON.stringify({ // JSON is YAML
+    writeFileSync(file, yaml?.replace(/^( *listen:) .*$/m, `$1 127.0.0.1:${this.port}`) ?? JSON.stringify({ // JSON is YAML
       server: { listen: `127.0.0.1:${this.port}`, ...(allowedHosts.length ? { allowed_hosts: allowedHosts } : {}) },
       plugins: { path: [process.env.VIADUCT_PLUGINS] },
       store: { path: path.join(this.home, "viaduct.db") },
