@@ -1,0 +1,163 @@
+// The transcript folders that other tools of this ecosystem read, beside the host's log, which
+// stays the truth: `<home>/projects/<encoded working folder>/sessions/<id>/` with transcript.jsonl
+// (one message a line, in OpenAI's form), session-info.json and metadata.json. Files only:
+// everything here blocks, is for any one thread at a time, and knows neither the SDK nor sockets.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace viaduct::bridge {
+
+struct FolderError {
+  enum class Kind {
+    kRefused,      // a bad id, or something in the way that must not be touched
+    kNotFound,     // there is none
+    kUnavailable,  // it could not be read or written now; this never means that it is gone
+  };
+  Kind kind = Kind::kUnavailable;
+  std::string message;
+};
+template <class T = void>
+using FolderResult = std::expected<T, FolderError>;
+
+// What was said in one turn, on its way to become lines.
+class TurnRecord {
+ public:
+  static constexpr std::size_t kMost = std::size_t{32} << 20;  // bytes; what is more is left out,
+                                                               // and a line says so
+  // As viaduct_prompt has them.
+  void user(std::string_view text, std::string_view blocks_json, std::string_view context_json);
+  // Appended to what was said last.
+  void text(std::string_view piece);
+  // ACP ToolCall or ToolCallUpdate, merged by field.
+  void tool_call(std::string_view id, std::string_view json);
+  // Whole lines, each with its end. Tool calls that got no answer are answered as interrupted.
+  std::string lines() const;
+
+ private:
+  struct Piece {
+    enum class Kind { kUser, kText, kTool };
+    Kind kind = Kind::kText;
+    std::string text;  // of a tool: its id
+    std::string json;  // of a tool: the merged ToolCall; of a user: the data of an entry
+  };
+  bool fits(std::size_t size);
+
+  std::vector<Piece> pieces_;
+  std::size_t size_ = 0;
+  bool full_ = false;
+};
+
+// The lines of a log (a JSON array of entries, sdk/SESSION-JSON.md). Thoughts are no messages.
+FolderResult<std::string> lines_of(std::string_view entries_json);
+
+// What the lines of a transcript say, as entries of a log: user_message, text, thought, and
+// tool_call with its result. Nothing of it is cut: what is skipped is counted.
+struct Said {
+  std::vector<std::string> entries;  // JSON objects: type, text, data, and `at` where it is known
+  std::string first;                 // text of the first message of a user that has one
+  std::size_t messages = 0;
+  std::size_t skipped = 0;   // lines that are no messages, a torn last one among them
+  std::size_t too_long = 0;  // lines over the limit
+  bool torn = false;         // the last line ends in the middle
+};
+
+// Gets a transcript piece by piece, as it comes from the file.
+class TranscriptReader {
+ public:
+  static constexpr std::size_t kLongestLine = std::size_t{64} << 20;
+
+  void feed(std::string_view piece);
+  // Drops tool results before anybody called one, and calls that were never answered at the end.
+  Said finish();
+
+ private:
+  void line(std::string_view line);
+
+  std::string rest_;
+  bool overlong_ = false;  // the line that `rest_` began is thrown away
+  std::vector<std::string> lines_;
+  Said said_;
+};
+
+// What is known of a session but its messages. Readers take what is there.
+struct FolderFacts {
+  std::string working_dir;  // absolute
+  std::string title;        // name, else description
+  std::string session_id;   // the host's, of a folder that a Viaduct wrote
+  std::string agent_type;
+  std::string native_id;
+  bool is_sub_session = false;
+};
+FolderFacts parse_session_info(std::string_view json);
+FolderFacts parse_metadata(std::string_view json);
+
+// `path` with ~ for the user's home, absolute and resolved as far as it exists.
+std::string resolved(std::string_view path);
+std::string encode_folder(std::string_view resolved);
+// A name that encode_folder made, back. Which "-" were slashes is looked up: an existing folder is
+// preferred, with the longest names from the root on; where nothing exists all are.
+std::string decode_folder(std::string_view name);
+bool is_plain_id(std::string_view id);  // [A-Za-z0-9_-]+, so that it is no path
+
+// One session, as a bridge writes it.
+struct FolderSession {
+  std::string session_id;   // the host's
+  std::string working_dir;  // as the user gave it
+  std::string agent_type;
+  std::string native_id;
+
+  // The folder's name: the host's id without "_", by which others tell sub-sessions.
+  std::string folder_id() const;
+};
+
+// One that was found.
+struct FoundSession {
+  std::string id;
+  std::string working_dir;
+  std::string title;
+  std::string updated_at;  // RFC 3339
+  std::string session_id;  // the host's, of one that a Viaduct wrote
+};
+
+class TranscriptFolders {
+ public:
+  // Nothing is made before something is written.
+  explicit TranscriptFolders(std::filesystem::path home) : home_(std::move(home)) {}
+  const std::filesystem::path& home() const { return home_; }
+
+  // Adds whole lines. The files are replaced by new ones: after a crash they are the old or the
+  // new.
+  FolderResult<> append(const FolderSession& session, std::string_view lines) const;
+  // Writes all lines anew where fewer are on disk. True when it did.
+  FolderResult<bool> catch_up(const FolderSession& session, std::string_view lines) const;
+
+  // All sessions (of one folder, if given), newest first, without sub-sessions. Folders that cannot
+  // be read are left out and counted.
+  struct Listing {
+    std::vector<FoundSession> sessions;
+    std::size_t unreadable = 0;
+  };
+  FolderResult<Listing> list(std::string_view working_dir = {}) const;
+
+  struct Reading {
+    Said said;
+    FolderFacts facts;
+  };
+  FolderResult<Reading> read(std::string_view id) const;
+
+  // Removes the session's folder wherever it is. None: fine.
+  FolderResult<> remove(std::string_view id) const;
+
+ private:
+  std::filesystem::path home_;
+};
+
+}  // namespace viaduct::bridge
