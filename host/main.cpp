@@ -1,6 +1,8 @@
 // The `viaduct` executable: reads the command line and runs what it says.
 #include "host/cli/commands.hpp"
+#include "host/cli/errors.hpp"
 #include "host/cli/places.hpp"
+#include "host/cli/plugin_command.hpp"
 #include "host/cli/serve.hpp"
 #include "host/plugins/plugins.hpp"
 
@@ -8,6 +10,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <cstring>
 #include <iostream>
 
@@ -20,7 +23,13 @@ int main(int argc, char** argv) {
   CLI::App app{"Viaduct " + cli::version() + ": puts AI agents where people already talk"};
   app.require_subcommand(1);
   app.set_version_flag("--version", "viaduct " + cli::version(), "Print the version and exit");
+  app.footer(
+      "viaduct [--config FILE] NAME ARGUMENT…   A subcommand of the plugin that the running host "
+      "has "
+      "as NAME\n\nExit codes: 0 fine, 1 it failed, 2 usage or configuration. With --json an error "
+      "is JSON, too,\non standard output: {\"error\":{\"code\",\"message\"}}.");
   cli::Options options;
+  app.add_option("--config", options.config, "The configuration, for all commands");
   int code = 0;
   const auto command = [&](CLI::App& parent, const char* name, const char* what, auto run) {
     CLI::App* sub = parent.add_subcommand(name, what);
@@ -77,17 +86,24 @@ int main(int argc, char** argv) {
         ->add_option("ID", id, "The session")
         ->required();
 
+  std::vector<std::string> commands;
+  for (const CLI::App* sub : app.get_subcommands({})) commands.push_back(sub->get_name());
+  if (const auto other = cli::plugin_command({argv + 1, argv + argc}, commands))
+    return cli::run_plugin(*other, commands);
+
+  const bool json = std::ranges::count(argv, argv + argc, std::string_view("--json")) != 0;
   try {
     app.parse(argc, argv);
-  } catch (const CLI::RequiredError& error) {
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
     // What is not known says more than what is missing because of it.
     const auto unknown = app.remaining(true);
-    if (unknown.empty()) return app.exit(error), 2;
-    std::cerr << "there is no command " << unknown.front()
-              << "\nRun with --help for more information.\n";
+    cli::print_error(json, {Errc::invalid_argument,
+                            dynamic_cast<const CLI::RequiredError*>(&error) && !unknown.empty()
+                                ? "there is no command " + unknown.front()
+                                : error.what()});
+    if (!json) std::cerr << "Run with --help for more information.\n";
     return 2;
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
   }
   return code;
 }

@@ -1,6 +1,7 @@
 #include "host/cli/commands.hpp"
 
 #include "host/cli/control.hpp"
+#include "host/cli/errors.hpp"
 #include "host/cli/places.hpp"
 #include "host/store/sqlite.hpp"
 
@@ -103,13 +104,13 @@ int reload(const Options& options) {
   plugins::Loader loader(executable());
   const auto loaded = load_config(options.config, loader);
   if (!loaded.diagnostics.empty()) {
-    print(loaded.diagnostics);
-    std::cerr << "nothing was changed\n";
+    print_errors(options.json, loaded.diagnostics);
+    if (!options.json) std::cerr << "nothing was changed\n";
     return 2;
   }
   const auto answer = ask_host(control_socket(loaded.config.home), {"reload"});
   if (!answer) {
-    std::cerr << answer.error().message << '\n';
+    print_error(options.json, answer.error());
     return 1;
   }
   std::cout << (options.json ? *answer : "reloaded") << '\n';

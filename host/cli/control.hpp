@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace viaduct::cli {
 
@@ -21,6 +22,7 @@ struct ControlRequest {
   std::uint64_t entry = 0;
   std::uint32_t limit = 50;
   bool all = false;
+  std::vector<std::string> arguments{};  // of "tool.run", whose id is the name of an instance
 };
 
 // Serves the socket until it is destroyed. Lives on the loop; `handle` answers with JSON text.

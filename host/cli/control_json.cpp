@@ -7,8 +7,8 @@ namespace viaduct::cli {
 using nlohmann::json;
 
 std::string to_json(const ControlRequest& r) {
-  return json{{"command", r.command}, {"id", r.id},       {"before", r.before},
-              {"entry", r.entry},     {"limit", r.limit}, {"all", r.all}}
+  return json{{"command", r.command}, {"id", r.id},   {"before", r.before},      {"entry", r.entry},
+              {"limit", r.limit},     {"all", r.all}, {"arguments", r.arguments}}
       .dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
@@ -30,6 +30,9 @@ Result<ControlRequest> parse_request(std::string_view line) {
       static_cast<std::uint32_t>(std::clamp<std::uint64_t>(number("limit", 50), 1, 500));
   const auto all = value.find("all");
   request.all = all != value.end() && all->is_boolean() && all->get<bool>();
+  if (const auto arguments = value.find("arguments"); arguments != value.end())
+    for (const json& argument : *arguments)
+      if (argument.is_string()) request.arguments.push_back(argument.get<std::string>());
   return request;
 }
 

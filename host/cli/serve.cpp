@@ -5,6 +5,7 @@
 #include "host/cli/landing.hpp"
 #include "host/cli/overview.hpp"
 #include "host/cli/places.hpp"
+#include "host/cli/plugin_command.hpp"
 #include "host/memory/memory.hpp"
 #include "host/sessions/sessions_json.hpp"
 #include "host/store/sqlite.hpp"
@@ -173,7 +174,6 @@ plugins::Services Host::services() {
 int Host::run() {
   if (auto built = build(); !built) {
     log_.error("not started reason={}", built.error().message);
-    std::cerr << "viaduct: " << built.error().message << '\n';
     return 1;
   }
   wait_for_signal();
@@ -207,7 +207,6 @@ void Host::begin() {
 
 void Host::fail_to_start(const Error& error) {
   log_.error("not started reason={}", error.message);
-  std::cerr << "viaduct: " << redactor_->apply(error.message) << '\n';
   exit_code_ = 1;
   stop();
 }
@@ -330,6 +329,15 @@ void Host::control(ControlRequest request, Done<std::string> answer) {
       done(reloaded_json(*restart));
     });
   if (command == "doctor") return doctor(std::move(done));
+  if (command == "tool.run")
+    return plugins_->tool_run(
+        request.id, std::move(request.arguments),
+        [this, done = std::move(done)](const Result<std::string>& result) mutable {
+          auto answer = result ? parse_tool_answer(*result) : std::unexpected(result.error());
+          if (!answer) return done(std::unexpected(answer.error()));
+          answer->output = redactor_->apply(answer->output);
+          done(to_json(*answer));
+        });
   if (command == "sessions.list") {
     sessions::ListQuery query{request.before, std::min(request.limit, 200u), std::nullopt};
     if (!request.all) query.active = true;

@@ -1,5 +1,6 @@
 #include "host/cli/commands.hpp"
 #include "host/cli/control.hpp"
+#include "host/cli/errors.hpp"
 #include "host/cli/places.hpp"
 
 #include <nlohmann/json.hpp>
@@ -26,17 +27,17 @@ std::expected<std::string, int> socket_of(const Options& options) {
   plugins::Loader loader(executable());
   const auto loaded = load_config(options.config, loader);
   if (!loaded.config.home.empty()) return control_socket(loaded.config.home);
-  print(loaded.diagnostics);
+  print_errors(options.json, loaded.diagnostics);
   return std::unexpected(2);
 }
 
 // The host's answer, or the exit code after its error was printed.
-std::expected<json, int> ask(const std::expected<std::string, int>& socket,
+std::expected<json, int> ask(const Options& options, const std::expected<std::string, int>& socket,
                              const ControlRequest& request) {
   if (!socket) return std::unexpected(socket.error());
   const auto answer = ask_host(*socket, request);
   if (answer) return json::parse(*answer, nullptr, false);
-  std::cerr << answer.error().message << '\n';
+  print_error(options.json, answer.error());
   return std::unexpected(1);
 }
 
@@ -63,7 +64,8 @@ std::string printable(std::string_view text) {
 
 int sessions_list(const Options& options, const std::string& before, std::uint32_t limit,
                   bool all) {
-  const auto answer = ask(socket_of(options), {"sessions.list", "", before, 0, limit, all});
+  const auto answer =
+      ask(options, socket_of(options), {"sessions.list", "", before, 0, limit, all});
   if (!answer) return answer.error();
   if (options.json) {
     std::cout << dump(*answer) << '\n';
@@ -89,7 +91,7 @@ int sessions_list(const Options& options, const std::string& before, std::uint32
 }
 
 int sessions_show(const Options& options, const std::string& id) {
-  const auto answer = ask(socket_of(options), {"sessions.show", id});
+  const auto answer = ask(options, socket_of(options), {"sessions.show", id});
   if (!answer) return answer.error();
   if (options.json) {
     std::cout << dump(*answer) << '\n';
@@ -107,7 +109,7 @@ int sessions_export(const Options& options, const std::string& id) {
   std::vector<json> pages;
   std::uint64_t before = 0;
   for (;;) {
-    const auto answer = ask(socket, {"sessions.history", id, "", before, 500});
+    const auto answer = ask(options, socket, {"sessions.history", id, "", before, 500});
     if (!answer) return answer.error();
     const auto entries = answer->find("entries");
     if (entries == answer->end() || entries->empty()) break;
@@ -121,7 +123,7 @@ int sessions_export(const Options& options, const std::string& id) {
 }
 
 int sessions_end(const Options& options, const std::string& id) {
-  const auto answer = ask(socket_of(options), {"sessions.end", id});
+  const auto answer = ask(options, socket_of(options), {"sessions.end", id});
   if (!answer) return answer.error();
   std::cout << (options.json ? dump(*answer) : "ended " + id) << '\n';
   return 0;

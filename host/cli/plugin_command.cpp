@@ -1,0 +1,74 @@
+#include "host/cli/plugin_command.hpp"
+
+#include "host/cli/commands.hpp"
+#include "host/cli/control.hpp"
+#include "host/cli/places.hpp"
+#include "host/config/values.hpp"
+
+#include <algorithm>
+#include <iostream>
+
+namespace viaduct::cli {
+namespace {
+
+// The name is no command, and as far as is known no instance.
+int unknown(const PluginCommand& command, const std::vector<std::string>& names,
+            const std::string& more) {
+  const std::string near = config::nearest(command.name, names);
+  std::cerr << "there is no command " << config::in_quotes(command.name)
+            << (near.empty() ? "" : "; did you mean " + config::in_quotes(near) + "?") << '\n';
+  if (!more.empty()) std::cerr << more << '\n';
+  std::cerr << "Run with --help for more information.\n";
+  return 2;
+}
+
+}  // namespace
+
+std::optional<PluginCommand> plugin_command(const std::vector<std::string>& words,
+                                            const std::vector<std::string>& commands) {
+  constexpr std::string_view kConfig = "--config";
+  PluginCommand command;
+  auto word = words.begin();
+  for (; word != words.end() && word->starts_with("-"); ++word) {
+    if (word->starts_with(std::string(kConfig) + "="))
+      command.config = word->substr(kConfig.size() + 1);
+    else if (*word == kConfig && word + 1 != words.end())
+      command.config = *++word;
+    else
+      return std::nullopt;
+  }
+  if (word == words.end() || std::ranges::find(commands, *word) != commands.end())
+    return std::nullopt;
+  command.name = *word;
+  command.arguments.assign(word + 1, words.end());
+  return command;
+}
+
+int run_plugin(const PluginCommand& command, const std::vector<std::string>& commands) {
+  if (!config::is_instance_name(command.name)) return unknown(command, commands, "");
+  plugins::Loader loader(executable());
+  const auto loaded = load_config(command.config, loader);
+  std::vector<std::string> names = commands;
+  for (const auto& backend : loaded.config.backends) names.push_back(backend.name);
+  for (const auto& surface : loaded.config.surfaces) names.push_back(surface.name);
+  const bool configured = std::ranges::count(names, command.name) != 0;
+  if (loaded.config.home.empty()) return unknown(command, names, "");
+
+  ControlRequest request{"tool.run", command.name};
+  request.arguments = command.arguments;
+  const auto reply = ask_host(control_socket(loaded.config.home), request);
+  const auto answer = reply ? parse_tool_answer(*reply) : std::unexpected(reply.error());
+  if (answer) {
+    std::cout << answer->output << std::flush;
+    return answer->exit_code;
+  }
+  const Error& error = answer.error();
+  // Without a host, and without the instance, the word was most likely meant to be something else.
+  if (error.code == Errc::not_found && !configured) return unknown(command, names, "");
+  if (error.code == Errc::unavailable && !configured) return unknown(command, names, error.message);
+  std::cerr << (error.message.starts_with(command.name) ? "" : command.name + ": ") << error.message
+            << '\n';
+  return error.code == Errc::unsupported ? 2 : 1;
+}
+
+}  // namespace viaduct::cli
