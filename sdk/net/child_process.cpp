@@ -20,6 +20,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <deque>
 #include <string_view>
 #include <utility>
@@ -403,6 +404,20 @@ void ChildProcess::close_input() {
   else
     state_->close_in();
 }
+std::vector<std::string> clean_environment(
+    const std::vector<std::pair<std::string, std::string>>& named) {
+  std::vector<std::string> environment;
+  for (const char* name : {"PATH", "HOME", "LANG", "TERM", "TMPDIR"}) {
+    const bool is_named =
+        std::any_of(named.begin(), named.end(), [&](const auto& one) { return one.first == name; });
+    if (const char* value = std::getenv(name); value != nullptr && !is_named)
+      environment.push_back(std::string(name) + "=" + value);
+  }
+  for (const auto& [name, value] : named)
+    if (!value.empty()) environment.push_back(name + "=" + value);
+  return environment;
+}
+
 Task<Result<std::optional<ChildLine>>> ChildProcess::read_line() {
   return State::read_line(state_);
 }

@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <viaduct/net/loop.hpp>
@@ -23,6 +24,11 @@ struct ChildOptions {
   std::string working_dir{};               // empty: the host's
   std::size_t max_line = 64 << 20;         // bytes of one line of its output
 };
+
+// The environment of a child process by the names that the host's own may give it (PATH, HOME,
+// LANG, TERM, TMPDIR) and by `named`, name and value; those with an empty value are left out.
+std::vector<std::string> clean_environment(
+    const std::vector<std::pair<std::string, std::string>>& named);
 
 struct ChildExit {
   int code = 0;    // meaningful when signal is 0

@@ -1,0 +1,25 @@
+// What plugins show of what other programs and servers say: cut without breaking a character, on
+// one line, and without secrets. Any thread.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace viaduct::net {
+
+// The longest prefix of at most `limit` bytes that does not cut a character of UTF-8 in two.
+std::string_view prefix(std::string_view text, std::size_t limit);
+
+// One line for a person: control characters and runs of white space become one space, and what is
+// longer than `limit` bytes ends in "…".
+std::string one_line(std::string_view text, std::size_t limit);
+
+// The last whole lines of at most `limit` bytes together, as one line for a person.
+std::string last_lines(std::string_view text, std::size_t limit);
+
+// With every secret, and everything that looks like a key, replaced by "***".
+std::string redacted(std::string text, const std::vector<std::string>& secrets);
+
+}  // namespace viaduct::net
