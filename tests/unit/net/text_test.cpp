@@ -23,7 +23,8 @@ TEST(Text, OneLineHasNoControlCharactersAndSaysThatItWasCut) {
 
 TEST(Text, LastLinesBeginWithAWholeLine) {
   EXPECT_EQ(last_lines("first\nsecond\nthird\n\n", 100), "first second third");
-  EXPECT_EQ(last_lines("first\nsecond\nthird\n", 14), "third");
+  EXPECT_EQ(last_lines("first\nsecond\nthird\n", 14), "second third");
+  EXPECT_EQ(last_lines("first\nsecond\nthird\n", 11), "third");
   EXPECT_EQ(last_lines("one long line without an end", 8), "t an end");
   EXPECT_EQ(last_lines("üüüü", 3), "ü");
   EXPECT_EQ(last_lines("\n \n", 3), "");
