@@ -175,6 +175,20 @@ void PluginBackend::discover(std::string working_dir, Answer done) {
       std::move(done));
 }
 
+void PluginBackend::read(std::string native_id, Answer done) {
+  call(
+      "read", VIADUCT_HAS(&table_, read),
+      [this, native_id = std::move(native_id)](std::uint64_t id) {
+        may_throw(table_.read)(instance_->self(), id, str(native_id));
+      },
+      std::move(done));
+}
+
+void PluginBackend::purge(sessions::OpenRequest request, Answer done) {
+  call_open("purge", VIADUCT_HAS(&table_, purge) ? table_.purge : nullptr, std::move(request),
+            std::move(done));
+}
+
 void PluginBackend::close(Handle session, bool ended, Answer done) {
   call(
       "close", true,

@@ -30,6 +30,8 @@ class PluginBackend final : public sessions::Backend {
   void options(Handle session, Answer done) override;
   void set_option(Handle session, std::string option, std::string value, Answer done) override;
   void discover(std::string working_dir, Answer done) override;
+  void read(std::string native_id, Answer done) override;
+  void purge(sessions::OpenRequest request, Answer done) override;
   void close(Handle session, bool ended, Answer done) override;
   void writable(Handle session) override;
 

@@ -85,6 +85,8 @@ class Backend {
   virtual void set_option(Handle session, std::string option, std::string value,
                           Done<BackendAnswer> done) = 0;
   virtual void discover(std::string working_dir, Done<BackendAnswer> done) = 0;
+  virtual void read(std::string native_id, Done<BackendAnswer> done) = 0;
+  virtual void purge(OpenRequest request, Done<BackendAnswer> done) = 0;
   virtual void close(Handle session, bool ended, Done<BackendAnswer> done) = 0;
   virtual void writable(Handle session) = 0;
 };

@@ -360,6 +360,95 @@ void optional_functions(Probe& probe) {
   probe.finish(*host);
 }
 
+// What was said in a session of another program, by the id that discover gave.
+void require_content(const Probe& probe, const Answer& answer) {
+  const Json json = answer.json();
+  probe.require(json.is_object() && json["working_dir"].is_string(),
+                "read gives no object with a working_dir");
+  probe.require(json["entries"].is_array(), "read gives no array of entries");
+  probe.require(!json.contains("native_id") || json["native_id"].is_string(),
+                "read: native_id is no text");
+  probe.require(!json.contains("title") || json["title"].is_string(), "read: title is no text");
+  for (const Json& entry : json["entries"].items()) {
+    probe.require(entry.is_object() && entry["type"].is_string() && entry["at"].is_string(),
+                  "read gives an entry without type and time: " + entry.dump());
+    probe.require(!entry.contains("text") || entry["text"].is_string(),
+                  "read gives an entry whose text is none: " + entry.dump());
+    probe.require(!entry.contains("data") || entry["data"].is_object(),
+                  "read gives an entry whose data is no object: " + entry.dump());
+  }
+}
+
+void discover_and_read(Probe& probe) {
+  const auto host = probe.running();
+  const viaduct_backend& table = *host->backend();
+  if ((table.can & VIADUCT_CAN_DISCOVER) == 0) {
+    probe.finish(*host);
+    probe.skip("it cannot discover");
+  }
+  const Answer found = host->discover("", probe.patience());
+  probe.require_answered(found, "discover");
+  std::vector<std::string> ids;
+  if (found.ok()) {
+    const Json json = found.json();
+    probe.require(json["sessions"].is_array(), "discover gives no array of sessions");
+    for (const Json& session : json["sessions"].items()) {
+      probe.require(
+          session["native_id"].is_string() && !session["native_id"].as_string().empty() &&
+              session["working_dir"].is_string(),
+          "discover gives a session without native_id and working_dir: " + session.dump());
+      ids.push_back(session["native_id"].as_string());
+    }
+  }
+  if (VIADUCT_HAS(&table, read)) {
+    for (std::size_t i = 0; i < ids.size() && i < 5; ++i) {
+      const Answer content = host->read(ids[i], probe.patience());
+      probe.require_answered(content, "read");
+      if (content.ok()) require_content(probe, content);
+    }
+    for (const char* unknown : {"no such native session \xE2\x82\xAC", "", "../../etc/passwd"}) {
+      const Answer none = host->read(unknown, probe.patience());
+      probe.require_answered(none, "read of an unknown native session");
+      if (none.ok()) require_content(probe, none);
+      if (none.ok() || none.code == VIADUCT_E_INTERNAL)
+        probe.warn(std::string("read of an unknown native session is ") + code_name(none.code) +
+                   ", not not_found");
+    }
+  } else {
+    probe.warn("it discovers sessions, but has no read, so that nobody can go on with them");
+  }
+  probe.finish(*host);
+}
+
+void purge_removes(Probe& probe) {
+  const auto host = probe.running();
+  const viaduct_backend& table = *host->backend();
+  if (!VIADUCT_HAS(&table, purge)) {
+    probe.finish(*host);
+    probe.skip("it keeps nothing that could be purged");
+  }
+  OpenOptions options;
+  options.session_id = "s_purged";
+  const Answer opened = host->open(1, options, probe.patience());
+  probe.require_ok(opened, "open");
+  const Answer answer = host->prompt(1, 1, "hello", probe.patience());
+  require_turn(probe, answer, "prompt");
+  options.native_id = opened.json()["native_id"].as_string();
+  if (answer.json()["native_id"].is_string())
+    options.native_id = answer.json()["native_id"].as_string();
+  probe.require_answered(host->close(1, true, probe.patience()), "close");
+  probe.require_answered(host->purge(options, probe.patience()), "purge");
+  probe.require_answered(host->purge(options, probe.patience()), "the second purge");
+  options.session_id = "s_unknown";
+  options.native_id = "no such native session";
+  probe.require_answered(host->purge(options, probe.patience()), "purge of an unknown session");
+  host->settle(probe.patience());
+  probe.no_faults(*host);
+  open_session(probe, *host, 2);
+  require_turn(probe, host->prompt(2, 1, "hello", probe.patience()), "prompt after a purge");
+  probe.finish(*host);
+}
+
 void thousand_turns(Probe& probe) {
   const auto host = probe.running();
   open_session(probe, *host, 1);
@@ -416,6 +505,11 @@ void add_backend_checks(std::vector<CheckEntry>& checks) {
       restore_and_inject);
   add("optional-functions", "answers what it offers beyond that, also for what it does not know",
       optional_functions);
+  add("discover-and-read",
+      "gives sessions of other programs, and what was said in them, well formed",
+      discover_and_read);
+  add("purge-answers", "removes what it keeps of a session, also of one that it does not know",
+      purge_removes);
   add("thousand-turns", "answers 1000 turns", thousand_turns);
   add("backend-calls-return-soon", "holds its thread for less than 100 ms", calls_return_soon);
 }

@@ -1104,6 +1104,30 @@ Answer FakeHost::discover(std::string_view working_dir, milliseconds deadline) {
       deadline);
 }
 
+Answer FakeHost::read(std::string_view native_id, milliseconds deadline) {
+  return wait(
+      call_backend(core_, "read",
+                   [id = std::string(native_id)](Core& host, const viaduct_backend& table,
+                                                 viaduct_instance* self, std::uint64_t call) {
+                     if (!VIADUCT_HAS(&table, read)) return false;
+                     call_plugin(host, "read", table.read, self, call, view(id));
+                     return true;
+                   }),
+      deadline);
+}
+
+Answer FakeHost::purge(OpenOptions options, milliseconds deadline) {
+  return wait(call_backend(core_, "purge",
+                           [options](Core& host, const viaduct_backend& table,
+                                     viaduct_instance* self, std::uint64_t call) {
+                             if (!VIADUCT_HAS(&table, purge)) return false;
+                             const viaduct_open open = open_of(0, options);
+                             call_plugin(host, "purge", table.purge, self, call, &open);
+                             return true;
+                           }),
+              deadline);
+}
+
 std::uint64_t FakeHost::start_close(std::uint64_t session, bool ended) {
   return call_backend(
       core_, "close",

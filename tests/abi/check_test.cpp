@@ -51,12 +51,12 @@ INSTANTIATE_TEST_SUITE_P(InPlainC, GoodPlugin,
                          ::testing::Values(VIADUCT_GOOD_DIR "/backend.so",
                                            VIADUCT_GOOD_DIR "/surface.so"),
                          [](const auto& at) { return "Number" + std::to_string(at.index); });
-INSTANTIATE_TEST_SUITE_P(BuiltWithAFrozenHeader, GoodPlugin,
-                         ::testing::Values(VIADUCT_GOOD_DIR "/backend_0_1.so",
-                                           VIADUCT_GOOD_DIR "/surface_0_1.so",
-                                           VIADUCT_GOOD_DIR "/backend_0_2.so",
-                                           VIADUCT_GOOD_DIR "/surface_0_2.so"),
-                         [](const auto& at) { return "Number" + std::to_string(at.index); });
+INSTANTIATE_TEST_SUITE_P(
+    BuiltWithAFrozenHeader, GoodPlugin,
+    ::testing::Values(VIADUCT_GOOD_DIR "/backend_0_1.so", VIADUCT_GOOD_DIR "/surface_0_1.so",
+                      VIADUCT_GOOD_DIR "/backend_0_2.so", VIADUCT_GOOD_DIR "/surface_0_2.so",
+                      VIADUCT_GOOD_DIR "/backend_0_3.so", VIADUCT_GOOD_DIR "/surface_0_3.so"),
+    [](const auto& at) { return "Number" + std::to_string(at.index); });
 INSTANTIATE_TEST_SUITE_P(BuiltWithALaterHeader, GoodPlugin,
                          ::testing::Values(VIADUCT_GOOD_DIR "/backend_later.so",
                                            VIADUCT_GOOD_DIR "/surface_later.so"),
@@ -156,6 +156,8 @@ constexpr Fault kFaults[] = {
     {"changes_process", "process-untouched", Outcome::kFailed},
     {"prompt_never", "prompt-answers-once", Outcome::kFailed},
     {"prompt_twice", "prompt-answers-once", Outcome::kFailed},
+    {"read_malformed", "discover-and-read", Outcome::kFailed},
+    {"purge_twice", "purge-answers", Outcome::kFailed},
     {"prompt_not_json", "prompt-answers-once", Outcome::kFailed},
     {"prompt_crashes", "prompt-answers-once", Outcome::kCrashed},
     {"prompt_blocks", "prompt-answers-once", Outcome::kFailed},
@@ -231,8 +233,8 @@ TEST(PluginCheck, SaysWhatFollowsAFailedGateIsSkipped) {
   EXPECT_EQ(one(results, "prompt-answers-once").outcome, Outcome::kSkipped);
   EXPECT_EQ(one(results, "prompt-answers-once").text, "descriptor-sane did not hold");
   const auto sane = one(results, "descriptor-sane");
-  EXPECT_NE(sane.text.find("7.2"), std::string::npos) << sane.text;
-  EXPECT_NE(sane.text.find("0.2"), std::string::npos) << sane.text;
+  EXPECT_NE(sane.text.find("7.3"), std::string::npos) << sane.text;
+  EXPECT_NE(sane.text.find("0.3"), std::string::npos) << sane.text;
   EXPECT_NE(sane.text.find("wrong_major.so"), std::string::npos) << sane.text;
 }
 

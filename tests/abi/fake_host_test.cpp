@@ -205,7 +205,27 @@ TEST_F(Backend, StopAnswersTheOpenTurn) {
 
 TEST_F(Backend, WhatThePluginLacksIsUnsupported) {
   EXPECT_EQ(host_.compact(1).code, VIADUCT_E_UNSUPPORTED);
-  EXPECT_EQ(host_.discover("~").code, VIADUCT_E_UNSUPPORTED);
+  EXPECT_EQ(host_.options(1).code, VIADUCT_E_UNSUPPORTED);
+}
+
+TEST_F(Backend, ReadsWhatItDiscoversAndPurgesWhatItKeeps) {
+  const Json found = host_.discover("").json();
+  ASSERT_EQ(found["sessions"].size(), 1U);
+  const std::string id = found["sessions"][0]["native_id"].as_string();
+  EXPECT_EQ(host_.read(id).json()["entries"].size(), 2U);
+  EXPECT_EQ(host_.read("unknown").code, VIADUCT_E_NOT_FOUND);
+  EXPECT_TRUE(host_.purge({}).ok());
+}
+
+TEST(FakeHost, KnowsThatAnOlderBackendCannotReadOrPurge) {
+  FakeHost host;
+  ASSERT_TRUE(host.load(VIADUCT_GOOD_DIR "/backend_0_2.so").ok());
+  ASSERT_TRUE(host.run("{}").ok());
+  EXPECT_EQ(host.read("left-1").code, VIADUCT_E_UNSUPPORTED);
+  EXPECT_EQ(host.purge({}).code, VIADUCT_E_UNSUPPORTED);
+  EXPECT_TRUE(host.stop().ok());
+  host.destroy();
+  EXPECT_TRUE(host.faults().empty());
 }
 
 // A plugin that is linked in and hands its host to the test, which calls the services itself.
@@ -558,14 +578,15 @@ TEST_P(EachHeader, RunsInAHostOfTheFirstOne) {
   EXPECT_TRUE(surface.faults().empty());
 }
 
-INSTANTIATE_TEST_SUITE_P(Plugins, EachHeader, ::testing::Values("", "_0_1", "_0_2", "_later"));
+INSTANTIATE_TEST_SUITE_P(Plugins, EachHeader,
+                         ::testing::Values("", "_0_1", "_0_2", "_0_3", "_later"));
 
 TEST(FakeHost, SaysWhyAPluginCannotBeLoaded) {
   FakeHost host;
   EXPECT_NE(host.load("/nonexistent/plugin.so").message.find("plugin.so"), std::string::npos);
   const auto wrong = host.load(VIADUCT_FAULTY_DIR "/wrong_major.so").message;
-  EXPECT_NE(wrong.find("7.2"), std::string::npos) << wrong;
-  EXPECT_NE(wrong.find("0.2"), std::string::npos) << wrong;
+  EXPECT_NE(wrong.find("7.3"), std::string::npos) << wrong;
+  EXPECT_NE(wrong.find("0.3"), std::string::npos) << wrong;
   EXPECT_NE(host.load(VIADUCT_FAULTY_DIR "/no_symbol.so").message.find("not a plugin"),
             std::string::npos);
   EXPECT_FALSE(host.load(VIADUCT_FAULTY_DIR "/not_elf.so").ok());

@@ -12,6 +12,9 @@
 #if VIADUCT_ABI_MINOR >= 2
 #include "layout_0_2.inc"
 #endif
+#if VIADUCT_ABI_MINOR >= 3
+#include "layout_0_3.inc"
+#endif
 
 int main(void) {
   return 0;

@@ -46,7 +46,7 @@ extern "C" {
 
 /* The version of this header. It is 0.x until all in-tree plugins have exercised it. */
 #define VIADUCT_ABI_MAJOR 0
-#define VIADUCT_ABI_MINOR 2
+#define VIADUCT_ABI_MINOR 3
 
 /* True when `table` is long enough to have `member`, and the member is not null or zero. */
 #define VIADUCT_HAS(table, member)                                                                 \
@@ -674,7 +674,7 @@ typedef struct viaduct_backend {
   void (*options)(viaduct_instance* self, uint64_t call, uint64_t session) VIADUCT_NOEXCEPT;
   void (*set_option)(viaduct_instance* self, uint64_t call, uint64_t session, viaduct_str option_id,
                      viaduct_str value) VIADUCT_NOEXCEPT;
-  /* [plugin-thread] Sessions that other programs left →
+  /* [plugin-thread] Sessions that other programs left, of one folder or (empty) of all →
    * {"sessions":[{"native_id","working_dir","title","updated_at"}]} */
   void (*discover)(viaduct_instance* self, uint64_t call, viaduct_str working_dir) VIADUCT_NOEXCEPT;
   /* [plugin-thread] Lets go of the session; an open turn is answered first. `ended`: 1 for good, 0
@@ -686,6 +686,17 @@ typedef struct viaduct_backend {
   /* [plugin-thread] The user asked for a resume while the session is held: an occasion to check.
    * Optional. */
   void (*resumed)(viaduct_instance* self, uint64_t call, const viaduct_open* open) VIADUCT_NOEXCEPT;
+  /* Since 0.3. [plugin-thread] What was said in a session that discover listed, by the id that it
+   * gave there → {"native_id"?: what restore can go on with, absent if nothing,
+   * "working_dir","title"?,"entries":[ENTRY…]}, oldest first, as in sdk/SESSION-JSON.md; of an
+   * ENTRY only type, at, text and data count: a user_message begins a turn, and the numbers are
+   * the host's to give. Opens nothing. VIADUCT_E_NOT_FOUND: there is none; _UNAVAILABLE: try
+   * again. Optional. */
+  void (*read)(viaduct_instance* self, uint64_t call, viaduct_str native_id) VIADUCT_NOEXCEPT;
+  /* Since 0.3. [plugin-thread] The session is deleted for good: removes what is kept of it outside
+   * of the host. open->session is 0: it is closed. Unknown ids are fine; on failure the host keeps
+   * the session, and it may be purged again. Optional. */
+  void (*purge)(viaduct_instance* self, uint64_t call, const viaduct_open* open) VIADUCT_NOEXCEPT;
 } viaduct_backend;
 
 /* What a backend says of a session, in a turn or between turns. Names and fields follow ACP's

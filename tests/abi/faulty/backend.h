@@ -55,6 +55,16 @@ static void WRITABLE(viaduct_instance* self, uint64_t handle);
 #else
 #define WRITABLE writable
 #endif
+#ifdef READ
+static void READ(viaduct_instance* self, uint64_t call, viaduct_str native_id);
+#else
+#define READ read_session
+#endif
+#ifdef PURGE
+static void PURGE(viaduct_instance* self, uint64_t call, const viaduct_open* open);
+#else
+#define PURGE purge
+#endif
 #ifdef LOOP_RUN
 static void LOOP_RUN(viaduct_instance* self);
 #else
@@ -103,7 +113,8 @@ static void LOOP_QUIT(viaduct_instance* self);
 
 static const viaduct_backend backend = {
     .struct_size = sizeof backend,
-    .can = VIADUCT_CAN_RESTORE | VIADUCT_CAN_INJECT | VIADUCT_CAN_CANCEL | VIADUCT_CAN_STREAM,
+    .can = VIADUCT_CAN_RESTORE | VIADUCT_CAN_INJECT | VIADUCT_CAN_CANCEL | VIADUCT_CAN_STREAM |
+           VIADUCT_CAN_DISCOVER,
     .agent_type = {"echo", 4},
     .open = OPEN,
     .restore = restore,
@@ -113,6 +124,9 @@ static const viaduct_backend backend = {
     .answer = answer_request,
     .close = CLOSE,
     .writable = WRITABLE,
+    .discover = discover,
+    .read = READ,
+    .purge = PURGE,
 };
 
 #ifdef WITH_LOOP

@@ -69,6 +69,8 @@ const viaduct_backend backend{sizeof(viaduct_backend),
                               nullptr,
                               close,
                               writable,
+                              nullptr,
+                              nullptr,
                               nullptr};
 
 const void* interface(viaduct_instance*, const char* id) {

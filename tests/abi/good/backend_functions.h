@@ -153,6 +153,31 @@ static void close_session(viaduct_instance* self, uint64_t call, uint64_t handle
   complete(self->host, call, VIADUCT_OK, "", "{}");
 }
 
+#if VIADUCT_ABI_MINOR >= 3
+/* One session of another program. */
+static void discover(viaduct_instance* self, uint64_t call, viaduct_str folder) {
+  complete(self->host, call, VIADUCT_OK, "",
+           folder.size != 0 && !equals(folder, "/left")
+               ? "{\"sessions\":[]}"
+               : "{\"sessions\":[{\"native_id\":\"left-1\",\"working_dir\":\"/left\","
+                 "\"title\":\"Left behind\",\"updated_at\":\"2026-01-31T12:00:00.000001Z\"}]}");
+}
+static void read_session(viaduct_instance* self, uint64_t call, viaduct_str native_id) {
+  if (!equals(native_id, "left-1")) {
+    complete(self->host, call, VIADUCT_E_NOT_FOUND, "no such session was left", "");
+    return;
+  }
+  complete(self->host, call, VIADUCT_OK, "",
+           "{\"working_dir\":\"/left\",\"title\":\"Left behind\",\"entries\":["
+           "{\"type\":\"user_message\",\"at\":\"2026-01-31T12:00:00.000001Z\",\"text\":\"hi\"},"
+           "{\"type\":\"text\",\"at\":\"2026-01-31T12:00:01.000001Z\",\"text\":\"hello\"}]}");
+}
+static void purge(viaduct_instance* self, uint64_t call, const viaduct_open* open) {
+  (void)open;
+  complete(self->host, call, VIADUCT_OK, "", "{}");
+}
+#endif
+
 static void writable(viaduct_instance* self, uint64_t handle) {
   session* of = find(self, handle);
   if (of != NULL && of->prompt != 0 && !of->waits) go_on(self, of);

@@ -142,7 +142,8 @@ TEST_P(GoodInstance, AnswersAndStopsWithoutAFault) {
   EXPECT_EQ(host.plugins->abandoned(), 0u);
 }
 
-INSTANTIATE_TEST_SUITE_P(Probes, GoodInstance, testing::Values("frozen_0_1", "frozen_0_2", "loop"),
+INSTANTIATE_TEST_SUITE_P(Probes, GoodInstance,
+                         testing::Values("frozen_0_1", "frozen_0_2", "frozen_0_3", "loop"),
                          [](const auto& at) { return std::string(at.param); });
 
 TEST(OwnLoop, ThatReturnsTooEarlyIsAFaultAndTheInstanceGoesOn) {

@@ -81,6 +81,12 @@ class ScriptedBackend final : public Backend {
   void discover(std::string folder, Done<BackendAnswer> d) override {
     take("discover", 0, 0, folder, std::move(d));
   }
+  void read(std::string native_id, Done<BackendAnswer> d) override {
+    take("read", 0, 0, native_id, std::move(d));
+  }
+  void purge(OpenRequest r, Done<BackendAnswer> d) override {
+    take("purge", r.session, 0, r.native_id, std::move(d));
+  }
   void close(Handle h, bool ended, Done<BackendAnswer> d) override {
     take("close", h, 0, ended ? "ended" : "", std::move(d));
   }

@@ -347,8 +347,18 @@ class Backend : public Plugin {
                           Reply reply) {
     lacks(std::pair(session, option_id.size() + value.size()), reply);
   }
+  // Sessions that other programs left, of one folder or (empty) of all
   // → {"sessions":[{"native_id","working_dir","title","updated_at"}]}
   virtual void discover(std::string_view working_dir, Reply reply) { lacks(working_dir, reply); }
+  // What was said in one of those → {"native_id"?,"working_dir","title"?,"entries":[ENTRY…]}, as
+  // abi.h says; native_id there: what restore can go on with. kNotFound: there is none.
+  virtual void read(std::string_view native_id, Reply reply) { lacks(native_id, reply); }
+  // The session is deleted for good: removes what is kept of it outside of the host. It is closed;
+  // unknown ones are fine. Failing, the host keeps it.
+  virtual void purge(const Open& open, Reply reply) {
+    (void)open;
+    reply.ok();
+  }
 
  private:
   template <class Ignored>
@@ -447,6 +457,14 @@ inline void discover(viaduct_instance* self, std::uint64_t call, viaduct_str fol
   backend_call(self, call,
                [&](Backend& b, Reply reply) { b.discover(view(folder), std::move(reply)); });
 }
+inline void read(viaduct_instance* self, std::uint64_t call, viaduct_str native_id) noexcept {
+  backend_call(self, call,
+               [&](Backend& b, Reply reply) { b.read(view(native_id), std::move(reply)); });
+}
+inline void purge(viaduct_instance* self, std::uint64_t call, const viaduct_open* open) noexcept {
+  backend_call(self, call,
+               [&](Backend& b, Reply reply) { b.purge(open_view(*open), std::move(reply)); });
+}
 inline void close(viaduct_instance* self, std::uint64_t call, std::uint64_t session,
                   std::uint32_t ended) noexcept {
   Core& core = *instance(self).core;
@@ -497,7 +515,9 @@ inline void finish_backend(Instance& made, Backend& backend) {
                                discover,
                                close,
                                writable,
-                               resumed};
+                               resumed,
+                               read,
+                               purge};
   made.backend = &backend;
   made.kind_id = VIADUCT_BACKEND;
   made.kind_table = &table->raw;

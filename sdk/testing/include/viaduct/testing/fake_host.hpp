@@ -273,6 +273,8 @@ class FakeHost {
   Answer set_option(std::uint64_t session, std::string_view option_id, std::string_view value,
                     milliseconds deadline = kPatience);
   Answer discover(std::string_view working_dir, milliseconds deadline = kPatience);
+  Answer read(std::string_view native_id, milliseconds deadline = kPatience);
+  Answer purge(OpenOptions options, milliseconds deadline = kPatience);
   Answer close(std::uint64_t session, bool ended = false, milliseconds deadline = kPatience);
   const viaduct_backend* backend();
 
