@@ -1,6 +1,7 @@
 // The `viaduct` executable: reads the command line and runs what it says.
 #include "host/cli/commands.hpp"
 #include "host/cli/errors.hpp"
+#include "host/cli/init_command.hpp"
 #include "host/cli/places.hpp"
 #include "host/cli/plugin_command.hpp"
 #include "host/cli/serve.hpp"
@@ -24,10 +25,8 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   app.set_version_flag("--version", "viaduct " + cli::version(), "Print the version and exit");
   app.footer(
-      "viaduct [--config FILE] NAME ARGUMENT…   A subcommand of the plugin that the running host "
-      "has "
-      "as NAME\n\nExit codes: 0 fine, 1 it failed, 2 usage or configuration. With --json an error "
-      "is JSON, too,\non standard output: {\"error\":{\"code\",\"message\"}}.");
+      "Exit codes: 0 fine, 1 it failed, 2 usage or configuration. With --json an error is JSON, "
+      "too,\non standard output: {\"error\":{\"code\",\"message\"}}.");
   cli::Options options;
   app.add_option("--config", options.config, "The configuration, for all commands");
   int code = 0;
@@ -50,6 +49,16 @@ int main(int argc, char** argv) {
           [&] { return cli::doctor(options); });
   command(app, "reload", "Have the running host take up the changed configuration",
           [&] { return cli::reload(options); });
+  cli::InitOptions init;
+  CLI::App* first = app.add_subcommand(
+      "init", "Write a first configuration out of what is installed on this machine");
+  first->add_option("--output", init.output, "Where to; else ~/.config/viaduct/viaduct.yaml");
+  first->add_flag("--yes", init.yes, "Take all defaults; so it is without a terminal");
+  first->add_flag("--ask", init.ask, "Ask, also without a terminal")->excludes("--yes");
+  first->add_flag("--force", init.force, "Replace the file; the old one is kept beside it");
+  first->add_option("--port", init.ports, "Look for model servers here instead of the usual ports")
+      ->check(CLI::Range(1, 65535));
+  first->callback([&] { code = cli::init(init); });
   command(app, "plugins", "List the plugins that are found",
           [&] { return cli::list_plugins(options); });
   command(app, "version", "Print the version", [&] { return cli::print_version(options); });
@@ -86,6 +95,10 @@ int main(int argc, char** argv) {
         ->add_option("ID", id, "The session")
         ->required();
 
+  app.footer(
+      "viaduct [--config FILE] NAME ARGUMENT…\n  A subcommand of the plugin that the running "
+      "host has as NAME.\n\n" +
+      app.get_footer());
   std::vector<std::string> commands;
   for (const CLI::App* sub : app.get_subcommands({})) commands.push_back(sub->get_name());
   if (const auto other = cli::plugin_command({argv + 1, argv + argc}, commands))

@@ -1,0 +1,111 @@
+#include "host/cli/init.hpp"
+
+#include <fmt/format.h>
+
+namespace viaduct::cli {
+namespace {
+
+// A text as YAML means it literally; names of models come from elsewhere.
+std::string yaml_text(std::string_view text) {
+  std::string out = "\"";
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '"' || text[i] == '\\') out += '\\';
+    if (text.substr(i).starts_with("${")) out += '$';
+    out += text[i];
+  }
+  return out + '"';
+}
+
+std::string reference(const std::string& variable) {
+  return fmt::format("\"${{env:{}}}\"", variable);
+}
+
+std::string backend(const Offer& offer) {
+  std::string text =
+      fmt::format("\n  # {}\n  {}:\n    plugin: bridge\n    config:\n", offer.what, offer.name);
+  const auto line = [&text](std::string_view key, const std::string& value) {
+    text += fmt::format("      {}: {}\n", key, value);
+  };
+  if (offer.kind == Offer::Kind::kProgram) {
+    line("driver", "cli");
+    line("preset", offer.name);
+    text += "      # model: NAME               # else the program's own choice\n";
+    if (!offer.key.empty())
+      text +=
+          fmt::format("      {}env: {{ {}: {} }}{}\n", offer.use_key ? "" : "# ", offer.key,
+                      reference(offer.key), offer.use_key ? "" : "   # instead of its own login");
+    return text;
+  }
+  line("driver", "llm");
+  line("api", offer.api);
+  if (!offer.base_url.empty()) line("base_url", yaml_text(offer.base_url));
+  line("model", yaml_text(offer.model));
+  if (offer.models.size() > 1) {
+    text += "      # it also has:";
+    for (const std::string& model : offer.models)
+      if (model != offer.model) text += " " + model;
+    text += '\n';
+  }
+  if (!offer.key.empty()) line("api_key", reference(offer.key));
+  if (offer.context_tokens != 0)
+    text += fmt::format(
+        "      # What the server keeps of a conversation. Ollama drops the rest without a word, so "
+        "older turns\n      # are summarised before that. Raise it together with Ollama's own "
+        "(OLLAMA_CONTEXT_LENGTH).\n      context_tokens: {}\n",
+        offer.context_tokens);
+  return text;
+}
+
+constexpr const char* kHead =
+    R"(# Viaduct's configuration, written by `viaduct init` from what it found on this machine.
+#
+#   viaduct serve     runs it: http://127.0.0.1:8410/
+#   viaduct check     says everything that is wrong with this file, with line and column
+#   viaduct doctor    says whether each backend can answer, and what to do if not
+#   viaduct reload    takes up changed backends and surfaces while all others keep running
+#   viaduct schema    prints a JSON Schema of all that can stand here, for completion in an editor
+#
+# "${env:NAME}" is what the environment variable NAME has when the host starts; it must be set
+# there, too. "${env:NAME:-default}" has a default, "${file:PATH}" is the content of a file.
+
+server:
+  # Only this machine can reach it: there is no login yet, so any other address is refused.
+  listen: 127.0.0.1:8410
+
+store:
+  # Conversations are kept in this file; keys and the control socket live beside it.
+  path: "${env:VIADUCT_HOME:-~/.viaduct}/viaduct.db"
+
+# What answers.
+backends:
+)";
+
+}  // namespace
+
+std::string configuration(const Plan& plan) {
+  std::string text = kHead;
+  text +=
+      "  # No agent, but a way to try the pages without one: it repeats what you say.\n"
+      "  echo:\n    plugin: mock\n    config:\n      chunk_delay: 20ms\n";
+  if (plan.empty())
+    text +=
+        "\n  # A model of your own machine, by Ollama (ollama pull qwen3); then name it below.\n"
+        "  # ollama:\n  #   plugin: bridge\n  #   config: { driver: llm, base_url: "
+        "\"http://127.0.0.1:11434/v1\", model: qwen3 }\n\n"
+        "  # The program claude; codex, gemini, opencode and amplifier go the same way.\n"
+        "  # claude:\n  #   plugin: bridge\n  #   config: { driver: cli, preset: claude }\n";
+  for (const Offer& offer : plan) text += backend(offer);
+  const std::string first = plan.empty() ? "echo" : plan.front().name;
+  text += fmt::format(
+      "\n# Where people talk.\nsurfaces:\n  web-chat:                       # "
+      "http://127.0.0.1:8410/apps/web-chat/\n    plugin: web_chat\n    backend: {}{}# answers "
+      "where nobody chose another\n    backends: [",
+      first, std::string(first.size() < 20 ? 21 - first.size() : 1, ' '));
+  for (const Offer& offer : plan) text += offer.name + ", ";
+  text +=
+      "echo]\n  settings:                       # http://127.0.0.1:8410/apps/settings/\n    "
+      "plugin: settings\n";
+  return text;
+}
+
+}  // namespace viaduct::cli
