@@ -148,7 +148,14 @@ CREATE TRIGGER memories_fewer AFTER DELETE ON memories BEGIN
 END;
 )sql";
 
-constexpr const char* kMigrations[] = {kVersion1};
+// Sessions of which rows are being written, or removed, in several steps.
+constexpr const char* kVersion2 = R"sql(
+CREATE TABLE unfinished (
+  session TEXT NOT NULL PRIMARY KEY
+) STRICT, WITHOUT ROWID;
+)sql";
+
+constexpr const char* kMigrations[] = {kVersion1, kVersion2};
 
 Result<std::int64_t> value(Database& database, const char* sql) {
   Query query(database, sql);
@@ -206,8 +213,9 @@ Result<> migrate(Database& database, const std::filesystem::path& file,
   const auto newest = static_cast<std::int64_t>(steps.size());
   auto version = version_of(database, newest);
   if (!version) return std::unexpected(version.error());
+  const bool empty = *version == 0;
   for (; *version < newest; ++*version) {
-    if (*version > 0) {
+    if (!empty) {
       const auto backup = fmt::format("{}.backup-v{}", file.string(), *version);
       if (auto done = back_up(database, backup); !done)
         return fail(done.error().code,

@@ -47,6 +47,36 @@ inline constexpr char kSessionsOfAll[] =
     " FROM sessions INDEXED BY sessions_by_time WHERE ended = ? AND "
     "(last_active, id) < (?, ?) ORDER BY last_active DESC, id DESC LIMIT ?";
 
+// ?2 and ?3: the prefix, and what is behind all that begins with it.
+inline constexpr char kSessionsByPrefix[] =
+    "SELECT " VIADUCT_SESSION_COLUMNS
+    " FROM sessions WHERE id >= ?2 AND id < ?3 AND +owner = ?1 ORDER BY id LIMIT ?4";
+inline constexpr char kIdsOfBackend[] =
+    "SELECT id, native_id, previous_native_id, create_key FROM sessions WHERE backend = ?";
+inline constexpr char kSessionBytes[] =
+    "SELECT coalesce((SELECT sum(length(CAST(data AS BLOB)) + length(CAST(text AS BLOB))) "
+    "FROM entries WHERE session = ?1), 0) + coalesce((SELECT sum(length(CAST(text AS BLOB))) "
+    "FROM pieces WHERE session = ?1), 0)";
+
+inline constexpr char kBeginSession[] = "INSERT OR IGNORE INTO unfinished (session) VALUES (?)";
+inline constexpr char kFinishSession[] = "DELETE FROM unfinished WHERE session = ?";
+inline constexpr char kUnfinished[] = "SELECT session FROM unfinished";
+inline constexpr char kRemoveSession[] = "DELETE FROM sessions WHERE id = ?";
+// Some of what is left of a session, ?2 at a time.
+inline constexpr const char* kRemoveRows[] = {
+    "DELETE FROM pieces WHERE session = ?1 AND (entry, position) IN "
+    "(SELECT entry, position FROM pieces WHERE session = ?1 LIMIT ?2)",
+    "DELETE FROM entries WHERE session = ?1 AND number IN "
+    "(SELECT number FROM entries WHERE session = ?1 LIMIT ?2)",
+    "DELETE FROM turns WHERE session = ?1 AND number IN "
+    "(SELECT number FROM turns WHERE session = ?1 LIMIT ?2)",
+    "DELETE FROM audit WHERE id IN "
+    "(SELECT id FROM audit WHERE session = ?1 AND event <> 'purged' LIMIT ?2)"};
+inline constexpr char kPages[] =
+    "SELECT (SELECT page_count FROM pragma_page_count), "
+    "(SELECT freelist_count FROM pragma_freelist_count), "
+    "(SELECT page_size FROM pragma_page_size)";
+
 inline constexpr char kAddEntry[] =
     "INSERT INTO entries (session, number, seq, turn, type, complete, at, data, text) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";

@@ -19,6 +19,7 @@
 #include <string>
 #include <thread>
 #include <tuple>
+#include <unordered_set>
 #include <utility>
 
 namespace viaduct::store {
@@ -29,6 +30,7 @@ namespace asio = boost::asio;
 constexpr int kCheckpointPages = 4096;  // 16 MiB: little to recover after a crash
 constexpr int kLongLogPages = 65536;    // readers kept it from shrinking: wait for them
 constexpr std::size_t kSearchWords = 32;
+constexpr int kRowsAtOnce = 200;  // of a purge, so that others' writes come in between
 
 // ---------------------------------------------------------------- one call
 
@@ -232,6 +234,39 @@ Result<> apply(Database& database, const AddAudit& add) {
   return {};
 }
 
+Result<> apply(Database& database, const BeginSession& begin) {
+  auto begun = database.execute(sql::kBeginSession, begin.session_id);
+  if (!begun) return std::unexpected(begun.error());
+  return {};
+}
+
+Result<> apply(Database& database, const FinishSession& finish) {
+  auto finished = database.execute(sql::kFinishSession, finish.session_id);
+  if (!finished) return std::unexpected(finished.error());
+  return {};
+}
+
+// The first step of a purge: there is no such session any more, and the rest is marked.
+Result<> forget_session(Database& database, const std::string& id,
+                        const std::optional<AuditRecord>& record) {
+  if (auto marked = apply(database, BeginSession{id}); !marked) return marked;
+  if (auto gone = database.execute(sql::kRemoveSession, id); !gone)
+    return std::unexpected(gone.error());
+  return record ? apply(database, AddAudit{*record}) : Result<>{};
+}
+
+// A further one; false when nothing is left.
+Result<bool> remove_rows(Database& database, const std::string& id) {
+  for (const char* sql : sql::kRemoveRows) {
+    auto removed = database.execute(sql, id, kRowsAtOnce);
+    if (!removed) return std::unexpected(removed.error());
+    if (*removed > 0) return true;
+  }
+  if (auto finished = apply(database, FinishSession{id}); !finished)
+    return std::unexpected(finished.error());
+  return false;
+}
+
 // ---------------------------------------------------------------- reading
 
 Session session_of(const Query& row) {
@@ -304,8 +339,9 @@ struct Place {
   std::string id;
 };
 
-Result<Place> place_of(const std::string& cursor) {
+Result<Place> place_of(const std::string& cursor, Micros inactive_since) {
   Place place;
+  if (inactive_since != 0) place.last_active = inactive_since;
   if (cursor.empty()) return place;
   const char* end = cursor.data() + cursor.size();
   const auto [rest, error] = std::from_chars(cursor.data(), end, place.last_active);
@@ -316,7 +352,7 @@ Result<Place> place_of(const std::string& cursor) {
 }
 
 Result<SessionPage> page_of_sessions(Database& database, const SessionQuery& query) {
-  const auto place = place_of(query.before);
+  const auto place = place_of(query.before, query.inactive_since);
   if (!place) return std::unexpected(place.error());
   const std::size_t limit = std::clamp<std::uint32_t>(query.limit, 1, 1000);
   const std::size_t more = limit + 1;  // one more tells whether there is a next page
@@ -486,6 +522,7 @@ class SqliteStore final : public Store {
         reader_(std::move(files.reader)) {
     writing_.start([this](Jobs jobs) { commit(std::move(jobs)); });
     reading_.start([this](Jobs jobs) { read(std::move(jobs)); });
+    remove_unfinished();
   }
   ~SqliteStore() override { close(); }
 
@@ -524,6 +561,59 @@ class SqliteStore final : public Store {
     look<SessionPage>([query = std::move(query)](
                           Database& database) { return page_of_sessions(database, query); },
                       std::move(done));
+  }
+
+  void sessions_by_prefix(std::string owner, std::string prefix, std::uint32_t limit,
+                          Done<std::vector<Session>> done) override {
+    look<std::vector<Session>>(
+        [owner = std::move(owner), prefix = std::move(prefix), limit](Database& database) {
+          const std::string behind = prefix + "\xFF";  // greater than any UTF-8
+          return all(Query(database, sql::kSessionsByPrefix, owner, prefix, behind, limit),
+                     session_of);
+        },
+        std::move(done));
+  }
+
+  void known_ids(std::string backend, std::string key_prefix, std::vector<std::string> ids,
+                 Done<std::map<std::string, std::string>> done) override {
+    look<std::map<std::string, std::string>>(
+        [backend = std::move(backend), key_prefix = std::move(key_prefix),
+         asked = std::unordered_set<std::string>(ids.begin(), ids.end())](
+            Database& database) -> Result<std::map<std::string, std::string>> {
+          std::map<std::string, std::string> known;
+          Query rows(database, sql::kIdsOfBackend, backend);
+          while (rows.next()) {
+            const std::string id = rows.text(0);
+            std::string key = rows.text(3);
+            key = key.starts_with(key_prefix) ? key.substr(key_prefix.size()) : "";
+            for (const std::string& one : {id, rows.text(1), rows.text(2), key})
+              if (!one.empty() && asked.contains(one)) known.emplace(one, id);
+          }
+          if (auto status = rows.status(); !status) return std::unexpected(status.error());
+          return known;
+        },
+        std::move(done));
+  }
+
+  void session_bytes(std::string id, Done<std::uint64_t> done) override {
+    look<std::uint64_t>(
+        [id = std::move(id)](Database& database) {
+          return one(
+              Query(database, sql::kSessionBytes, id),
+              [](const Query& row) { return row.number(0); }, "session");
+        },
+        std::move(done));
+  }
+
+  void purge(std::string id, std::optional<AuditRecord> record, Done<> done) override {
+    change<void>(
+        [id, record = std::move(record)](Database& database) {
+          return forget_session(database, id, record);
+        },
+        [this, alive = std::weak_ptr(alive_), id, done = std::move(done)](Result<> gone) mutable {
+          if (!gone || alive.expired()) return done(std::move(gone));
+          remove_rest(std::move(id), std::move(done));
+        });
   }
 
   void entries(std::string session_id, std::uint64_t before, std::uint32_t limit,
@@ -575,9 +665,18 @@ class SqliteStore final : public Store {
   void counts(Done<Counts> done) override {
     look<Counts>(
         [](Database& database) {
-          return one(
+          auto counts = one(
               Query(database, sql::kCounts),
-              [](const Query& row) { return Counts{row.number(0), row.number(1)}; }, "host");
+              [](const Query& row) {
+                return Counts{.sessions = row.number(0), .memories = row.number(1)};
+              },
+              "host");
+          Query pages(database, sql::kPages);
+          if (counts && pages.next()) {
+            counts->free_bytes = pages.number(1) * pages.number(2);
+            counts->bytes = pages.number(0) * pages.number(2);
+          }
+          return counts;
         },
         std::move(done));
   }
@@ -687,6 +786,36 @@ class SqliteStore final : public Store {
   }
 
  private:
+  // [loop] The rest of a purge, step by step. Should it fail, the next start goes on.
+  void remove_rest(std::string id, Done<> done) {
+    change<bool>([id](Database& database) { return remove_rows(database, id); },
+                 [this, alive = std::weak_ptr(alive_), id,
+                  done = std::move(done)](Result<bool> more) mutable {
+                   if (more && *more && !alive.expired())
+                     return remove_rest(std::move(id), std::move(done));
+                   if (!more && !alive.expired())
+                     log_.warn("session is not yet removed altogether session={} reason={}", id,
+                               more.error().message);
+                   done({});
+                 });
+  }
+
+  // What a host that died has left half written, or half removed.
+  void remove_unfinished() {
+    look<std::vector<std::string>>(
+        [](Database& database) {
+          return all(Query(database, sql::kUnfinished),
+                     [](const Query& row) { return row.text(0); });
+        },
+        [this, alive = std::weak_ptr(alive_)](Result<std::vector<std::string>> left) {
+          if (!left || alive.expired()) return;
+          for (std::string& id : *left) {
+            log_.info("rest of a session is removed session={}", id);
+            remove_rest(std::move(id), [](Result<>) {});
+          }
+        });
+  }
+
   template <class T, class Work>
   void change(Work work, Done<T> done) {
     push<T>(writing_, std::move(work), std::move(done));
@@ -832,6 +961,7 @@ class SqliteStore final : public Store {
   bool failing_ = false;
   bool reader_damaged_ = false;
   int checked_pages_ = 0;
+  const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // what is asked of it
   std::mutex closing_;
   Lane writing_;
   Lane reading_;

@@ -10,6 +10,7 @@
 #include "host/error.hpp"
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <variant>
@@ -122,13 +123,23 @@ struct PutTurn {
 struct AddAudit {
   AuditRecord record;
 };
-using Write = std::variant<PutSession, AddEntry, AppendText, SetEntry, PutTurn, AddAudit>;
+// The rows of a session that is written in several steps: begun before the first, finished together
+// with its PutSession. What is begun and not finished when a host dies goes at the next start.
+struct BeginSession {
+  std::string session_id;
+};
+struct FinishSession {
+  std::string session_id;
+};
+using Write = std::variant<PutSession, AddEntry, AppendText, SetEntry, PutTurn, AddAudit,
+                           BeginSession, FinishSession>;
 
 struct SessionQuery {
   std::string owner;   // empty: of everybody (for the operator)
   std::string before;  // Page::next of an earlier answer; empty: from the newest
   std::uint32_t limit = 50;
   std::optional<bool> active;  // true: not ended
+  Micros inactive_since = 0;   // last active before; 0: any
 };
 struct SessionPage {
   std::vector<Session> sessions;
@@ -145,6 +156,8 @@ struct DocumentPage {
 struct Counts {
   std::uint64_t sessions = 0;
   std::uint64_t memories = 0;
+  std::uint64_t bytes = 0;       // on disk, with what is not yet in the main file
+  std::uint64_t free_bytes = 0;  // of them, to be used again by what comes next
 };
 
 class Store {
@@ -162,6 +175,20 @@ class Store {
   virtual void session(std::string id, Done<Session> done) = 0;  // or not_found
   virtual void session_by_key(std::string owner, std::string create_key, Done<Session> done) = 0;
   virtual void sessions(SessionQuery query, Done<SessionPage> done) = 0;
+  // The sessions of an owner whose id begins so, at most `limit`.
+  virtual void sessions_by_prefix(std::string owner, std::string prefix, std::uint32_t limit,
+                                  Done<std::vector<Session>> done) = 0;
+  // Which ids of a backend belong to sessions that are here, of anybody: as the session's own id,
+  // its native id now or before, or what follows `key_prefix` in its creation key. Id → session id.
+  // Looks at every session of the backend.
+  virtual void known_ids(std::string backend, std::string key_prefix, std::vector<std::string> ids,
+                         Done<std::map<std::string, std::string>> done) = 0;
+  // Bytes of what is logged in a session.
+  virtual void session_bytes(std::string id, Done<std::uint64_t> done) = 0;
+  // Deletes the session (or what was begun of it) with its whole log and audit, but for `record`,
+  // if there is one. Answered when all is gone, in many small steps; after the first there is no
+  // such session any more, and a host that dies in between goes on at its next start.
+  virtual void purge(std::string id, std::optional<AuditRecord> record, Done<> done) = 0;
   // The newest below `before` (0: of all), at most `limit`, and at most `max_bytes` of text and
   // data, but at least one.
   virtual void entries(std::string session_id, std::uint64_t before, std::uint32_t limit,

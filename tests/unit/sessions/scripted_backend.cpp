@@ -36,6 +36,20 @@ class FaultyDisk final : public store::Store {
   void sessions(store::SessionQuery q, Done<store::SessionPage> d) override {
     disk_->sessions(q, std::move(d));
   }
+  void sessions_by_prefix(std::string owner, std::string prefix, std::uint32_t limit,
+                          Done<std::vector<store::Session>> d) override {
+    disk_->sessions_by_prefix(owner, prefix, limit, std::move(d));
+  }
+  void known_ids(std::string backend, std::string key_prefix, std::vector<std::string> ids,
+                 Done<std::map<std::string, std::string>> d) override {
+    disk_->known_ids(backend, key_prefix, ids, std::move(d));
+  }
+  void session_bytes(std::string id, Done<std::uint64_t> d) override {
+    disk_->session_bytes(id, std::move(d));
+  }
+  void purge(std::string id, std::optional<store::AuditRecord> record, Done<> d) override {
+    disk_->purge(id, std::move(record), std::move(d));
+  }
   void entries(std::string id, std::uint64_t before, std::uint32_t limit, std::size_t bytes,
                Done<store::EntryPage> d) override {
     disk_->entries(id, before, limit, bytes, std::move(d));

@@ -442,6 +442,165 @@ TEST_F(Audit, GivesTheNewestOldestFirst) {
   EXPECT_EQ(details("", 3), "3 4 5 ");
 }
 
+class Purge : public StoreTest {
+ protected:
+  // A session with `entries` entries, each with its turn, one still growing, and an audit record.
+  void add(const std::string& id, std::uint64_t entries) {
+    std::vector<Write> writes{
+        PutSession{a_session(id)},
+        AddAudit{{.at = 1, .session_id = id, .event = "created", .detail = "{}"}}};
+    for (std::uint64_t i = 1; i <= entries; ++i) {
+      writes.push_back(AddEntry{an_entry(id, i, "0123456789", i < entries)});
+      writes.push_back(PutTurn{a_turn(id, i, std::to_string(i), TurnState::ended)});
+    }
+    writes.push_back(AppendText{id, entries, entries + 1, 10, "and more"});
+    ASSERT_TRUE(write(std::move(writes)));
+  }
+  std::int64_t rows(const std::string& id) {
+    std::int64_t count = 0;
+    store.reset();
+    auto database = Database::open(file());
+    for (const auto* sql : {"SELECT count(*) FROM sessions WHERE id = ?",
+                            "SELECT count(*) FROM entries WHERE session = ?",
+                            "SELECT count(*) FROM pieces WHERE session = ?",
+                            "SELECT count(*) FROM turns WHERE session = ?",
+                            "SELECT count(*) FROM unfinished WHERE session = ?"}) {
+      Query query(**database, sql, id);
+      if (query.next()) count += query.integer(0);
+    }
+    database->reset();
+    open();
+    return count;
+  }
+  std::vector<AuditRecord> audit(const std::string& id) {
+    return *answer<std::vector<AuditRecord>>(
+        [&](auto done) { store->audit(id, 100, std::move(done)); });
+  }
+  static AuditRecord purged(const std::string& id) {
+    return {.at = 9, .session_id = id, .event = "purged", .detail = "{}"};
+  }
+};
+
+TEST_F(Purge, RemovesASessionWithAllThatBelongsToItAndNothingElse) {
+  open();
+  add("gone", 1000);
+  add("stays", 3);
+  EXPECT_EQ(
+      *answer<std::uint64_t>([&](auto done) { store->session_bytes("gone", std::move(done)); }),
+      10'008U);
+  ASSERT_TRUE(answer([&](Done<> done) { store->purge("gone", purged("gone"), std::move(done)); }));
+  EXPECT_EQ(session("gone").error().code, Errc::not_found);
+  ASSERT_EQ(audit("gone").size(), 1U);
+  EXPECT_EQ(audit("gone")[0].event, "purged");
+  EXPECT_EQ(entries("stays")->entries.size(), 3U);
+  EXPECT_EQ(audit("stays").size(), 1U);
+  EXPECT_EQ(rows("gone"), 0);
+  EXPECT_EQ(rows("stays"), 8);
+}
+
+TEST_F(Purge, LeavesTheSpaceForWhatComesNext) {
+  open();
+  const auto counts = [&] {
+    return *answer<Counts>([&](auto done) { store->counts(std::move(done)); });
+  };
+  ASSERT_TRUE(write(
+      {PutSession{a_session("long")}, AddEntry{an_entry("long", 1, std::string(1 << 20, 'x'))}}));
+  const Counts before = counts();
+  EXPECT_GT(before.bytes, 1U << 20);
+  EXPECT_LT(before.free_bytes, 1U << 20);
+  ASSERT_TRUE(answer([&](Done<> done) { store->purge("long", std::nullopt, std::move(done)); }));
+  EXPECT_GT(counts().free_bytes, 1U << 20);
+  ASSERT_TRUE(write(
+      {PutSession{a_session("next")}, AddEntry{an_entry("next", 1, std::string(1 << 20, 'x'))}}));
+  EXPECT_LT(counts().bytes, before.bytes + (1U << 19));
+  EXPECT_EQ(counts().sessions, 1U);
+}
+
+TEST_F(Purge, ThatIsCutShortGoesOnAtTheNextStart) {
+  open();
+  add("gone", 1000);
+  store->purge("gone", purged("gone"), [](Result<>) {});
+  store.reset();  // the first step is done, nobody runs the loop for the others
+  open();
+  EXPECT_EQ(session("gone").error().code, Errc::not_found);
+  settle();
+  EXPECT_EQ(rows("gone"), 0);
+  EXPECT_EQ(audit("gone").size(), 1U);
+}
+
+TEST_F(Purge, LetsOthersWriteInBetween) {
+  open();
+  add("gone", 5000);
+  bool purged_all = false;
+  bool written_first = false;
+  store->purge("gone", std::nullopt, [&](Result<>) { purged_all = true; });
+  store->write({PutSession{a_session("other")}}, [&](Result<>) { written_first = !purged_all; });
+  settle();
+  EXPECT_TRUE(purged_all);
+  EXPECT_TRUE(written_first);
+}
+
+TEST_F(Purge, RemovesASessionThatWasBegunAndNeverFinished) {
+  open();
+  ASSERT_TRUE(write({BeginSession{"half"}, AddEntry{an_entry("half", 1, "a")}}));
+  ASSERT_TRUE(write({BeginSession{"whole"}, AddEntry{an_entry("whole", 1, "a")}}));
+  ASSERT_TRUE(write({PutSession{a_session("whole")}, FinishSession{"whole"}}));
+  reopen();
+  settle();
+  EXPECT_TRUE(entries("half")->entries.empty());
+  EXPECT_EQ(entries("whole")->entries.size(), 1U);
+}
+
+TEST_F(Sessions, AreFoundByTheBeginningOfTheirIdForTheirOwnerOnly) {
+  open();
+  for (const char* id : {"s_abc1", "s_abc2", "s_abd"})
+    ASSERT_TRUE(write({PutSession{a_session(id, "alice")}}));
+  ASSERT_TRUE(write({PutSession{a_session("s_abc3", "bob")}}));
+  const auto found = [&](std::string prefix, std::uint32_t limit = 10) {
+    return answer<std::vector<Session>>([&](auto done) {
+             store->sessions_by_prefix("alice", prefix, limit, std::move(done));
+           })
+        ->size();
+  };
+  EXPECT_EQ(found("s_abc"), 2U);
+  EXPECT_EQ(found("s_ab"), 3U);
+  EXPECT_EQ(found("s_ab", 2), 2U);
+  EXPECT_EQ(found("s_abc3"), 0U);
+  EXPECT_EQ(found("s_%"), 0U);
+}
+
+TEST_F(Sessions, AreKnownByTheirOwnIdTheirNativeIdsAndTheKeyOfTheirDiscovery) {
+  open();
+  Session session = a_session("s_1");
+  session.backend = "claude";
+  session.native_id = "new";
+  session.previous_native_id = "old";
+  session.create_key = "discovered:claude:first";
+  ASSERT_TRUE(write({PutSession{session}}));
+  const auto known = [&](const std::string& backend) {
+    return *answer<std::map<std::string, std::string>>([&](auto done) {
+      store->known_ids(backend, "discovered:claude:", {"s_1", "new", "old", "first", "other"},
+                       std::move(done));
+    });
+  };
+  EXPECT_EQ(known("claude").size(), 4U);
+  EXPECT_EQ(known("claude").at("first"), "s_1");
+  EXPECT_TRUE(known("codex").empty());
+}
+
+TEST_F(Sessions, ThatWereNotActiveSinceAreListedNewestFirst) {
+  open();
+  for (int i = 1; i <= 5; ++i)
+    ASSERT_TRUE(write({PutSession{a_session("s" + std::to_string(i), "owner", i * 10)}}));
+  const auto page =
+      sessions({.owner = {}, .before = {}, .limit = 2, .active = {}, .inactive_since = 40});
+  EXPECT_EQ(ids(*page), (std::vector<std::string>{"s3", "s2"}));
+  EXPECT_EQ(
+      ids(*sessions(
+          {.owner = {}, .before = page->next, .limit = 2, .active = {}, .inactive_since = 40})),
+      (std::vector<std::string>{"s1"}));
+}
+
 class Documents : public StoreTest {
  protected:
   Result<std::uint64_t> put(std::string key, std::string value, std::uint64_t version,
