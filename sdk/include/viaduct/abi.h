@@ -653,7 +653,8 @@ typedef struct viaduct_backend {
    * the agent work. */
   void (*inject)(viaduct_instance* self, uint64_t call, const viaduct_open* open) VIADUCT_NOEXCEPT;
   /* [plugin-thread] One turn. Streams by the sink; its answer ends the turn:
-   * {"native_id","stop_reason"?="end_turn","usage"?}. Failing, it keeps what was streamed.
+   * {"native_id","stop_reason"?="end_turn","usage"?,"options"?: ids and values that were chosen in
+   * it, to be applied whenever it is had again}. Failing, it keeps what was streamed.
    * VIADUCT_E_NOT_FOUND: holds no such session and nothing ran; the host restores and prompts
    * again. */
   void (*prompt)(viaduct_instance* self, uint64_t call,
@@ -735,7 +736,7 @@ typedef struct viaduct_sink {
   uint32_t struct_size;
   uint32_t reserved;
   /* [any-thread] Says one thing of the session, in order. BUSY: not taken; GONE: the session is
-   * closed or the turn has ended. */
+   * closed or the turn has ended; a text still joins the answer for 250 ms. */
   viaduct_flow (*emit)(const viaduct_host* host, uint64_t session,
                        const viaduct_event* event) VIADUCT_NOEXCEPT;
 } viaduct_sink;

@@ -183,6 +183,9 @@ class Sink {
  public:
   // Between turns. A session that is not open says nothing.
   Sink(const Host& host, std::uint64_t session) : Sink(host.core(), session, 0) {}
+  // For a text that comes late: within 250 ms of the end of `turn`, it still joins its answer.
+  Sink(const Host& host, std::uint64_t session, std::uint64_t turn)
+      : Sink(host.core(), session, turn) {}
 
   std::uint64_t session() const { return session_; }
 
@@ -268,12 +271,14 @@ class Turn : public Sink {
   explicit operator bool() const { return core_ != nullptr; }
   std::uint64_t number() const { return turn_; }
 
-  // `native_id` as it is now, where there is one; `usage_json` an object, or empty.
+  // `native_id` as it is now, where there is one; `usage_json` an object, or empty; `options_json`
+  // the options (ids and values) that were chosen in it, for all later times, or empty.
   void end(StopReason reason = StopReason::kEndTurn, std::string_view native_id = {},
-           std::string_view usage_json = {}) {
+           std::string_view usage_json = {}, std::string_view options_json = {}) {
     std::string result = "{\"stop_reason\":\"" + std::string(stop_reason_name(reason)) + "\"";
     if (!native_id.empty()) result += ",\"native_id\":" + json_string(native_id);
     if (!usage_json.empty()) result.append(",\"usage\":").append(usage_json);
+    if (!options_json.empty()) result.append(",\"options\":").append(options_json);
     finish(Code::kOk, {}, result + "}");
   }
   // What was said is kept. kNotFound: holds no such session, and nothing ran.
