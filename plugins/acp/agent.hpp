@@ -1,0 +1,100 @@
+// One agent process that has shaken hands, and which of its sessions a message is for. On the
+// loop's thread; owned by Agents, and by every session that it holds.
+#pragma once
+
+#include "plugins/acp/connection.hpp"
+#include "plugins/acp/protocol.hpp"
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+namespace viaduct::acp {
+
+class Agent final : public std::enable_shared_from_this<Agent>, Connection::Events {
+ public:
+  // One session of it. All in the order of the wire.
+  class Session {
+   public:
+    virtual ~Session() = default;
+    virtual void updated(Update update) = 0;
+    virtual void requested(const std::string& id, std::string_view method,
+                           std::string_view params) = 0;
+    // A request of the agent needs no answer any more ($/cancel_request).
+    virtual void withdrawn(const std::string& id) = 0;
+    // The process is gone, or will be in a moment. The last call.
+    virtual void agent_ended(const std::string& why) = 0;
+  };
+  // Whoever owns it: told once when it has ended, `wanted` or by itself.
+  using Ended = std::function<void(Agent&, const std::string& why, bool wanted)>;
+  using Started = std::function<void(net::Result<>)>;
+
+  Agent(net::Loop& loop, const Config& config, std::uint64_t generation, sdk::Log log, Ended ended);
+
+  // Starts the process and shakes hands; `started` is told once.
+  void start(Started started);
+  // Ends the process, first gently. What its sessions waited for has failed when this returns.
+  void stop(const std::string& why);
+  void kill(const std::string& why);
+
+  bool usable() const { return usable_; }
+  std::uint64_t generation() const { return generation_; }  // told apart from earlier processes
+  pid_t pid() const { return connection_ ? connection_->pid() : 0; }
+  const AgentCapabilities& can() const { return can_; }
+  Connection& connection() { return *connection_; }
+
+  // Requests, with the limit of the handshake's phases where none is given.
+  void request(std::string_view method, std::string_view params,
+               std::function<void(CallResult)> done);
+
+  // What comes for this native id goes to `session` from now on, first what came early.
+  void attach(const std::string& native_id, Session& session);
+  void detach(const std::string& native_id, const Session& session);
+
+  // While anything is under way it is not idle.
+  void begin();
+  void finish();
+  bool busy() const { return under_way_ > 0; }
+  void on_idle(std::function<void()> idle) { idle_ = std::move(idle); }
+
+ private:
+  void notified(std::string_view method, std::string_view params) override;
+  void requested(const std::string& id, std::string_view method, std::string_view params) override;
+  void ended(std::string why) override;
+
+  void initialized(const CallResult& answer);
+  void started(net::Result<> result);
+  void lose_sessions(const std::string& why);
+  Session* find(const std::string& native_id) const;
+
+  net::Loop& loop_;
+  const Config& config_;
+  const std::uint64_t generation_;
+  sdk::Log log_;
+  Ended ended_;
+  Started started_;
+  std::shared_ptr<Connection> connection_;
+  AgentCapabilities can_;
+  bool usable_ = false;
+  bool wanted_end_ = false;
+  std::unordered_map<std::string, Session*> sessions_;
+  struct Early {
+    std::string native_id;
+    std::function<void(Session&)> tell;
+  };
+  std::deque<Early> early_;  // of sessions whose id is not known yet
+  std::size_t under_way_ = 0;
+  std::function<void()> idle_;
+};
+
+// What an agent's error means for the one who asked.
+sdk::Status status_of(const CallError& error, const Config& config);
+// It says that it does not know this session.
+bool is_unknown_session(const CallError& error);
+
+}  // namespace viaduct::acp

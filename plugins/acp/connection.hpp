@@ -1,0 +1,104 @@
+// One agent process and the JSON-RPC with it: lines out in order, lines in dispatched strictly in
+// the order of the wire, requests matched with their answers. On the loop's thread; owned by an
+// Agent, kept alive by its own coroutines until the process is gone.
+#pragma once
+
+#include "plugins/acp/config.hpp"
+#include "plugins/acp/rpc.hpp"
+
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <expected>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <viaduct/net/child_process.hpp>
+#include <viaduct/net/loop.hpp>
+
+namespace viaduct::acp {
+
+// Why a request has no result: the agent's own error, or none of its words.
+struct CallError {
+  bool answered = false;  // by the agent, with `rpc`
+  RpcError rpc;
+  sdk::Status status;  // of what was not answered: kUnavailable (it died), kTimeout
+};
+using CallResult = std::expected<std::string, CallError>;  // JSON text of the result
+
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  // Calls come one after the other, each inside of the dispatch of its line.
+  class Events {
+   public:
+    virtual ~Events() = default;
+    virtual void notified(std::string_view method, std::string_view params) = 0;
+    // To be answered by `answer` or `refuse` with this id.
+    virtual void requested(const std::string& id, std::string_view method,
+                           std::string_view params) = 0;
+    // The process is gone; what waited for an answer was told before. Once, the last call.
+    virtual void ended(std::string why) = 0;
+  };
+
+  // kFailedPrecondition: no such program. `events` must live until ended() or the loop's end.
+  static net::Result<std::shared_ptr<Connection>> start(net::Loop& loop, const Config& config,
+                                                        Events& events);
+  ~Connection();
+
+  // `done` is called once, inside of the dispatch of the answer's line, or when the time is over
+  // (0: never) or the process is gone.
+  void request(std::string_view method, std::string_view params, std::chrono::milliseconds limit,
+               std::function<void(CallResult)> done);
+  void notify(std::string_view method, std::string_view params);
+  void answer(std::string_view id, std::string_view result);
+  void refuse(std::string_view id, std::int64_t code, std::string_view message);
+
+  // While held, nothing more is read, and the agent waits.
+  void hold(bool held);
+
+  // End of its input, then TERM, then KILL to the whole group: within 5 s.
+  void stop();
+  // KILL at once.
+  void kill();
+
+  pid_t pid() const;
+  bool is_open() const { return open_; }
+  // The last that it wrote to its standard error, without secrets.
+  std::string error_output() const;
+  std::uint64_t noise() const { return noise_; }
+
+ private:
+  struct Call {
+    std::function<void(CallResult)> done;
+    std::unique_ptr<boost::asio::steady_timer> timer;
+  };
+
+  Connection(net::Loop& loop, const Config& config, Events& events);
+  net::Task<> read();
+  net::Task<> write();
+  net::Task<> end();
+  void dispatch(const net::ChildLine& line);
+  void answered(const Incoming& message);
+  void send(std::string line);
+  void fail_calls(const sdk::Status& status);
+
+  net::Loop& loop_;
+  const std::vector<std::string> secrets_;
+  const std::string name_;  // of the program
+  Events* events_;
+  std::unique_ptr<net::ChildProcess> child_;
+  std::unordered_map<std::uint64_t, Call> calls_;
+  std::uint64_t last_id_ = 0;
+  std::deque<std::string> out_;
+  boost::asio::steady_timer to_write_;
+  boost::asio::steady_timer to_read_;
+  bool held_ = false;
+  bool open_ = true;       // the process may still speak
+  bool stopping_ = false;  // nothing more is written
+  std::uint64_t noise_ = 0;
+};
+
+}  // namespace viaduct::acp

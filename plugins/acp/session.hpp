@@ -1,0 +1,172 @@
+// One conversation: how it is had at an agent, its turn, and what the agent asks meanwhile. On the
+// loop's thread; owned by the plugin, until it is closed or lost.
+#pragma once
+
+#include "plugins/acp/agents.hpp"
+#include "plugins/acp/terminals.hpp"
+
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+#include <viaduct/sdk/backend.hpp>
+
+namespace viaduct::acp {
+
+// What all sessions of a backend share.
+struct Context {
+  const sdk::Host& host;
+  const sdk::Log& log;
+  const sdk::Metrics& metrics;
+  net::Loop& loop;
+  const Config& config;
+  Agents& agents;
+  std::function<void(std::uint64_t session)> forget;  // it is lost: it owns nothing any more
+};
+
+class Session final : public Agent::Session, public std::enable_shared_from_this<Session> {
+ public:
+  Session(Context& context, const sdk::Open& open);
+
+  void open(sdk::Reply reply);
+  // session/resume, else session/load.
+  void restore(std::string native_id, sdk::Reply reply);
+  // Becomes a copy of `source`, which lives at the same agent.
+  void fork(const Session& source, sdk::Reply reply);
+  void close(sdk::Reply reply);
+
+  void prompt(const sdk::Prompt& prompt, sdk::Turn turn);
+  void cancel(std::uint64_t turn);
+  // A person's choice for what was asked; empty: nobody answered.
+  void answer(const std::string& item, const std::string& option);
+  void set_option(std::string_view option, std::string_view value, sdk::Reply reply);
+  std::string options() const { return options_json(options_); }
+  void writable();
+
+  const std::string& native_id() const { return native_id_; }
+
+ private:
+  using Decided = std::function<void(const std::string& option)>;  // empty: nobody
+  struct Asked {
+    std::string id;  // of the agent's request
+    Decided decided;
+  };
+  struct Run {
+    Run(asio::io_context& context, sdk::Turn the_turn)
+        : turn(std::move(the_turn)), silence(context), grace(context) {}
+    sdk::Turn turn;
+    asio::steady_timer silence;
+    asio::steady_timer grace;
+    std::chrono::steady_clock::time_point heard;  // from the agent, last
+    bool said = false;
+    bool cancelling = false;
+    bool timed_out = false;
+    std::set<std::string> open_tools;
+    std::map<std::string, Asked> asked;
+    std::vector<std::pair<std::string, std::string>> chosen;  // options, by this turn
+  };
+  using RunPtr = std::shared_ptr<Run>;
+  enum class Replay { kNone, kDiscarded };
+
+  // ---- session.cpp: had, and had no more
+  void with_agent(sdk::Reply reply, std::function<void(sdk::Reply)> then);
+  void opened(const CallResult& answer, sdk::Reply reply, std::string native_id);
+  void load(std::string native_id, sdk::Reply reply);
+  void wait_for_quiet(std::chrono::steady_clock::time_point limit, std::function<void()> then);
+  void use(SessionAnswer answer, std::string native_id);
+  // Sets the options one after the other; what cannot be set is said and does no harm.
+  void apply(std::vector<std::pair<std::string, std::string>> wanted, std::size_t next,
+             std::function<void()> then);
+  std::string params(std::string_view native_id) const;
+  void agent_ended(const std::string& why) override;
+
+  // ---- turn.cpp: a turn, and what is said
+  void updated(Update update) override;
+  void speak(const Update& update);
+  void prompted(const RunPtr& run, const CallResult& answer);
+  bool own_command(const RunPtr& run, std::string_view text);
+  void end(sdk::StopReason reason, std::string_view usage);
+  void fail(const sdk::Status& status);
+  RunPtr finish_run();
+  void watch_silence(const RunPtr& run, std::chrono::milliseconds wait);
+  void took(sdk::Flow flow);
+  void release_reader();
+  void gather(std::string_view text);
+  void tell_commands();
+
+  // ---- requests.cpp: what the agent asks
+  void requested(const std::string& id, std::string_view method, std::string_view params) override;
+  void withdrawn(const std::string& id) override;
+  void ask(const std::string& id, const PermissionRequest& request, Decided decided);
+  void decide_all();
+  void request_permission(const std::string& id, std::string_view params);
+  void elicit(const std::string& id, std::string_view params);
+  void elicit_next(const std::string& id, std::shared_ptr<Elicitation> asked, std::string params,
+                   std::vector<std::pair<std::string, std::string>> answers);
+  void read_text_file(const std::string& id, std::string_view params);
+  void write_text_file(const std::string& id, std::string_view params);
+  void terminal(const std::string& id, std::string_view method, std::string_view params);
+  // Runs `act` if the policy, or a person, allows it.
+  void permitted(Policy policy, const std::string& id, const std::string& kind, std::string title,
+                 std::function<void()> act);
+  void refuse(const std::string& id, const sdk::Status& status);
+
+  Context& context_;
+  const std::uint64_t handle_;
+  const std::string session_id_;                             // the host's
+  const std::string folder_;                                 // absolute
+  std::vector<std::pair<std::string, std::string>> wanted_;  // options, applied at every start
+  sdk::Sink sink_;
+  Agents::AgentPtr agent_;
+  std::string native_id_;
+  std::vector<Option> options_;
+  std::set<std::string> commands_;  // of the agent
+  std::string commands_json_;
+  Replay replay_ = Replay::kNone;
+  std::size_t replayed_ = 0;
+  RunPtr run_;
+  std::uint64_t late_turn_ = 0;  // the last one that has ended
+  std::chrono::steady_clock::time_point late_until_;
+  std::string gathered_;  // said outside of any turn
+  bool holding_ = false;  // the reader of the agent
+  std::uint64_t last_asked_ = 0;
+  std::set<std::string> always_;  // kinds that a person has allowed for good
+  Terminals terminals_;
+  bool closed_ = false;
+};
+
+// An agent's own session that is read for the host's log: loaded, recorded, and let go.
+void read_session(Context& context, std::string native_id, sdk::Reply reply);
+// The sessions that the agent knows, in `working_dir` (empty: anywhere).
+void list_sessions(Context& context, std::string working_dir, sdk::Reply reply);
+void delete_session(Context& context, std::string native_id, sdk::Reply reply);
+
+// "~" is the home folder.
+std::string expanded(std::string_view folder);
+
+// host_json.cpp
+// Option ids and values, of a JSON object of strings.
+std::vector<std::pair<std::string, std::string>> parse_chosen(std::string_view json);
+// The same as JSON; empty for none.
+std::string chosen_json(const std::vector<std::pair<std::string, std::string>>& chosen);
+// The names in {"availableCommands":[…]}, and the same with `own` added that are not in it.
+std::set<std::string> command_names(std::string_view json);
+struct OwnCommand {
+  std::string name, description, hint;
+};
+std::string with_commands(std::string_view json, const std::vector<OwnCommand>& own);
+// {"sessions":[…]} as viaduct_backend.discover answers.
+std::string discovered_json(const std::vector<ListedSession>& sessions);
+// As viaduct_backend.read answers.
+std::string read_json(const ListedSession& session, const ReplayLog& log);
+std::string subject_json(std::string_view title, std::string_view kind);  // a tool call of ours
+
+}  // namespace viaduct::acp

@@ -1,0 +1,26 @@
+// Small functions on text that the parts of the ACP client share. Any thread.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace viaduct::acp {
+
+// Whether the arrays and objects of a JSON text are nested deeper than any message needs: what
+// works on such a value by recursion would run out of stack.
+bool too_deep(std::string_view json);
+
+// A JSON text that its writer got wrong, made into one that can be read, without losing the rest:
+// bytes that are not UTF-8 and halves of a surrogate pair become U+FFFD, control characters in
+// strings are escaped, and numbers that no double holds, NaN and Infinity become null.
+std::string mended(std::string_view json);
+
+// One line for a person: control characters and runs of white space become one space, and what is
+// longer than `limit` bytes ends in "…".
+std::string one_line(std::string_view text, std::size_t limit);
+
+// In lower case, ASCII only.
+std::string lower(std::string_view text);
+
+}  // namespace viaduct::acp

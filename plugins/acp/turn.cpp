@@ -1,0 +1,286 @@
+// A turn of a session: what the agent says in it, around it, and how it ends.
+#include "plugins/acp/session.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace viaduct::acp {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+constexpr milliseconds kLate{250};      // what comes so soon after a turn's end still belongs to it
+constexpr milliseconds kGathered{300};  // text outside of any turn is one notice
+
+sdk::StopReason stop_reason(std::string_view name, std::string& notice) {
+  if (name == "max_tokens") return sdk::StopReason::kMaxTokens;
+  if (name == "max_turn_requests") return sdk::StopReason::kMaxTurnRequests;
+  if (name == "refusal") return sdk::StopReason::kRefusal;
+  if (name == "cancelled")  // some do that when a permission was refused
+    notice = "The agent stopped here.";
+  else if (name != "end_turn")
+    notice = "The agent ended the turn for an unknown reason: " + std::string(name);
+  return sdk::StopReason::kEndTurn;
+}
+
+bool is_replay(Update::Kind kind) {
+  switch (kind) {
+    case Update::Kind::kCommands:
+    case Update::Kind::kMode:
+    case Update::Kind::kOptions:
+    case Update::Kind::kTitle: return false;
+    default: return true;
+  }
+}
+
+}  // namespace
+
+void Session::prompt(const sdk::Prompt& prompt, sdk::Turn turn) {
+  if (!agent_ || !agent_->usable()) return turn.fail(sdk::Code::kNotFound, "no such session");
+  if (run_) return turn.fail(sdk::Code::kBusy, "another turn is running");
+  const auto run = std::make_shared<Run>(context_.loop.context(), std::move(turn));
+  run_ = run;
+  if (own_command(run, prompt.text)) return;
+  agent_->begin();
+  run->heard = steady_clock::now();
+  watch_silence(run, context_.config.silence);
+  agent_->connection().request(
+      "session/prompt",
+      prompt_params(native_id_, prompt.text, prompt.blocks_json, prompt.context_json,
+                    agent_->can()),
+      milliseconds{0}, [self = shared_from_this(), run, agent = agent_](const CallResult& answer) {
+        agent->finish();
+        self->prompted(run, answer);
+      });
+}
+
+// "/model NAME" and "/mode NAME", where the agent has the choice and no such command of its own.
+bool Session::own_command(const RunPtr& run, std::string_view text) {
+  for (const std::string_view name : {"model", "mode"}) {
+    if (!text.starts_with('/') || !text.substr(1).starts_with(name)) continue;
+    std::string_view value = text.substr(1 + name.size());
+    if (!value.empty() && value.find_first_of(" \t\n") != 0) continue;
+    const auto option = std::ranges::find_if(
+        options_, [&](const Option& one) { return one.id == name || one.category == name; });
+    if (option == options_.end() || commands_.contains(std::string(name))) continue;
+    const std::size_t first = value.find_first_not_of(" \t\n");
+    value = first == std::string_view::npos ? "" : value.substr(first);
+    value = value.substr(0, value.find_last_not_of(" \t\n") + 1);
+
+    std::string said;
+    if (value.empty()) {
+      said = option->name + ":\n";
+      for (const Choice& choice : option->choices)
+        said += "\n- `" + choice.value + "`" +
+                (choice.name != choice.value ? " " + choice.name : "") +
+                (choice.value == option->current ? " (now)" : "");
+    } else if (const auto chosen = choose(options_, option->id, value); !chosen) {
+      said = chosen.error();
+    } else {
+      apply({{option->id, chosen->value}}, 0,
+            [self = shared_from_this(), run, id = option->id, value = chosen->value] {
+              if (self->run_ != run) return;
+              const auto found = std::ranges::find(self->options_, id, &Option::id);
+              const bool taken = found != self->options_.end() && found->current == value;
+              run->turn.text(taken ? found->name + ": " + value
+                                   : "The agent did not take " + value + ".");
+              if (taken) {
+                std::erase_if(self->wanted_, [&](const auto& one) { return one.first == id; });
+                self->wanted_.emplace_back(id, value);
+                run->chosen.emplace_back(id, value);
+                self->sink_.options(self->options());
+              }
+              self->end(sdk::StopReason::kEndTurn, "");
+            });
+      return true;
+    }
+    run->turn.text(said);
+    end(sdk::StopReason::kEndTurn, "");
+    return true;
+  }
+  return false;
+}
+
+void Session::prompted(const RunPtr& run, const CallResult& answer) {
+  // Without an answer the agent has ended, and agent_ended says so.
+  if (run_ != run || (!answer && !answer.error().answered)) return;
+  if (run->timed_out)
+    return fail({sdk::Code::kTimeout, "The agent said nothing for too long and was cancelled"});
+  if (run->cancelling) return end(sdk::StopReason::kCancelled, "");
+  if (answer) {
+    const PromptAnswer told = parse_prompt(*answer);
+    std::string notice;
+    const sdk::StopReason reason = stop_reason(told.stop_reason, notice);
+    if (!notice.empty()) run->turn.notice(notice);
+    return end(reason, told.usage);
+  }
+  sdk::Status status = status_of(answer.error(), context_.config);
+  if (is_unknown_session(answer.error()) && !run->said) {
+    // Nothing ran: the host has it back another way.
+    fail({sdk::Code::kNotFound, status.message});
+    if (agent_) agent_->detach(native_id_, *this);
+    return context_.forget(handle_);
+  }
+  fail(status);
+}
+
+Session::RunPtr Session::finish_run() {
+  RunPtr run = std::exchange(run_, nullptr);
+  run->silence.cancel();
+  run->grace.cancel();
+  release_reader();
+  late_turn_ = run->turn.number();
+  late_until_ = steady_clock::now() + kLate;
+  return run;
+}
+
+void Session::end(sdk::StopReason reason, std::string_view usage) {
+  const RunPtr run = finish_run();
+  run->turn.end(reason, native_id_, usage, chosen_json(run->chosen));
+}
+
+void Session::fail(const sdk::Status& status) {
+  finish_run()->turn.fail(status);
+}
+
+// ---------------------------------------------------------------- what the agent says
+
+void Session::updated(Update update) {
+  if (replay_ == Replay::kDiscarded && is_replay(update.kind)) {
+    ++replayed_;
+    return;
+  }
+  if (run_) run_->heard = steady_clock::now();
+  speak(update);
+}
+
+void Session::speak(const Update& update) {
+  using Kind = Update::Kind;
+  const sdk::Sink& out = run_ ? run_->turn : sink_;
+  if (run_ && is_replay(update.kind)) run_->said = true;
+  switch (update.kind) {
+    case Kind::kText:
+      if (update.text.empty()) return;
+      if (run_) return took(run_->turn.text(update.text, update.item));
+      if (late_turn_ != 0 && steady_clock::now() < late_until_) {
+        sdk::Sink(context_.host, handle_, late_turn_).text(update.text, update.item);
+        return;
+      }
+      return gather(update.text);
+    case Kind::kThought:
+      if (run_ && !update.text.empty()) took(run_->turn.thought(update.text, update.item));
+      return;
+    case Kind::kToolCall:
+      if (!run_) return;  // of a turn that has ended: its call has been closed
+      if (update.status == "completed" || update.status == "failed")
+        run_->open_tools.erase(update.item);
+      else if (!run_->cancelling)
+        run_->open_tools.insert(update.item);
+      return took(run_->turn.tool_call(update.item, update.json));
+    case Kind::kPlan:
+      if (run_) took(run_->turn.plan(update.json));
+      return;
+    case Kind::kUsage:
+      if (run_) took(run_->turn.usage(update.json));
+      return;
+    case Kind::kNotice: out.notice(update.text); return;
+    case Kind::kTitle:
+      if (!update.text.empty()) sink_.title(update.text);
+      return;
+    case Kind::kCommands: {
+      commands_ = command_names(update.json);
+      commands_json_ = update.json;
+      return tell_commands();
+    }
+    case Kind::kMode:
+      for (Option& option : options_)
+        if (option.how == Option::How::kMode) option.current = update.text;
+      sink_.options(options());
+      return;
+    case Kind::kOptions:
+      std::erase_if(options_, [](const Option& option) {
+        return option.how == Option::How::kConfigOption || option.how == Option::How::kBoolean;
+      });
+      options_.insert(options_.begin(), update.options.begin(), update.options.end());
+      sink_.options(options());
+      return;
+    case Kind::kUserText:
+    case Kind::kIgnored: return;
+    case Kind::kUnknown: context_.metrics.count("agent_unknown_updates_total"); return;
+  }
+}
+
+// The agent's commands, and our own where it has none of that name.
+void Session::tell_commands() {
+  std::vector<OwnCommand> own;
+  for (const char* name : {"model", "mode"}) {
+    const bool has = std::ranges::any_of(options_, [&](const Option& option) {
+      return option.id == name || option.category == name;
+    });
+    if (has) own.push_back({name, std::string("Choose the ") + name, "name"});
+  }
+  sink_.commands(with_commands(commands_json_, own));
+}
+
+// Text outside of any turn comes in pieces, too: what comes together is one notice.
+void Session::gather(std::string_view text) {
+  const bool waits = !gathered_.empty();
+  gathered_ += text;
+  if (waits) return;
+  auto timer = std::make_shared<asio::steady_timer>(context_.loop.context(), kGathered);
+  timer->async_wait([self = shared_from_this(), timer](boost::system::error_code) {
+    const std::string said = std::exchange(self->gathered_, "");
+    if (!self->closed_) self->sink_.notice(said);
+  });
+}
+
+// The host has no room: nothing more is read until it has, and the agent waits.
+void Session::took(sdk::Flow flow) {
+  if (flow != sdk::Flow::kBusy || !agent_ || std::exchange(holding_, true)) return;
+  agent_->connection().hold(true);
+}
+void Session::writable() {
+  release_reader();
+}
+void Session::release_reader() {
+  if (std::exchange(holding_, false) && agent_) agent_->connection().hold(false);
+}
+
+// ---------------------------------------------------------------- cancel, and silence
+
+void Session::cancel(std::uint64_t turn) {
+  const RunPtr run = run_;
+  if (!run || run->turn.number() != turn || run->cancelling) return;
+  run->cancelling = true;
+  decide_all();
+  for (const std::string& tool : std::exchange(run->open_tools, {}))
+    run->turn.tool_call(tool, R"({"status":"failed"})");
+  if (!agent_) return;
+  release_reader();
+  agent_->connection().notify("session/cancel", id_params(native_id_));
+  run->grace.expires_after(context_.config.cancel_grace);
+  run->grace.async_wait([weak = weak_from_this(), run](boost::system::error_code error) {
+    const auto self = weak.lock();
+    if (error || !self || self->run_ != run || !self->agent_) return;
+    self->context_.log.warn("agent killed because it did not cancel session=" + self->session_id_);
+    self->agent_->kill("The agent was killed because it did not stop");
+  });
+}
+
+void Session::watch_silence(const RunPtr& run, milliseconds wait) {
+  if (context_.config.silence.count() == 0) return;
+  run->silence.expires_after(wait);
+  run->silence.async_wait([weak = weak_from_this(), run](boost::system::error_code error) {
+    const auto self = weak.lock();
+    if (error || !self || self->run_ != run) return;
+    const milliseconds limit = self->context_.config.silence;
+    if (!run->asked.empty()) return self->watch_silence(run, limit);  // a person's turn to speak
+    const auto quiet = std::chrono::duration_cast<milliseconds>(steady_clock::now() - run->heard);
+    if (quiet < limit) return self->watch_silence(run, limit - quiet);
+    run->timed_out = true;
+    self->cancel(run->turn.number());
+  });
+}
+
+}  // namespace viaduct::acp
