@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import net from "node:net";
 import path from "node:path";
 import { test } from "node:test";
-import { bin, chat, configOf, folderFor, forHost, hostFor, lines, plugins, root, viaduct, words } from "../support/viaduct.mjs";
+import { bin, chat, configOf, fixtures, folderFor, forHost, hostFor, lines, plugins, root, viaduct, words } from "../support/viaduct.mjs";
 
 const minimal = { plugins: { path: [plugins] }, backends: { echo: { plugin: "mock" } }, surfaces: { "web-chat": { plugin: "web_chat", backend: "echo" } } };
 
@@ -26,13 +26,13 @@ test("version says which it is, and which plugins fit", async () => {
 test("every command has --help", async () => {
   const commands = [
     [], ["serve"], ["check"], ["schema"], ["doctor"], ["reload"], ["plugins"], ["plugin"], ["plugin", "check"], ["sessions"],
-    ["sessions", "list"], ["sessions", "show"], ["sessions", "export"], ["sessions", "end"], ["version"],
+    ["sessions", "list"], ["sessions", "show"], ["sessions", "export"], ["sessions", "end"], ["version"], ["init"],
   ];
   for (const command of commands) {
     const { code, out } = await viaduct([...command, "--help"]);
     assert.equal(code, 0, command.join(" "));
     assert.match(out, /Usage:/, command.join(" "));
-    if (command.length && !["plugin", "sessions"].includes(command.join(" "))) assert.match(out, /--config/, command.join(" "));
+    if (command.length && !["plugin", "sessions", "init"].includes(command.join(" "))) assert.match(out, /--config/, command.join(" "));
   }
 });
 
@@ -312,6 +312,91 @@ test("without a host the commands that need one say so and how to start it", asy
     assert.match(err, /no host is running .*viaduct serve/);
   }
   assert.equal(existsSync(path.join(folder, "viaduct.db")), false);
+});
+
+test("a plugin's subcommands run in the host, with its output and exit code", async (t) => {
+  const token = "correct-horse-battery";
+  const folder = folderFor(t);
+  writeFileSync(path.join(folder, "token"), token);
+  const config = { plugins: { path: [plugins, fixtures] }, backends: { echo: { plugin: "mock" }, tools: { plugin: "toolbox", config: { token: `\${file:${folder}/token}` } } } };
+  const file = write(folder, { ...config, store: { path: path.join(folder, "viaduct.db") } });
+  const before = await viaduct(["--config", file, "tools", "list"], { home: folder });
+  assert.deepEqual([before.code, before.out], [1, ""]);
+  assert.match(before.err, /^tools: no host is running .*viaduct serve/);
+
+  const host = await hostFor(t, { config });
+  const ask = (...args) => viaduct(["--config", configOf(host), ...args], { home: host.home });
+  const fine = await ask("tools", "list", "--json", "a \"b\"", "--config", "x");
+  assert.deepEqual([fine.code, fine.out, fine.err], [0, '["list","--json","a \\"b\\"","--config","x"]\n', ""]);
+  assert.deepEqual((await ask("tools")).out, "[]\n");
+  assert.deepEqual((await ask("tools", "--help")).out, '["--help"]\n', "its own, not Viaduct's");
+  const failing = await ask("tools", "fail");
+  assert.deepEqual([failing.code, failing.out], [3, '["fail"]\n']);
+  const refusing = await ask("tools", "refuse");
+  assert.deepEqual([refusing.code, refusing.out, refusing.err], [1, "", "tools: log in first\n"]);
+  const babbling = await ask("tools", "babble");
+  assert.deepEqual([babbling.code, babbling.out], [1, ""]);
+  assert.match(babbling.err, /^tools: the plugin's answer has no exit_code/);
+  const secret = await ask("tools", "config");
+  assert.equal(secret.code, 0);
+  assert.match(secret.out, /token/);
+  assert.doesNotMatch(secret.out, new RegExp(token));
+
+  const none = await ask("echo", "list");
+  assert.deepEqual([none.code, none.out, none.err], [2, "", "echo has no subcommands\n"]);
+  const typo = await ask("tolls", "list");
+  assert.deepEqual([typo.code, typo.out], [2, ""]);
+  assert.match(typo.err, /^there is no command "tolls"; did you mean "tools"\?\n/);
+  assert.doesNotMatch(typo.err, /no host/);
+});
+
+test("an unknown first word: the nearest command, and that no host runs that might know it", async (t) => {
+  const home = folderFor(t);
+  const file = write(home, { ...minimal, store: { path: path.join(home, "viaduct.db") } });
+  const { code, out, err } = await viaduct(["--config", file, "chekc"], { home });
+  assert.deepEqual([code, out], [2, ""]);
+  assert.match(err, /^there is no command "chekc"; did you mean "check"\?\nno host is running .*\nRun with --help/);
+  const { out: help } = await viaduct(["--help"]);
+  assert.match(help, /viaduct \[--config FILE\] NAME ARGUMENT/);
+});
+
+test("with --json an error is one JSON object on standard output, and nothing else is said", async (t) => {
+  const folder = folderFor(t);
+  const good = write(folder, { ...minimal, store: { path: path.join(folder, "viaduct.db") } });
+  const bad = path.join(folder, "bad.yaml");
+  writeFileSync(bad, "backends: 1\n");
+  for (const [args, code, error] of [
+    [["sessions", "list", "--config", good], 1, "unavailable"],
+    [["sessions", "show", "s_1", "--config", good], 1, "unavailable"],
+    [["sessions", "export", "s_1", "--config", good], 1, "unavailable"],
+    [["reload", "--config", good], 1, "unavailable"],
+    [["reload", "--config", bad], 2, "invalid_argument"],
+    [["sessions", "list", "--config", path.join(folder, "none.yaml")], 2, "invalid_argument"],
+    [["sessions", "show"], 2, "invalid_argument"],
+    [["sessions", "frobnicate"], 2, "invalid_argument"],
+    [["check", "--frobnicate"], 2, "invalid_argument"],
+  ]) {
+    const answer = await viaduct([...args, "--json"], { home: folder });
+    assert.deepEqual([answer.code, answer.err], [code, ""], args.join(" "));
+    const body = JSON.parse(answer.out);
+    assert.equal(body.error.code, error, args.join(" "));
+    assert.ok(body.error.message, args.join(" "));
+    if (args.at(-1) === bad) assert.deepEqual(body.errors.map(({ file, line, column }) => [file, line, column]), [[bad, 1, 11]]);
+  }
+});
+
+test("a start that fails says why once", async (t) => {
+  const other = net.createServer().listen(0, "127.0.0.1");
+  await new Promise((resolve) => other.once("listening", resolve));
+  t.after(() => other.close());
+  const home = folderFor(t);
+  const start = (config) => viaduct(["serve", "--config", write(home, { ...minimal, store: { path: path.join(home, "viaduct.db") }, ...config })], { home });
+  const taken = await start({ server: { listen: `127.0.0.1:${other.address().port}` } });
+  const refused = await start({ server: { listen: "127.0.0.1:0" }, backends: { echo: { plugin: "mock", config: { rules: [{ match: "(", reply: "x" }] } } } });
+  for (const [{ code, out, err }, reason] of [[taken, /in use/g], [refused, /rules\[0\]\.match/g]]) {
+    assert.equal(code, 1);
+    assert.equal((out + err).match(reason)?.length, 1, out + err);
+  }
 });
 
 test("the database, the socket and the home folder belong to nobody else", async (t) => {

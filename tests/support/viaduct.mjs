@@ -14,6 +14,7 @@ export const root = path.resolve(path.dirname(new URL(import.meta.url).pathname)
 export const bin = process.env.VIADUCT_BIN;
 export const plugins = process.env.VIADUCT_PLUGINS;
 export const faulty = process.env.VIADUCT_FAULTY;
+export const fixtures = process.env.VIADUCT_FIXTURES;
 
 // A host that goes with the test.
 export async function hostFor(t, options) {
@@ -28,10 +29,11 @@ export function folderFor(t) {
   return folder;
 }
 
-// Runs the command line to its end. `home` is HOME and Viaduct's home.
-export async function viaduct(args, { home, cwd, env = {}, limit = 60_000 } = {}) {
+// Runs the command line to its end. `home` is HOME and Viaduct's home; `input` what somebody types, up to its end.
+export async function viaduct(args, { home, cwd, env = {}, input, limit = 60_000 } = {}) {
   const places = home ? { HOME: home, VIADUCT_HOME: path.join(home) } : {};
-  const child = spawn(bin, args, { cwd, env: { ...process.env, ...places, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(bin, args, { cwd, env: { ...process.env, ...places, ...env }, stdio: [input === undefined ? "ignore" : "pipe", "pipe", "pipe"] });
+  child.stdin?.on("error", () => {}).end(input); // it may not want to hear all of it
   let out = "";
   let err = "";
   child.stdout.setEncoding("utf8").on("data", (text) => (out += text));

@@ -1,0 +1,55 @@
+#include "host/cli/plugin_command.hpp"
+
+#include <gtest/gtest.h>
+
+namespace viaduct::cli {
+namespace {
+
+using Words = std::vector<std::string>;
+const Words kCommands{"serve", "check"};
+
+TEST(PluginCommand, TheFirstWordIsAnInstanceUnlessItIsACommand) {
+  const auto command = plugin_command({"slack", "manifest", "--json", "--config", "x"}, kCommands);
+  ASSERT_TRUE(command);
+  EXPECT_EQ(command->name, "slack");
+  EXPECT_EQ(command->config, "");
+  EXPECT_EQ(command->arguments, (Words{"manifest", "--json", "--config", "x"}));
+  EXPECT_FALSE(plugin_command({"check", "slack"}, kCommands));
+  EXPECT_FALSE(plugin_command({}, kCommands));
+}
+
+TEST(PluginCommand, TheConfigurationIsNamedBeforeIt) {
+  for (const Words& words :
+       {Words{"--config", "a.yaml", "slack"}, Words{"--config=a.yaml", "slack"}}) {
+    const auto command = plugin_command(words, kCommands);
+    ASSERT_TRUE(command);
+    EXPECT_EQ(command->config, "a.yaml");
+    EXPECT_EQ(command->name, "slack");
+  }
+  EXPECT_FALSE(plugin_command({"--config", "check", "serve"}, kCommands));
+  EXPECT_FALSE(plugin_command({"--help", "slack"}, kCommands));
+  EXPECT_FALSE(plugin_command({"--config"}, kCommands));
+}
+
+TEST(ToolAnswer, IsAnExitCodeAndText) {
+  const auto answer = parse_tool_answer(R"({"exit_code":3,"output":"a\nb"})");
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->exit_code, 3);
+  EXPECT_EQ(answer->output, "a\nb");
+  const auto again = parse_tool_answer(to_json(*answer));
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->output, answer->output);
+  EXPECT_EQ(parse_tool_answer(R"({"exit_code":0})")->output, "");
+}
+
+TEST(ToolAnswer, AnythingElseIsTheFaultOfThePlugin) {
+  for (const char* text : {"", "[]", "{}", R"({"exit_code":"0"})", R"({"exit_code":256})",
+                           R"({"exit_code":-1})", R"({"exit_code":0,"output":1})"}) {
+    const auto answer = parse_tool_answer(text);
+    ASSERT_FALSE(answer) << text;
+    EXPECT_EQ(answer.error().code, Errc::internal) << text;
+  }
+}
+
+}  // namespace
+}  // namespace viaduct::cli
