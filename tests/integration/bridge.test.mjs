@@ -4,7 +4,7 @@ import path from "node:path";
 import { test } from "node:test";
 import { ChatClient } from "../support/chat_client.mjs";
 import { ModelServer } from "../support/model_server.mjs";
-import { exported, forHost, hostFor, plugins, viaduct } from "../support/viaduct.mjs";
+import { chat, exported, forHost, hostFor, plugins, request, viaduct } from "../support/viaduct.mjs";
 import { until } from "../support/wait.mjs";
 
 const kKey = "key-of-the-test-3141";
@@ -22,6 +22,11 @@ async function say(client, text, fields = {}) {
   return client.ended(turn);
 }
 const answers = (client) => client.texts("text");
+// How often sessions were had back, or not.
+async function resumes(host) {
+  const { text } = await request(host.origin, "GET", "/metrics");
+  return text.split("\n").filter((line) => line.startsWith("viaduct_resumes_total{")).reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
+}
 
 for (const api of ["openai", "anthropic"]) {
   test(`${api}: an answer comes as a stream, with thoughts, usage and stop reason`, async (t) => {
@@ -207,6 +212,188 @@ test("a server that is not there is unavailable, and the conversation goes on wh
   await model.listen(port);
   assert.equal((await say(client, "again")).data.stop_reason, "end_turn");
   assert.deepEqual(model.conversations.at(-1), ["user: hello\n\nagain"]);
+});
+
+test("two messages and a resume race for a lost session, and it is restored once", async (t) => {
+  const model = await ModelServer.start(t);
+  const host = await hostWith(t, model);
+  const before = await ChatClient.open(host.origin);
+  await say(before, "one");
+  await host.kill();
+  await host.start();
+  const [left, right] = await Promise.all([ChatClient.open(host.origin), ChatClient.open(host.origin)]);
+  const { session_id } = left.session;
+  const [two, three, resumed] = await Promise.all([left.send("two"), right.send("three"), right.request("resume", { session_id })]);
+  assert.ok(["transcript", "live"].includes(resumed.context), resumed.context);
+  for (const { turn } of [two, three]) assert.equal((await left.ended(turn)).data.stop_reason, "end_turn");
+  assert.equal(left.of("context_restored").length, 1);
+  assert.equal(await resumes(host), 1);
+  const said = two.turn < three.turn ? ["two", "three"] : ["three", "two"];
+  assert.deepEqual(model.conversations.slice(1), [
+    ["user: one", "assistant: You said: one", `user: ${said[0]}`],
+    ["user: one", "assistant: You said: one", `user: ${said[0]}`, `assistant: You said: ${said[0]}`, `user: ${said[1]}`],
+  ]);
+});
+
+test("a resume gives the conversation back at once, and asks the model nothing", async (t) => {
+  const model = await ModelServer.start(t);
+  const host = await hostWith(t, model);
+  const before = await ChatClient.open(host.origin);
+  await say(before, "one");
+  const { session_id } = before.session;
+  await host.stop();
+  await host.start();
+  const client = await ChatClient.open(host.origin);
+  assert.equal((await client.request("resume", { session_id })).context, "transcript");
+  assert.equal((await client.request("resume", { session_id })).context, "live");
+  assert.equal(model.requests.length, 1);
+  assert.equal(await resumes(host), 1);
+});
+
+test("a server that is away after a restart is unavailable: the session is no dead one, and goes on whole", async (t) => {
+  const model = await ModelServer.start(t);
+  const host = await hostWith(t, model, { retry: { attempts: 2, backoff: "10ms" } });
+  const { port } = model;
+  await chat(host, "POST", "api/session", {});
+  assert.equal((await chat(host, "POST", "api/chat", { message: "one" })).status, 200);
+  const { session_id } = (await chat(host, "GET", "api/session")).body;
+  await host.kill();
+  await model.stop();
+  await host.start();
+  for (let i = 0; i < 6; ++i) { // more often than an id is tried
+    const answer = await chat(host, "POST", "api/chat", { message: "two" });
+    assert.equal(answer.status, 503, answer.text);
+    assert.match(answer.body.error, /does not answer/);
+    assert.equal((await chat(host, "GET", "api/session")).body.session_id, session_id, "it stays the current one");
+  }
+  await model.listen(port);
+  assert.equal((await chat(host, "POST", "api/chat", { message: "three" })).status, 200);
+  assert.deepEqual(model.conversations.at(-1).slice(0, 2), ["user: one", "assistant: You said: one"]);
+  assert.match(model.conversations.at(-1).at(-1), /^user: two[^]*three$/);
+});
+
+test("with restoring turned off the session is dead, in words, and nothing of it is sent", async (t) => {
+  const model = await ModelServer.start(t);
+  const host = await hostWith(t, model, { resume: { enabled: false } });
+  const before = await ChatClient.open(host.origin);
+  await say(before, "one");
+  await host.kill();
+  await host.start();
+  const answer = await chat(host, "POST", "api/chat", { message: "two" });
+  assert.equal(answer.status, 409, answer.text);
+  assert.match(answer.body.error, /no longer exists/);
+  assert.equal(model.requests.length, 1);
+});
+
+test("another user's session is never given, before and after a restart", async (t) => {
+  const model = await ModelServer.start(t);
+  const host = await hostFor(t, {
+    config: {
+      backends: { local: { plugin: "bridge", config: { driver: "llm", base_url: model.url, model: "stand-in" } } },
+      surfaces: Object.fromEntries(["web-chat", "other"].map((name) => [name, { plugin: "web_chat", backend: "local" }])),
+    },
+  });
+  const mine = await ChatClient.open(host.origin);
+  await say(mine, "the secret is 42");
+  const { session_id } = mine.session;
+  const refused = async () => {
+    const other = await ChatClient.open(host.origin, { surface: "other" });
+    for (const [type, fields] of [["resume", {}], ["send", { key: "k", text: "what is the secret?" }], ["history", { before: 0 }]])
+      await assert.rejects(other.request(type, { session_id, ...fields }), { code: "not_found" }, type);
+    const asked = await other.request("send", { key: `own-${Math.random()}`, text: "what is the secret?" });
+    await other.ended(asked.turn);
+    assert.doesNotMatch(JSON.stringify(model.requests.at(-1).body), /42/);
+    await other.request("end");
+  };
+  await refused();
+  await host.kill();
+  await host.start();
+  const before = model.requests.length;
+  await refused();
+  assert.equal(model.requests.length, before + 1, "only the own message went to the model");
+  const back = await ChatClient.open(host.origin);
+  await say(back, "go on");
+  assert.deepEqual(model.conversations.at(-1), ["user: the secret is 42", "assistant: You said: the secret is 42", "user: go on"]);
+});
+
+test("another agent's id is never used: what was begun with it goes on with the transcript, in both directions", async (t) => {
+  const model = await ModelServer.start(t);
+  const host = await hostFor(t, {});
+  const before = await ChatClient.open(host.origin);
+  await say(before, "said to the mock");
+  await host.stop();
+
+  const bridge = { plugin: "bridge", config: { driver: "llm", base_url: model.url, model: "stand-in" } };
+  host.options.config = { backends: { echo: bridge } };
+  await host.start();
+  const client = await ChatClient.open(host.origin);
+  await say(client, "said to the bridge");
+  assert.deepEqual(model.conversations, [["user: said to the mock", "assistant: [Mock response to: said to the mock]", "user: said to the bridge"]]);
+  await host.stop();
+
+  host.options.config = {};
+  await host.start();
+  const back = await ChatClient.open(host.origin);
+  await say(back, "said to the mock again");
+  assert.equal(back.of("context_restored").length, 2);
+  assert.match(back.of("context_restored")[1].data.reason, /its id belongs to another agent \(llm\)/);
+});
+
+test("a cancel before the first token, or between two attempts, ends the turn at once", async (t) => {
+  const model = await ModelServer.start(t);
+  const host = await hostWith(t, model, { retry: { attempts: 9, backoff: "1h", longest: "1h" } });
+  const client = await ChatClient.open(host.origin);
+  const never = new Promise(() => {});
+  model.script = [{ wait: never }, { status: 529 }];
+
+  const silent = await client.send("silent");
+  await model.until(1);
+  await client.request("cancel", { turn: silent.turn });
+  assert.equal((await model.until(1, ({ ended }) => ended)).ended, "cut");
+  assert.equal((await client.ended(silent.turn)).data.stop_reason, "cancelled");
+
+  const waiting = await client.send("waiting");
+  await model.until(2, ({ ended }) => ended === "finished");
+  await client.request("cancel", { turn: waiting.turn });
+  assert.equal((await client.ended(waiting.turn)).data.stop_reason, "cancelled");
+  await say(client, "and now");
+  assert.deepEqual(model.conversations[2], ["user: silent\n\nwaiting\n\nand now"]);
+  assert.equal(model.requests.length, 3);
+});
+
+test("a session that is ended in the middle of an answer closes its connection", async (t) => {
+  const model = await ModelServer.start(t);
+  model.script = [{ say: ["half"], hang: true }];
+  const host = await hostWith(t, model);
+  const client = await ChatClient.open(host.origin);
+  await client.send("hello");
+  await client.until(() => answers(client)[0] === "half", "the half of an answer");
+  await client.request("end");
+  assert.equal((await model.until(1, ({ ended }) => ended)).ended, "cut");
+});
+
+test("50 lost sessions are had back at once, each with its own conversation", async (t) => {
+  const model = await ModelServer.start(t);
+  const host = await hostWith(t, model);
+  const sessions = [];
+  const connect = () => Promise.all([ChatClient.open(host.origin), ChatClient.open(host.origin)]); // one may not have 50 open requests
+  let clients = await connect();
+  const sayAll = async (word) => {
+    await Promise.all(sessions.map((session_id, i) => clients[i % 2].request("send", { key: `${word}${i}`, text: `${word} ${i}`, session_id })));
+    await until(async () => {
+      const { sessions: listed } = await clients[0].request("list", { limit: 200 });
+      return listed.length === 50 && listed.every(({ state }) => state === "idle");
+    }, "the end of all turns");
+  };
+  for (let i = 0; i < 50; ++i) sessions.push((await clients[0].request("new", { description: `s${i}` })).session_id);
+  await sayAll("one");
+  await host.kill();
+  await host.start();
+  clients = await connect();
+  await sayAll("two");
+  const expected = sessions.map((_, i) => [`user: one ${i}`, `assistant: You said: one ${i}`, `user: two ${i}`]);
+  assert.deepEqual(model.conversations.slice(50).sort(), expected.sort());
+  assert.equal(await resumes(host), 50);
 });
 
 test("50 sessions answer at once", async (t) => {
