@@ -8,9 +8,10 @@
 #include <cstdint>
 #include <expected>
 #include <filesystem>
-#include <optional>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace viaduct::bridge {
@@ -23,6 +24,7 @@ struct FolderError {
   };
   Kind kind = Kind::kUnavailable;
   std::string message;
+  bool lines_written = false;  // what failed came after the lines themselves
 };
 template <class T = void>
 using FolderResult = std::expected<T, FolderError>;
@@ -30,8 +32,9 @@ using FolderResult = std::expected<T, FolderError>;
 // What was said in one turn, on its way to become lines.
 class TurnRecord {
  public:
-  static constexpr std::size_t kMost = std::size_t{32} << 20;  // bytes; what is more is left out,
-                                                               // and a line says so
+  // In bytes; what is more is left out, and a line says so.
+  static constexpr std::size_t kMost = std::size_t{32} << 20;
+  explicit TurnRecord(std::size_t most = kMost) : most_(most) {}
   // As viaduct_prompt has them.
   void user(std::string_view text, std::string_view blocks_json, std::string_view context_json);
   // Appended to what was said last.
@@ -50,6 +53,7 @@ class TurnRecord {
   };
   bool fits(std::size_t size);
 
+  std::size_t most_;
   std::vector<Piece> pieces_;
   std::size_t size_ = 0;
   bool full_ = false;
@@ -59,13 +63,14 @@ class TurnRecord {
 FolderResult<std::string> lines_of(std::string_view entries_json);
 
 // What the lines of a transcript say, as entries of a log: user_message, text, thought, and
-// tool_call with its result. Nothing of it is cut: what is skipped is counted.
+// tool_call with its result. Nothing of it is cut: what is left out is counted.
 struct Said {
   std::vector<std::string> entries;  // JSON objects: type, text, data, and `at` where it is known
-  std::string first;                 // text of the first message of a user that has one
+  std::string first;                 // the first text of a user
   std::size_t messages = 0;
   std::size_t skipped = 0;   // lines that are no messages, a torn last one among them
   std::size_t too_long = 0;  // lines over the limit
+  std::size_t dropped = 0;   // tool results at the beginning, unanswered tool calls at the end
   bool torn = false;         // the last line ends in the middle
 };
 
@@ -74,20 +79,23 @@ class TranscriptReader {
  public:
   static constexpr std::size_t kLongestLine = std::size_t{64} << 20;
 
+  explicit TranscriptReader(std::size_t longest_line = kLongestLine);
+  ~TranscriptReader();
   void feed(std::string_view piece);
-  // Drops tool results before anybody called one, and calls that were never answered at the end.
+  // Once, at the end of the file.
   Said finish();
 
  private:
-  void line(std::string_view line);
+  struct State;
+  void line(std::string_view line, bool is_last);
 
+  const std::size_t longest_;
   std::string rest_;
-  bool overlong_ = false;  // the line that `rest_` began is thrown away
-  std::vector<std::string> lines_;
-  Said said_;
+  bool overlong_ = false;  // the line that has begun is thrown away
+  std::unique_ptr<State> state_;
 };
 
-// What is known of a session but its messages. Readers take what is there.
+// What is known of a session but its messages; readers take what is there.
 struct FolderFacts {
   std::string working_dir;  // absolute
   std::string title;        // name, else description
@@ -96,8 +104,7 @@ struct FolderFacts {
   std::string native_id;
   bool is_sub_session = false;
 };
-FolderFacts parse_session_info(std::string_view json);
-FolderFacts parse_metadata(std::string_view json);
+FolderFacts parse_facts(std::string_view session_info_json, std::string_view metadata_json);
 
 // `path` with ~ for the user's home, absolute and resolved as far as it exists.
 std::string resolved(std::string_view path);
@@ -117,6 +124,13 @@ struct FolderSession {
   // The folder's name: the host's id without "_", by which others tell sub-sessions.
   std::string folder_id() const;
 };
+
+// The files beside the transcript. `old`: the metadata so far, whose other members stay. `lines`
+// are all of the transcript, or those that were added to it.
+std::string session_info_json(std::string_view working_dir, std::string_view now);
+std::string metadata_json(std::string_view old, const FolderSession& session,
+                          std::string_view working_dir, std::string_view now,
+                          std::string_view lines, bool are_all);
 
 // One that was found.
 struct FoundSession {

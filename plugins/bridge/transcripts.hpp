@@ -30,9 +30,9 @@ class Transcripts {
 
   // A turn is over, however it ended: `done` follows on the loop when its lines are on disk, could
   // not be written, or take too long; at once where nothing is written. It must not be lost: let it
-  // end the turn.
+  // end the turn. `native_id`: as it is now, empty where none outlives the process.
   void record(std::string_view session_id, std::string_view working_dir, std::string_view native_id,
-              const TurnRecord& turn, std::function<void()> done);
+              TurnRecord turn, std::function<void()> done);
   // The session was injected with this log: the folder is written anew if it is behind.
   void catch_up(std::string_view session_id, std::string_view working_dir,
                 std::string_view native_id, std::string_view entries_json);
@@ -46,7 +46,12 @@ class Transcripts {
 
  private:
   struct Shared;
-  std::shared_ptr<Shared> shared_;
+
+  bool writes() const;
+  FolderSession session_of(std::string_view session_id, std::string_view working_dir,
+                           std::string_view native_id) const;
+
+  std::unique_ptr<Shared> shared_;
 };
 
 }  // namespace viaduct::bridge

@@ -1,0 +1,598 @@
+#include "plugins/bridge/transcript_folders.hpp"
+
+#include "plugins/bridge/text.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+#include <functional>
+#include <map>
+#include <optional>
+#include <system_error>
+#include <utility>
+
+namespace viaduct::bridge {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kTranscript = "transcript.jsonl";
+constexpr const char* kInfo = "session-info.json";
+constexpr const char* kMetadata = "metadata.json";
+constexpr std::size_t kLongestName = 255;         // of a file, by the file system
+constexpr std::size_t kKeptOfAName = 200;         // of a folder whose name would be longer
+constexpr std::size_t kMostOfTheFacts = 1 << 20;  // bytes of a small file
+constexpr std::size_t kMostOfTheHead = 64 << 10;  // where the first message is looked for
+constexpr std::size_t kMostOfAFile = std::size_t{2} << 30;
+constexpr int kMostLookups = 20'000;  // of one name
+constexpr std::size_t kLongestTitle = 120;
+
+class Fd {
+ public:
+  Fd() = default;
+  explicit Fd(int fd) : fd_(fd) {}
+  Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Fd& operator=(Fd&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~Fd() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  int get() const { return fd_; }
+  explicit operator bool() const { return fd_ >= 0; }
+
+ private:
+  int fd_ = -1;
+};
+
+std::unexpected<FolderError> error(FolderError::Kind kind, std::string message) {
+  return std::unexpected(FolderError{kind, std::move(message)});
+}
+// By errno. Only what is certainly not there is not found.
+std::unexpected<FolderError> failed(const std::string& what) {
+  const int why = errno;
+  const auto kind = why == ENOENT ? FolderError::Kind::kNotFound
+                    : why == ELOOP || why == ENOTDIR || why == ENAMETOOLONG
+                        ? FolderError::Kind::kRefused
+                        : FolderError::Kind::kUnavailable;
+  std::string words = why == ELOOP     ? "a symbolic link is in the way"
+                      : why == ENOTDIR ? "something that is no folder is in the way"
+                                       : std::generic_category().message(why);
+  return error(kind, what + ": " + words);
+}
+
+// A folder below another one, never through a link.
+FolderResult<Fd> open_folder(int parent, const std::string& name, bool make) {
+  if (make) {
+    if (::mkdirat(parent, name.c_str(), 0700) == 0)
+      ::fsync(parent);
+    else if (errno != EEXIST)
+      return failed(name);
+  }
+  Fd fd(::openat(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!fd) return failed(name);
+  return fd;
+}
+
+// A plain file, never through a link.
+FolderResult<Fd> open_file(int folder, const char* name, struct stat* about) {
+  Fd fd(::openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  if (!fd || ::fstat(fd.get(), about) != 0) return failed(name);
+  if (!S_ISREG(about->st_mode))
+    return error(FolderError::Kind::kRefused,
+                 std::string(name) + ": something that is no plain file is in the way");
+  return fd;
+}
+
+// At most `most` bytes of a file, in pieces. False: it could not be read (errno).
+bool read_file(int fd, std::size_t most, const std::function<void(std::string_view)>& take) {
+  std::string buffer(std::min<std::size_t>(most, 256 << 10), '\0');
+  while (most > 0) {
+    const ssize_t n = ::read(fd, buffer.data(), std::min(most, buffer.size()));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return false;
+    if (n == 0) return true;
+    take({buffer.data(), static_cast<std::size_t>(n)});
+    most -= static_cast<std::size_t>(n);
+  }
+  return true;
+}
+
+// What a small file has; nothing where it is not there or cannot be read.
+std::string small_file(int folder, const char* name) {
+  struct stat about{};
+  const auto fd = open_file(folder, name, &about);
+  std::string text;
+  if (!fd || static_cast<std::size_t>(about.st_size) > kMostOfTheFacts ||
+      !read_file(fd->get(), kMostOfTheFacts, [&](std::string_view piece) { text += piece; }))
+    return {};
+  return text;
+}
+
+bool write_all(int fd, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::write(fd, bytes.data(), bytes.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return false;
+    bytes.remove_prefix(static_cast<std::size_t>(n));
+  }
+  return true;
+}
+
+bool copy_all(int from, int to, std::size_t size) {
+  std::size_t copied = 0;
+  while (copied < size) {
+    const ssize_t n = ::copy_file_range(from, nullptr, to, nullptr, size - copied, 0);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) break;
+    copied += static_cast<std::size_t>(n);
+  }
+  if (copied == size) return true;
+  // A file system that cannot: by hand, from where it stopped.
+  if (::lseek(from, static_cast<off_t>(copied), SEEK_SET) < 0) return false;
+  bool is_written = true;
+  return read_file(
+             from, size - copied,
+             [&](std::string_view piece) { is_written = is_written && write_all(to, piece); }) &&
+         is_written;
+}
+
+// Replaces the file by one that has the first `kept` bytes of `old` and these. What is on disk is
+// the old or the new one at any moment, but for the folder's own fsync.
+FolderResult<> replace_file(int folder, const char* name, std::string_view bytes, int old = -1,
+                            std::size_t kept = 0) {
+  const std::string part = "." + std::string(name) + ".part";
+  ::unlinkat(folder, part.c_str(), 0);
+  Fd fd(::openat(folder, part.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!fd) return failed(name);
+  if ((kept > 0 && !copy_all(old, fd.get(), kept)) || !write_all(fd.get(), bytes) ||
+      ::fsync(fd.get()) != 0 || ::renameat(folder, part.c_str(), folder, name) != 0) {
+    const auto why = failed(name);
+    ::unlinkat(folder, part.c_str(), 0);
+    return why;
+  }
+  return {};
+}
+
+std::string time_text(std::time_t seconds, long nanoseconds) {
+  std::tm utc{};
+  ::gmtime_r(&seconds, &utc);
+  char text[64];
+  const std::size_t size = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
+  std::snprintf(text + size, sizeof text - size, ".%06ldZ", nanoseconds / 1000);
+  return text;
+}
+std::string now_text() {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  return time_text(now.tv_sec, now.tv_nsec);
+}
+
+// The names in a folder, sorted. Nothing: it could not be read (errno).
+std::expected<std::vector<std::string>, std::error_code> names_in(const fs::path& folder) {
+  std::error_code why;
+  std::vector<std::string> names;
+  for (fs::directory_iterator it(folder, why), end; !why && it != end; it.increment(why))
+    names.push_back(it->path().filename().string());
+  if (why) return std::unexpected(why);
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+// The sessions' folders of a project, as a descriptor and a path.
+struct Sessions {
+  fs::path path;
+  Fd fd;
+};
+// Not found: what is there is no project. Without `sessions` they are in the project itself.
+FolderResult<Sessions> sessions_of(int projects, const fs::path& path, const std::string& name) {
+  auto project = open_folder(projects, name, false);
+  if (!project) return std::unexpected(project.error());
+  auto sessions = open_folder(project->get(), "sessions", false);
+  if (sessions) return Sessions{path / name / "sessions", *std::move(sessions)};
+  if (sessions.error().kind == FolderError::Kind::kUnavailable)
+    return std::unexpected(sessions.error());
+  return Sessions{path / name, *std::move(project)};
+}
+
+// Opens <home>/projects, which may be a link: what is below is not.
+FolderResult<Fd> open_projects(const fs::path& projects) {
+  Fd fd(::open(projects.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd) return failed(projects.string());
+  return fd;
+}
+
+// Calls `take` for the folders of all sessions, or of those with this id. Answers how many folders
+// could not be looked into.
+using TakeSession = std::function<void(const std::string& project, const fs::path& folder,
+                                       const std::string& id, int fd)>;
+FolderResult<std::size_t> each_session(const fs::path& home, const std::string& only,
+                                       const TakeSession& take) {
+  const fs::path projects = home / "projects";
+  const auto root = open_projects(projects);
+  if (!root && root.error().kind == FolderError::Kind::kNotFound) return 0;
+  if (!root) return std::unexpected(root.error());
+  const auto names = names_in(projects);
+  if (!names)
+    return error(FolderError::Kind::kUnavailable,
+                 projects.string() + ": " + names.error().message());
+  std::size_t unreadable = 0;
+  // What is closed to this user is no loss where it is somebody else's.
+  const auto count = [&unreadable](const FolderError& why, int parent, const std::string& name) {
+    struct stat about{};
+    const bool is_of_others = ::fstatat(parent, name.c_str(), &about, AT_SYMLINK_NOFOLLOW) == 0 &&
+                              about.st_uid != ::geteuid();
+    unreadable += why.kind == FolderError::Kind::kUnavailable && !is_of_others ? 1 : 0;
+  };
+  for (const std::string& name : *names) {
+    const auto sessions = sessions_of(root->get(), projects, name);
+    if (!sessions) {
+      count(sessions.error(), root->get(), name);
+      continue;
+    }
+    std::vector<std::string> ids{only};
+    if (only.empty()) {
+      auto all = names_in(sessions->path);
+      if (!all) ++unreadable;
+      ids = std::move(all).value_or(std::vector<std::string>());
+    }
+    for (const std::string& id : ids) {
+      if (!is_plain_id(id)) continue;
+      if (const auto folder = open_folder(sessions->fd.get(), id, false))
+        take(name, sessions->path / id, id, folder->get());
+      else
+        count(folder.error(), sessions->fd.get(), id);
+    }
+  }
+  return unreadable;
+}
+
+FolderResult<> make_folders(const fs::path& path) {
+  std::error_code why;
+  if (fs::is_directory(path, why)) return {};
+  if (path.has_parent_path() && path.parent_path() != path)
+    if (auto made = make_folders(path.parent_path()); !made) return made;
+  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return failed(path.string());
+  return {};
+}
+
+FolderResult<Fd> make_session(const fs::path& home, const FolderSession& session,
+                              const std::string& working_dir) {
+  const std::string id = session.folder_id();
+  if (!is_plain_id(id))
+    return error(FolderError::Kind::kRefused, "the id " + id + " cannot be the name of a folder");
+  const fs::path projects = home / "projects";
+  if (auto made = make_folders(projects); !made) return std::unexpected(made.error());
+  auto fd = open_projects(projects);
+  for (const std::string& name : {encode_folder(working_dir), std::string("sessions"), id}) {
+    if (!fd) return fd;
+    fd = open_folder(fd->get(), name, true);
+  }
+  return fd;
+}
+
+struct OldTranscript {
+  Fd fd;
+  std::size_t size = 0;
+  std::size_t lines = 0;
+  bool ends_whole = true;
+};
+// What there is of a transcript, counted where that is wanted.
+FolderResult<OldTranscript> old_transcript(int folder, bool count) {
+  struct stat about{};
+  auto fd = open_file(folder, kTranscript, &about);
+  if (!fd && fd.error().kind == FolderError::Kind::kNotFound) return OldTranscript{};
+  if (!fd) return std::unexpected(fd.error());
+  OldTranscript old{*std::move(fd), static_cast<std::size_t>(about.st_size), 0, true};
+  char last = '\n';
+  if (old.size > 0 && ::pread(old.fd.get(), &last, 1, about.st_size - 1) != 1)
+    return failed(kTranscript);
+  old.ends_whole = last == '\n';
+  if (count && !read_file(old.fd.get(), old.size, [&](std::string_view piece) {
+        old.lines += static_cast<std::size_t>(std::count(piece.begin(), piece.end(), '\n'));
+      }))
+    return failed(kTranscript);
+  return old;
+}
+
+FolderResult<> write_session(int folder, const FolderSession& session,
+                             const std::string& working_dir, std::string_view lines,
+                             const OldTranscript* old) {
+  std::string bytes = old != nullptr && !old->ends_whole ? "\n" : "";
+  bytes += lines;
+  auto written = replace_file(folder, kTranscript, bytes, old == nullptr ? -1 : old->fd.get(),
+                              old == nullptr ? 0 : old->size);
+  if (!written) return written;
+  const std::string now = now_text();
+  FolderResult<> rest;
+  struct stat about{};
+  if (auto info = open_file(folder, kInfo, &about);
+      info || info.error().kind == FolderError::Kind::kNotFound) {
+    if (!info) rest = replace_file(folder, kInfo, session_info_json(working_dir, now));
+  } else {
+    rest = std::unexpected(info.error());
+  }
+  if (auto metadata = open_file(folder, kMetadata, &about);
+      !metadata && metadata.error().kind == FolderError::Kind::kRefused) {
+    rest = std::unexpected(metadata.error());
+  } else if (auto done = replace_file(folder, kMetadata,
+                                      metadata_json(small_file(folder, kMetadata), session,
+                                                    working_dir, now, lines, old == nullptr));
+             !done) {
+    rest = done;
+  }
+  if (::fsync(folder) != 0 && rest) rest = failed("the folder");
+  if (!rest) {
+    FolderError why = rest.error();
+    why.lines_written = true;
+    return std::unexpected(why);
+  }
+  return {};
+}
+
+bool is_newer(const timespec& a, const timespec& b) {
+  return a.tv_sec != b.tv_sec ? a.tv_sec > b.tv_sec : a.tv_nsec > b.tv_nsec;
+}
+
+std::string title_of(std::string_view first) {
+  return one_line(first, kLongestTitle);
+}
+// What was said first, if it is at the beginning of the file.
+std::string title_in(int transcript, std::size_t size) {
+  std::string head;
+  read_file(transcript, kMostOfTheHead, [&](std::string_view piece) { head += piece; });
+  if (size > head.size()) head.resize(head.rfind('\n') + 1);  // also for none: npos + 1
+  TranscriptReader reader;
+  reader.feed(head);
+  return title_of(reader.finish().first);
+}
+
+FolderResult<> with_path(FolderResult<> result, const fs::path& home) {
+  if (result) return result;
+  FolderError why = result.error();
+  why.message = "below " + home.string() + ": " + why.message;
+  return std::unexpected(why);
+}
+
+std::string home_folder() {
+  const char* home = std::getenv("HOME");
+  return home == nullptr ? "" : home;
+}
+
+}  // namespace
+
+// ----------------------------------------------------------------------------------- names
+
+std::string resolved(std::string_view given) {
+  std::string path(given.empty() ? "~" : given);
+  if (path == "~" || path.starts_with("~/")) path.replace(0, 1, home_folder());
+  std::error_code why;
+  fs::path whole = fs::absolute(path, why);
+  if (why) whole = path;
+  const fs::path canonical = fs::weakly_canonical(whole, why);
+  std::string text = why ? whole.lexically_normal().string() : canonical.string();
+  while (text.size() > 1 && text.ends_with('/')) text.pop_back();
+  return text;
+}
+
+std::string encode_folder(std::string_view path) {
+  std::string name(path);
+  std::replace(name.begin(), name.end(), '/', '-');
+  if (name.size() <= kLongestName) return name;
+  // Too long for a name: its end, and a sum of all of it. session-info.json has it whole.
+  std::uint64_t sum = 14695981039346656037u;
+  for (const unsigned char c : path) sum = (sum ^ c) * 1099511628211u;
+  char hex[24];
+  std::snprintf(hex, sizeof hex, "%016llx", static_cast<unsigned long long>(sum));
+  std::size_t from = name.size() - kKeptOfAName;
+  while (from < name.size() && (static_cast<unsigned char>(name[from]) & 0xC0) == 0x80) ++from;
+  return hex + ("-" + name.substr(from));
+}
+
+std::string decode_folder(std::string_view name) {
+  if (!name.starts_with('-')) return std::string(name);
+  std::vector<std::string> parts;
+  for (std::string_view rest = name.substr(1);;) {
+    const std::size_t dash = rest.find('-');
+    parts.emplace_back(rest.substr(0, dash));
+    if (dash == std::string_view::npos) break;
+    rest.remove_prefix(dash + 1);
+  }
+  int lookups = 0;
+  std::size_t best_taken = 0;
+  std::string best;  // without the last slash
+  const std::function<bool(const std::string&, std::size_t)> descend =
+      [&](const std::string& folder, std::size_t taken) {
+        if (taken > best_taken) {
+          best = folder;
+          best_taken = taken;
+        }
+        if (taken == parts.size()) return true;
+        for (std::size_t end = parts.size(); end > taken; --end) {
+          std::string below = folder + "/" + parts[taken];
+          for (std::size_t i = taken + 1; i < end; ++i) below.append("-").append(parts[i]);
+          const std::string_view last = std::string_view(below).substr(folder.size() + 1);
+          if (last.empty() || last == "." || last == ".." || last.size() > kLongestName) continue;
+          if (++lookups > kMostLookups) return false;
+          struct stat about{};
+          if (::stat(below.c_str(), &about) == 0 && S_ISDIR(about.st_mode) && descend(below, end))
+            return true;
+        }
+        return false;
+      };
+  descend("", 0);
+  for (std::size_t i = best_taken; i < parts.size(); ++i) best.append("/").append(parts[i]);
+  return best;
+}
+
+bool is_plain_id(std::string_view id) {
+  return !id.empty() && id.size() <= kLongestName - 16 &&
+         id.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-") ==
+             std::string_view::npos;
+}
+
+std::string FolderSession::folder_id() const {
+  std::string id = session_id;
+  std::replace(id.begin(), id.end(), '_', '-');
+  return id;
+}
+
+// --------------------------------------------------------------------------------- writing
+
+FolderResult<> TranscriptFolders::append(const FolderSession& session,
+                                         std::string_view lines) const {
+  const std::string working_dir = resolved(session.working_dir);
+  const auto folder = make_session(home_, session, working_dir);
+  if (!folder) return with_path(std::unexpected(folder.error()), home_);
+  const auto old = old_transcript(folder->get(), false);
+  if (!old) return with_path(std::unexpected(old.error()), home_);
+  return with_path(write_session(folder->get(), session, working_dir, lines, &*old), home_);
+}
+
+FolderResult<bool> TranscriptFolders::catch_up(const FolderSession& session,
+                                               std::string_view lines) const {
+  const auto fail = [this](const FolderError& why) {
+    return std::unexpected(with_path(std::unexpected(why), home_).error());
+  };
+  const std::string working_dir = resolved(session.working_dir);
+  const auto folder = make_session(home_, session, working_dir);
+  if (!folder) return fail(folder.error());
+  const auto old = old_transcript(folder->get(), true);
+  if (!old) return fail(old.error());
+  if (old->lines >= static_cast<std::size_t>(std::count(lines.begin(), lines.end(), '\n')))
+    return false;
+  const auto written = write_session(folder->get(), session, working_dir, lines, nullptr);
+  if (!written) return fail(written.error());
+  return true;
+}
+
+// --------------------------------------------------------------------------------- reading
+
+FolderResult<TranscriptFolders::Listing> TranscriptFolders::list(
+    std::string_view working_dir) const {
+  struct Found {
+    timespec changed;
+    FoundSession session;
+  };
+  const std::string wanted = working_dir.empty() ? "" : resolved(working_dir);
+  std::vector<Found> found;
+  std::map<std::string, std::string> decoded;  // by the project: one look-up is enough
+  std::size_t unreadable = 0;
+  const auto all = each_session(
+      home_, "",
+      [&](const std::string& project, const fs::path&, const std::string& id, int folder) {
+        if (id.find('_') != std::string::npos) return;  // so sub-sessions are called
+        struct stat about{};
+        const auto transcript = open_file(folder, kTranscript, &about);
+        if (!transcript) {
+          unreadable += transcript.error().kind == FolderError::Kind::kUnavailable ? 1 : 0;
+          return;
+        }
+        FolderFacts facts = parse_facts(small_file(folder, kInfo), small_file(folder, kMetadata));
+        if (facts.is_sub_session) return;
+        if (facts.working_dir.empty()) {
+          const auto known = decoded.find(project);
+          facts.working_dir =
+              known != decoded.end() ? known->second : (decoded[project] = decode_folder(project));
+        }
+        if (!wanted.empty() && facts.working_dir != wanted && resolved(facts.working_dir) != wanted)
+          return;
+        if (facts.title.empty())
+          facts.title = title_in(transcript->get(), static_cast<std::size_t>(about.st_size));
+        found.push_back({about.st_mtim,
+                         {id, std::move(facts.working_dir), std::move(facts.title),
+                          time_text(about.st_mtim.tv_sec, about.st_mtim.tv_nsec),
+                          std::move(facts.session_id)}});
+      });
+  if (!all) return std::unexpected(all.error());
+  std::sort(found.begin(), found.end(), [](const Found& a, const Found& b) {
+    if (is_newer(a.changed, b.changed) || is_newer(b.changed, a.changed))
+      return is_newer(a.changed, b.changed);
+    return a.session.id < b.session.id;
+  });
+  Listing listing;
+  listing.unreadable = *all + unreadable;
+  for (Found& one : found) listing.sessions.push_back(std::move(one.session));
+  return listing;
+}
+
+FolderResult<TranscriptFolders::Reading> TranscriptFolders::read(std::string_view id) const {
+  if (!is_plain_id(id))
+    return error(FolderError::Kind::kRefused, "this is no id of a session's folder");
+  struct Found {
+    Fd transcript;
+    timespec changed{};
+    FolderFacts facts;
+  };
+  std::optional<Found> found;  // the newest of that id
+  std::optional<FolderError> why;
+  const auto all = each_session(
+      home_, std::string(id),
+      [&](const std::string& project, const fs::path& path, const std::string&, int folder) {
+        struct stat about{};
+        auto transcript = open_file(folder, kTranscript, &about);
+        if (!transcript) {
+          if (transcript.error().kind != FolderError::Kind::kNotFound)
+            why = {transcript.error().kind, path.string() + ": " + transcript.error().message};
+          return;
+        }
+        if (found && !is_newer(about.st_mtim, found->changed)) return;
+        FolderFacts facts = parse_facts(small_file(folder, kInfo), small_file(folder, kMetadata));
+        if (facts.working_dir.empty()) facts.working_dir = decode_folder(project);
+        found = Found{*std::move(transcript), about.st_mtim, std::move(facts)};
+      });
+  if (!all) return std::unexpected(all.error());
+  if (!found && why) return std::unexpected(*why);
+  if (!found && *all > 0)
+    return error(FolderError::Kind::kUnavailable,
+                 "some folders below " + home_.string() + " cannot be read");
+  if (!found)
+    return error(FolderError::Kind::kNotFound,
+                 "there is no transcript of " + std::string(id) + " below " + home_.string());
+
+  TranscriptReader reader;
+  std::size_t size = 0;
+  const bool is_read =
+      read_file(found->transcript.get(), kMostOfAFile + 1, [&](std::string_view piece) {
+        size += piece.size();
+        reader.feed(piece);
+      });
+  if (!is_read) {
+    auto failure = failed(kTranscript);
+    failure.error().kind = FolderError::Kind::kUnavailable;
+    return failure;
+  }
+  if (size > kMostOfAFile)
+    return error(FolderError::Kind::kRefused,
+                 "the transcript of " + std::string(id) + " is larger than 2 GiB");
+  Reading reading{reader.finish(), std::move(found->facts)};
+  if (reading.facts.title.empty()) reading.facts.title = title_of(reading.said.first);
+  return reading;
+}
+
+FolderResult<> TranscriptFolders::remove(std::string_view id) const {
+  if (!is_plain_id(id))
+    return error(FolderError::Kind::kRefused, "this is no id of a session's folder");
+  std::optional<FolderError> failure;
+  const auto all = each_session(
+      home_, std::string(id),
+      [&](const std::string&, const fs::path& path, const std::string&, int) {
+        std::error_code why;
+        fs::remove_all(path, why);
+        if (why) failure = {FolderError::Kind::kUnavailable, path.string() + ": " + why.message()};
+      });
+  if (!all) return std::unexpected(all.error());
+  if (failure) return std::unexpected(*failure);
+  if (*all > 0)
+    return error(FolderError::Kind::kUnavailable,
+                 "some folders below " + home_.string() + " cannot be read");
+  return {};
+}
+
+}  // namespace viaduct::bridge
