@@ -18,11 +18,6 @@ constexpr milliseconds kFirstBackoff{250};
 Agents::Agents(const sdk::Host& host, net::Loop& loop, const Config& config)
     : host_(host), log_(host), metrics_(host), loop_(loop), config_(config), records_(host) {}
 
-void Agents::forget_old_crashes() {
-  while (!crashes_.empty() && steady_clock::now() - crashes_.front().at > kCrashWindow)
-    crashes_.pop_front();
-}
-
 void Agents::acquire(Got got) {
   if (stopping_)
     return got(std::unexpected(sdk::Status{sdk::Code::kUnavailable, "The backend is stopping"}));
@@ -37,13 +32,18 @@ void Agents::acquire(Got got) {
   start(std::move(starting));
 }
 
+std::string Agents::trouble() {
+  while (!crashes_.empty() && steady_clock::now() - crashes_.front().at > kCrashWindow)
+    crashes_.pop_front();
+  if (crashes_.size() < kMostCrashes) return {};
+  return config_.command.front() + " has crashed " + std::to_string(crashes_.size()) +
+         " times within 5 minutes and is not started for now (viaduct " + host_.name() +
+         " restart tries again). Last: " + crashes_.back().why;
+}
+
 void Agents::start(std::shared_ptr<Starting> starting) {
-  forget_old_crashes();
-  if (crashes_.size() >= kMostCrashes) {
-    const std::string words =
-        config_.command.front() + " has crashed " + std::to_string(crashes_.size()) +
-        " times within 5 minutes and is not started for now. Last: " + crashes_.back().why;
-    if (!std::exchange(told_, true)) log_.error("crash loop " + words);
+  if (const std::string words = trouble(); !words.empty()) {
+    if (!std::exchange(told_, true)) log_.error("crash loop: " + words);
     return started(starting, std::unexpected(sdk::Status{sdk::Code::kUnavailable, words}));
   }
   told_ = false;

@@ -36,7 +36,8 @@ class Agents {
   // Ends all, for good; `done` when no process is left.
   void stop(std::function<void()> done);
 
-  std::size_t running() const { return agents_.size(); }
+  // Why no agent is started at present; empty: one would be.
+  std::string trouble();
 
  private:
   struct Starting {
@@ -49,7 +50,6 @@ class Agents {
   void started(const std::shared_ptr<Starting>& starting, const net::Result<>& result);
   void ended(Agent& agent, const std::string& why, bool wanted);
   void watch_idle(const AgentPtr& agent);
-  void forget_old_crashes();
 
   sdk::Host host_;
   sdk::Log log_;

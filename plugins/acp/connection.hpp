@@ -21,6 +21,8 @@
 
 namespace viaduct::acp {
 
+namespace asio = boost::asio;
+
 // Why a request has no result: the agent's own error, or none of its words.
 struct CallError {
   bool answered = false;  // by the agent, with `rpc`
@@ -73,7 +75,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
  private:
   struct Call {
     std::function<void(CallResult)> done;
-    std::unique_ptr<boost::asio::steady_timer> timer;
+    std::unique_ptr<asio::steady_timer> timer;
   };
 
   Connection(net::Loop& loop, const Config& config, Events& events);
@@ -93,8 +95,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::unordered_map<std::uint64_t, Call> calls_;
   std::uint64_t last_id_ = 0;
   std::deque<std::string> out_;
-  boost::asio::steady_timer to_write_;
-  boost::asio::steady_timer to_read_;
+  asio::steady_timer to_write_;
+  asio::steady_timer to_read_;
   bool held_ = false;
   bool open_ = true;       // the process may still speak
   bool stopping_ = false;  // nothing more is written

@@ -35,8 +35,9 @@ class Acp final : public sdk::Backend, public sdk::Tool {
         metrics_(host_),
         config_(parse(config_json)),
         agents_(host_, loop_, config_),
-        context_{host_,   log_,    metrics_, loop_,
-                 config_, agents_, [this](std::uint64_t handle) { sessions_.erase(handle); }} {}
+        context_{host_, log_, metrics_, loop_, config_, agents_, [this](std::uint64_t handle) {
+                   sessions_.erase(handle);
+                 }} {}
 
   sdk::EventLoop* loop() override { return &loop_; }
 
@@ -45,13 +46,13 @@ class Acp final : public sdk::Backend, public sdk::Tool {
       return static_cast<std::uint64_t>(time.count());
     };
     const Resume& resume = config_.resume;
-    return {VIADUCT_CAN_RESTORE | VIADUCT_CAN_CANCEL | VIADUCT_CAN_ASK | VIADUCT_CAN_IMAGES |
-                VIADUCT_CAN_FILES | VIADUCT_CAN_FORK | VIADUCT_CAN_DISCOVER | VIADUCT_CAN_OPTIONS |
-                VIADUCT_CAN_STREAM | VIADUCT_ROTATES_IDS,
-            config_.agent_type,
-            sdk::ResumePolicy{resume.enabled, resume.attempts, resume.give_up_after,
-                              count(resume.backoff), count(config_.max_age),
-                              config_.fresh_on_loss}};
+    return {
+        VIADUCT_CAN_RESTORE | VIADUCT_CAN_CANCEL | VIADUCT_CAN_ASK | VIADUCT_CAN_IMAGES |
+            VIADUCT_CAN_FILES | VIADUCT_CAN_FORK | VIADUCT_CAN_DISCOVER | VIADUCT_CAN_OPTIONS |
+            VIADUCT_CAN_STREAM | VIADUCT_ROTATES_IDS,
+        config_.agent_type,
+        sdk::ResumePolicy{resume.enabled, resume.attempts, resume.give_up_after,
+                          count(resume.backoff), count(config_.max_age), config_.fresh_on_loss}};
   }
 
   void start(sdk::Reply reply) override {
@@ -119,22 +120,21 @@ class Acp final : public sdk::Backend, public sdk::Tool {
   }
 
   void health(sdk::Reply reply) override {
-    agents_.acquire([this, kept = std::make_shared<sdk::Reply>(std::move(reply))](
-                        net::Result<Agents::AgentPtr> agent) {
-      if (!agent) return kept->fail(agent.error());
-      agents_.release(*agent);
-      kept->ok();
-    });
+    const std::string trouble = agents_.trouble();
+    if (trouble.empty()) return reply.ok();
+    reply.fail(sdk::Code::kUnavailable, trouble);
   }
 
   // ---- sdk::Tool
   void run(std::string_view arguments_json, sdk::Reply reply) override {
     if (arguments_json == R"(["restart"])") {
       agents_.restart("The agent was restarted");
-      return reply.ok(R"({"exit_code":0,"output":"The agent starts anew with the next message.\n"})");
+      return reply.ok(
+          R"({"exit_code":0,"output":"The agent starts anew with the next message.\n"})");
     }
-    reply.ok(R"({"exit_code":2,"output":"Usage: viaduct )" + host_.name() +
-             R"( restart   ends the agent; the next message starts it anew, also after it has crashed too often\n"})");
+    reply.ok(
+        R"({"exit_code":2,"output":"Usage: viaduct )" + host_.name() +
+        R"( restart   ends the agent; the next message starts it anew, also after it has crashed too often\n"})");
   }
   void doctor(sdk::Reply reply) override {
     agents_.acquire([this, kept = std::make_shared<sdk::Reply>(std::move(reply))](
@@ -179,12 +179,11 @@ class Acp final : public sdk::Backend, public sdk::Tool {
 }  // namespace
 }  // namespace viaduct::acp
 
-VIADUCT_EXPORT_BACKEND(
-    viaduct::acp::Acp,
-    viaduct::sdk::Descriptor{
-        .id = "org.viaduct.acp",
-        .version = "0.1.0",
-        .summary = "Answers by an agent that speaks the Agent Client Protocol",
-        .config_schema = viaduct::acp::kSchema,
-        .config_example = viaduct::acp::kExample,
-    })
+VIADUCT_EXPORT_BACKEND(viaduct::acp::Acp,
+                       viaduct::sdk::Descriptor{
+                           .id = "org.viaduct.acp",
+                           .version = "0.1.0",
+                           .summary = "Answers by an agent that speaks the Agent Client Protocol",
+                           .config_schema = viaduct::acp::kSchema,
+                           .config_example = viaduct::acp::kExample,
+                       })

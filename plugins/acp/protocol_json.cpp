@@ -4,10 +4,12 @@
 
 #include <array>
 #include <nlohmann/json.hpp>
+#include <viaduct/net/text.hpp>
 
 namespace viaduct::acp {
 namespace {
 
+using net::one_line;
 using nlohmann::json;
 
 std::string dump(const json& value) {
@@ -249,8 +251,10 @@ void read_update(const json& given, const std::string& name, Update& update) {
   } else if (name == "tool_call" || name == "tool_call_update") {
     update.item = id_in(given, "toolCallId");
     if (update.item.empty()) return text(Kind::kUnknown, name + " without an id");
+    const json call = tool(given);
     update.kind = Kind::kToolCall;
-    update.json = dump(tool(given));
+    update.status = text_in(call, "status");
+    update.json = dump(call);
   } else if (name == "plan") {
     update.kind = Kind::kPlan;
     update.json = dump(plan(given));

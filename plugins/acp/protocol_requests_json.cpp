@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <viaduct/net/text.hpp>
 
 namespace viaduct::acp {
 namespace {
 
+using net::one_line;
 using nlohmann::json;
 
 constexpr std::size_t kMostQuestions = 16;

@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <viaduct/net/text.hpp>
 
 namespace viaduct::acp {
 namespace {
 
+using net::one_line;
 using nlohmann::json;
 
 constexpr std::size_t kMostNamed = 20;  // choices in an error
@@ -142,10 +144,10 @@ std::expected<AgentCapabilities, std::string> parse_initialize(std::string_view 
   const json result = read(text);
   const json& version = in(result, "protocolVersion");
   if (!version.is_number())
-    return std::unexpected("does not say which version of the protocol it speaks");
+    return std::unexpected("The agent does not say which version of the protocol it speaks");
   if (version != kProtocolVersion)
-    return std::unexpected("speaks version " + one_line(dump(version), 20) +
-                           " of the protocol, and Viaduct version 1");
+    return std::unexpected("The agent speaks version " + one_line(dump(version), 20) +
+                           " of the protocol, and Viaduct speaks version 1");
   AgentCapabilities can;
   const json& info = in(result, "agentInfo");
   can.agent_name = text_in(info, "title");

@@ -131,10 +131,11 @@ void Session::elicit(const std::string& id, std::string_view params) {
     if (run_) run_->turn.notice("The agent asked: " + asked->message + " (" + asked->refusal + ")");
     return agent_->connection().answer(id, elicitation_result("decline", params, {}));
   }
-  if (!asked->url.empty()) {
+  if (!asked->url.empty() || asked->questions.empty()) {
     PermissionRequest request;
-    request.title = asked->message + "\n" + asked->url;
-    request.options = {{"accept", "I have opened it", kAllowOnce},
+    request.title = asked->message;
+    if (!asked->url.empty()) request.title += "\n" + asked->url;
+    request.options = {{"accept", asked->url.empty() ? "Accept" : "I have opened it", kAllowOnce},
                        {"decline", "Decline", kRejectOnce}};
     return ask(
         id, request,

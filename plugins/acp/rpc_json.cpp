@@ -3,10 +3,12 @@
 
 #include <charconv>
 #include <nlohmann/json.hpp>
+#include <viaduct/net/text.hpp>
 
 namespace viaduct::acp {
 namespace {
 
+using net::one_line;
 using nlohmann::json;
 
 constexpr std::size_t kLongestWords = 800;

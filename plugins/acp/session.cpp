@@ -25,7 +25,8 @@ std::vector<std::pair<std::string, std::string>> wanted_options(const Config& co
   if (!config.model.empty()) wanted.emplace_back("model", config.model);
   if (!config.mode.empty()) wanted.emplace_back("mode", config.mode);
   for (auto& one : parse_chosen(chosen_json)) {
-    const auto found = std::ranges::find(wanted, one.first, &decltype(one)::first);
+    const auto found =
+        std::ranges::find_if(wanted, [&](const auto& before) { return before.first == one.first; });
     if (found == wanted.end())
       wanted.push_back(std::move(one));
     else
@@ -276,6 +277,14 @@ void Session::close(sdk::Reply reply) {
   reply.ok();
 }
 
+void Session::stop(std::string_view why) {
+  closed_ = true;
+  if (!run_) return;
+  run_->cancelling = true;
+  decide_all();
+  fail({sdk::Code::kUnavailable, std::string(why)});
+}
+
 void Session::agent_ended(const std::string& why) {
   const auto self = shared_from_this();
   agent_ = nullptr;
@@ -301,7 +310,7 @@ namespace {
 // Gets an agent for a moment.
 void briefly(Context& context, sdk::Reply reply,
              std::function<void(Agents::AgentPtr, std::shared_ptr<sdk::Reply>)> then) {
-  context.agents.acquire([&context, kept = std::make_shared<sdk::Reply>(std::move(reply)),
+  context.agents.acquire([kept = std::make_shared<sdk::Reply>(std::move(reply)),
                           then = std::move(then)](net::Result<Agents::AgentPtr> agent) {
     if (!agent) return kept->fail(agent.error());
     then(*agent, kept);

@@ -42,6 +42,8 @@ class Session final : public Agent::Session, public std::enable_shared_from_this
   // Becomes a copy of `source`, which lives at the same agent.
   void fork(const Session& source, sdk::Reply reply);
   void close(sdk::Reply reply);
+  // The backend stops: so does its turn.
+  void stop(std::string_view why);
 
   void prompt(const sdk::Prompt& prompt, sdk::Turn turn);
   void cancel(std::uint64_t turn);

@@ -131,20 +131,6 @@ std::string mended(std::string_view json) {
   return out;
 }
 
-std::string one_line(std::string_view text, std::size_t limit) {
-  std::string line;
-  for (const char c : text.substr(0, std::min(text.size(), limit * 4))) {
-    if (byte(c) > ' ' && byte(c) != 0x7F)
-      line += c;
-    else if (!line.empty() && line.back() != ' ')
-      line += ' ';
-  }
-  while (!line.empty() && line.back() == ' ') line.pop_back();
-  if (line.size() <= limit) return line;
-  while (limit > 0 && (byte(line[limit]) & 0xC0) == 0x80) --limit;
-  return line.substr(0, limit) + "…";
-}
-
 std::string lower(std::string_view text) {
   std::string result(text);
   for (char& c : result)

@@ -1,7 +1,6 @@
 // Small functions on text that the parts of the ACP client share. Any thread.
 #pragma once
 
-#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -15,10 +14,6 @@ bool too_deep(std::string_view json);
 // bytes that are not UTF-8 and halves of a surrogate pair become U+FFFD, control characters in
 // strings are escaped, and numbers that no double holds, NaN and Infinity become null.
 std::string mended(std::string_view json);
-
-// One line for a person: control characters and runs of white space become one space, and what is
-// longer than `limit` bytes ends in "…".
-std::string one_line(std::string_view text, std::size_t limit);
 
 // In lower case, ASCII only.
 std::string lower(std::string_view text);

@@ -199,10 +199,7 @@ void Session::speak(const Update& update) {
       sink_.options(options());
       return;
     case Kind::kOptions:
-      std::erase_if(options_, [](const Option& option) {
-        return option.how == Option::How::kConfigOption || option.how == Option::How::kBoolean;
-      });
-      options_.insert(options_.begin(), update.options.begin(), update.options.end());
+      options_ = replaced(options_, update.options);
       sink_.options(options());
       return;
     case Kind::kUserText:
