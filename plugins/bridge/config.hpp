@@ -55,10 +55,28 @@ struct Llm {
   std::vector<std::pair<std::string, std::string>> request_headers() const;
 };
 
+// The driver `cli`: an agent program, started once for each turn.
+struct Cli {
+  std::string preset;     // a name, or a path of a file; empty: `overrides` is all of it
+  std::string overrides;  // JSON object of keys of the preset, or empty
+  std::string program;    // instead of the preset's, or empty
+  std::string model;
+  std::vector<std::string> arguments;                    // further ones
+  std::vector<std::pair<std::string, std::string>> env;  // beside the preset's
+  std::chrono::milliseconds timeout{0};                  // of silence
+  std::uint32_t compact_after = 0;                       // turns; 0: never by itself
+
+  // What must not be shown: the values of env, longest first.
+  std::vector<std::string> secrets() const;
+};
+
 struct Config {
   Resume resume;
   std::chrono::milliseconds max_age{0};  // of a native id since its last use; 0: no limit
+  std::string home;                      // of the transcript folders; empty: Viaduct's
+  bool transcripts = true;               // whether they are written
   Llm llm;
+  std::optional<Cli> cli;  // instead of llm
 };
 
 // JSON Schema (draft 4) of what parse_config takes.

@@ -9,56 +9,6 @@
 
 namespace viaduct::bridge {
 
-constexpr const char kSchema[] = R"json({
-  "type": "object",
-  "additionalProperties": false,
-  "required": ["driver", "model"],
-  "definitions": {
-    "duration": {"type": "string", "pattern": "^[0-9]+(ms|s|m|h|d)$", "description": "such as 500ms, 3s, 24h"}
-  },
-  "properties": {
-    "driver": {"enum": ["llm"], "description": "llm: an HTTP model server"},
-    "api": {"enum": ["openai", "anthropic"], "description": "what the server speaks: chat completions (OpenAI, Azure, Ollama, vLLM, llama.cpp, LM Studio, OpenRouter) or messages; default openai"},
-    "base_url": {"type": "string", "pattern": "^https?://", "description": "such as http://127.0.0.1:11434/v1; default the vendor's"},
-    "model": {"type": "string", "minLength": 1},
-    "api_key": {"type": "string", "description": "a reference, such as ${env:OPENAI_API_KEY}"},
-    "headers": {"type": "object", "additionalProperties": {"type": "string"}, "description": "further request headers"},
-    "system": {"type": "string", "description": "the system prompt"},
-    "temperature": {"type": "number", "minimum": 0, "maximum": 2},
-    "max_tokens": {"type": "integer", "minimum": 1, "description": "of one answer"},
-    "thinking": {"oneOf": [{"enum": ["low", "medium", "high"]}, {"type": "integer", "minimum": 1024}],
-                 "description": "how hard to think, or with how many tokens (anthropic)"},
-    "extra": {"type": "object", "description": "further members of the request, such as top_p"},
-    "context_tokens": {"type": "integer", "minimum": 1024, "description": "what the model can hold, for servers that cut without a word; older turns are summarised before that"},
-    "compact_after": {"type": "integer", "minimum": 2, "description": "turns after which older ones are summarised; default: when they no longer fit"},
-    "timeout": {"$ref": "#/definitions/duration", "description": "how long the server may be silent; default 5m"},
-    "retry": {
-      "type": "object",
-      "additionalProperties": false,
-      "properties": {
-        "attempts": {"type": "integer", "minimum": 1, "maximum": 20, "description": "in all; default 4"},
-        "backoff": {"$ref": "#/definitions/duration"},
-        "longest": {"$ref": "#/definitions/duration", "description": "the longest wait; default 1m"}
-      }
-    },
-    "max_age": {"$ref": "#/definitions/duration"},
-    "resume": {
-      "type": "object",
-      "additionalProperties": false,
-      "properties": {
-        "enabled": {"type": "boolean"},
-        "attempts": {"type": "integer", "minimum": 1, "maximum": 100},
-        "backoff": {"$ref": "#/definitions/duration"},
-        "give_up_after": {"type": "integer", "minimum": 1, "maximum": 1000}
-      }
-    }
-  }
-})json";
-
-constexpr const char kExample[] =
-    R"json({"driver": "llm", "api": "openai", "base_url": "http://127.0.0.1:9/v1", "model": "none",
-  "retry": {"attempts": 1}})json";
-
 namespace {
 
 using nlohmann::json;
@@ -253,6 +203,53 @@ Llm parse_llm(Fields& fields) {
   return llm;
 }
 
+bool is_variable(const std::string& name) {
+  return !name.empty() && name.find_first_of(std::string("=\0", 2)) == std::string::npos;
+}
+bool has_nul(const std::string& text) {
+  return text.find('\0') != std::string::npos;
+}
+
+Cli parse_cli(Fields& fields) {
+  Cli cli;
+  cli.preset = fields.text("preset");
+  if (const json* given = fields.object("template")) cli.overrides = given->dump();
+  if (cli.preset.empty() && cli.overrides.empty())
+    fields.fail("preset", "must be given, such as claude, or `template` instead");
+  const bool is_path = cli.preset.find('/') != std::string::npos || cli.preset.ends_with(".yaml");
+  const bool is_name = std::all_of(cli.preset.begin(), cli.preset.end(), [](unsigned char c) {
+    return std::isalnum(c) != 0 || c == '-' || c == '_';
+  });
+  if ((!is_path && !is_name) || has_nul(cli.preset))
+    fields.fail("preset", "\"" + cli.preset + "\" is neither the name of a preset nor a file");
+  cli.program = fields.text("program");
+  if (cli.program.starts_with('-') || has_nul(cli.program))
+    fields.fail("program", "must be a program's name or path");
+  cli.model = fields.text("model");
+  if (cli.model.starts_with('-') || has_nul(cli.model))
+    fields.fail("model", "must be a model's name");
+  if (const json* given = fields.find("arguments")) {
+    if (!given->is_array()) fields.fail("arguments", "must be a list of texts");
+    for (const json& one : *given) {
+      if (!one.is_string() || has_nul(one.get<std::string>()))
+        fields.fail("arguments", "must be a list of texts");
+      cli.arguments.push_back(one.get<std::string>());
+    }
+  }
+  if (const json* env = fields.object("env"))
+    for (const auto& [name, value] : env->items()) {
+      if (!is_variable(name)) fields.fail("env", "\"" + name + "\" is no name of a variable");
+      if (!value.is_string() || has_nul(value.get<std::string>()))
+        fields.fail("env." + name, "must be a text");
+      cli.env.emplace_back(name, value.get<std::string>());
+    }
+  cli.timeout = fields.duration("timeout", milliseconds{900'000});
+  if (cli.timeout.count() == 0) fields.fail("timeout", "must be more than nothing");
+  cli.compact_after =
+      static_cast<std::uint32_t>(fields.integer("compact_after", 1, 1'000'000).value_or(0));
+  return cli;
+}
+
 std::string_view host_of(std::string_view url) {
   const std::size_t start = url.find("://") + 3;
   const std::size_t end = std::min(url.find_first_of("/:?", start), url.size());
@@ -287,6 +284,21 @@ std::vector<std::string> Llm::secrets() const {
             [](const auto& a, const auto& b) { return a.size() > b.size(); });
   std::erase_if(all, [](const auto& one) { return one.size() < 8; });
   if (!api_key.empty() && api_key.size() < 8) all.push_back(api_key);
+  return all;
+}
+
+std::vector<std::string> Cli::secrets() const {
+  std::vector<std::string> all;
+  for (const auto& [name, value] : env) {
+    std::string upper = name;
+    for (char& c : upper) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    bool by_name = false;
+    for (const char* word : {"KEY", "TOKEN", "SECRET", "PASSWORD"})
+      by_name = by_name || upper.find(word) != std::string::npos;
+    if (value.size() >= (by_name ? 4 : 8)) all.push_back(value);
+  }
+  std::sort(all.begin(), all.end(),
+            [](const auto& a, const auto& b) { return a.size() > b.size(); });
   return all;
 }
 
@@ -326,8 +338,14 @@ std::expected<Config, std::string> parse_config(std::string_view text) {
   try {
     Fields fields(given, "");
     Config config;
-    fields.one_of("driver", {"llm"}, "");
-    config.llm = parse_llm(fields);
+    if (fields.one_of("driver", {"llm", "cli"}, "") == "cli")
+      config.cli = parse_cli(fields);
+    else
+      config.llm = parse_llm(fields);
+    config.home = fields.text("home");
+    if (!config.home.empty() && config.home[0] != '/' && config.home[0] != '~')
+      fields.fail("home", "must begin with / or ~");
+    config.transcripts = fields.flag("transcripts", true);
     if (const json* resume = fields.object("resume")) config.resume = parse_resume(*resume);
     config.max_age = fields.duration("max_age", milliseconds{0});
     fields.finish();

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 #include <viaduct/sdk/backend.hpp>
 
@@ -28,6 +29,7 @@ class Driver {
   virtual sdk::Abilities abilities() const = 0;
   virtual void open(const sdk::Open& open, sdk::Reply reply) = 0;
   virtual void restore(const sdk::Open& open, sdk::Reply reply) = 0;
+  virtual void resumed(const sdk::Open& /*open*/, sdk::Reply reply) { reply.ok(); }
   virtual void inject(const sdk::Open& open, sdk::Reply reply) = 0;
   virtual void prompt(const sdk::Prompt& prompt, sdk::Turn turn) = 0;
   virtual void cancel(std::uint64_t session, std::uint64_t turn, sdk::Reply reply) = 0;
@@ -37,6 +39,8 @@ class Driver {
 
   // Answers once, within seconds.
   virtual void check(std::function<void(std::vector<Check>)> done) = 0;
+  // The part of it that may be asked for often.
+  virtual void health(std::function<void(std::vector<Check>)> done) { check(std::move(done)); }
   // Ends what is open; nothing but the destructor comes after that.
   virtual void stop(sdk::Reply reply) = 0;
 };

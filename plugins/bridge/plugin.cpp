@@ -1,5 +1,6 @@
 // The backend `bridge`: hands the calls of the host to its driver, on the thread that is also the
 // driver's event loop.
+#include "plugins/bridge/cli_driver.hpp"
 #include "plugins/bridge/config.hpp"
 #include "plugins/bridge/driver.hpp"
 #include "plugins/bridge/llm_driver.hpp"
@@ -19,13 +20,26 @@ Config parse(std::string_view config_json) {
   return *std::move(config);
 }
 
+std::unique_ptr<Driver> make_driver(const sdk::Host& host, net::Loop& loop, const Config& config,
+                                    Transcripts& transcripts) {
+  if (config.cli) return make_cli_driver(host, loop, config);
+  return make_llm_driver(host, loop, config, transcripts);
+}
+
 class Bridge final : public sdk::Backend, public sdk::Tool {
  public:
   Bridge(sdk::Host host, std::string_view config_json)
-      : host_(std::move(host)), driver_(make_llm_driver(host_, loop_, parse(config_json))) {}
+      : host_(std::move(host)),
+        config_(parse(config_json)),
+        transcripts_(host_, loop_, config_.home, config_.transcripts),
+        driver_(make_driver(host_, loop_, config_, transcripts_)) {}
 
   sdk::EventLoop* loop() override { return &loop_; }
-  sdk::Abilities abilities() const override { return driver_->abilities(); }
+  sdk::Abilities abilities() const override {
+    sdk::Abilities abilities = driver_->abilities();
+    abilities.can |= VIADUCT_CAN_DISCOVER;
+    return abilities;
+  }
 
   void stop(sdk::Reply reply) override { driver_->stop(std::move(reply)); }
   void open(const sdk::Open& open, sdk::Reply reply) override {
@@ -36,6 +50,9 @@ class Bridge final : public sdk::Backend, public sdk::Tool {
   }
   void inject(const sdk::Open& open, sdk::Reply reply) override {
     driver_->inject(open, std::move(reply));
+  }
+  void resumed(const sdk::Open& open, sdk::Reply reply) override {
+    driver_->resumed(open, std::move(reply));
   }
   void prompt(const sdk::Prompt& prompt, sdk::Turn turn) override {
     driver_->prompt(prompt, std::move(turn));
@@ -50,10 +67,19 @@ class Bridge final : public sdk::Backend, public sdk::Tool {
     driver_->close(session, ended, std::move(reply));
   }
   void writable(std::uint64_t session) override { driver_->writable(session); }
+  void discover(std::string_view working_dir, sdk::Reply reply) override {
+    transcripts_.discover(working_dir, std::move(reply));
+  }
+  void read(std::string_view native_id, sdk::Reply reply) override {
+    transcripts_.read(native_id, std::move(reply));
+  }
+  void purge(const sdk::Open& open, sdk::Reply reply) override {
+    transcripts_.purge(open, std::move(reply));
+  }
 
   // The first thing that is not as it should be.
   void health(sdk::Reply reply) override {
-    driver_->check(
+    driver_->health(
         [kept = std::make_shared<sdk::Reply>(std::move(reply))](std::vector<Check> checks) {
           for (const Check& check : checks)
             if (!check.ok) return kept->fail(check.code, check.message);
@@ -78,19 +104,21 @@ class Bridge final : public sdk::Backend, public sdk::Tool {
  private:
   net::Loop loop_;  // first: what runs on it goes before it
   sdk::Host host_;
+  const Config config_;
+  Transcripts transcripts_;
   std::unique_ptr<Driver> driver_;
 };
 
 }  // namespace
 }  // namespace viaduct::bridge
 
-VIADUCT_EXPORT_BACKEND(
-    viaduct::bridge::Bridge,
-    viaduct::sdk::Descriptor{
-        .id = "org.viaduct.bridge",
-        .version = "0.1.0",
-        .summary =
-            "Answers by a model server: OpenAI's and Anthropic's APIs, and all that speak them",
-        .config_schema = viaduct::bridge::kSchema,
-        .config_example = viaduct::bridge::kExample,
-    })
+VIADUCT_EXPORT_BACKEND(viaduct::bridge::Bridge,
+                       viaduct::sdk::Descriptor{
+                           .id = "org.viaduct.bridge",
+                           .version = "0.1.0",
+                           .summary = "Answers by a model server (OpenAI's and Anthropic's APIs, "
+                                      "and all that speak them), or "
+                                      "by an agent program on this machine",
+                           .config_schema = viaduct::bridge::kSchema,
+                           .config_example = viaduct::bridge::kExample,
+                       })

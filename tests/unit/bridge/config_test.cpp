@@ -13,6 +13,7 @@
 #endif
 
 #include <string>
+#include <vector>
 
 namespace viaduct::bridge {
 namespace {
@@ -108,7 +109,11 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         Bad{"NoJson", "{", "config: is no JSON"},
         Bad{"NoObject", "[]", "config: must be an object"},
-        Bad{"NoDriver", R"({"model":"m"})", R"(driver: "" is none of llm)"},
+        Bad{"NoDriver", R"({"model":"m"})", R"(driver: "" is none of llm, cli)"},
+        Bad{"NoPreset", R"({"driver":"cli"})",
+            "preset: must be given, such as claude, or `template` instead"},
+        Bad{"PresetName", R"({"driver":"cli","preset":"a b"})",
+            R"(preset: "a b" is neither the name of a preset nor a file)"},
         Bad{"NoModel", R"({"driver":"llm"})", "model: must be given"},
         Bad{"Nested", R"({"driver":"llm","model":"m","retry":{"attempts":21}})",
             "retry.attempts: must be a whole number from 1 to 20"},
@@ -133,6 +138,44 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"ExtraMessages", R"({"driver":"llm","model":"m","extra":{"messages":[]}})",
             "extra.messages: is not for here"}),
     [](const auto& info) { return info.param.name; });
+
+class CliConfig : public ::testing::TestWithParam<Case> {};
+TEST_P(CliConfig, IsTakenOrRefusedAlikeBySchemaAndParser) {
+  const std::string json = std::string(R"({"driver":"cli",)") + GetParam().rest + "}";
+  EXPECT_EQ(fits_schema(json), GetParam().fits) << json;
+  const auto config = parse_config(json);
+  EXPECT_EQ(config.has_value(), GetParam().fits) << (config ? json : config.error());
+}
+INSTANTIATE_TEST_SUITE_P(
+    Cases, CliConfig,
+    ::testing::Values(
+        Case{"Preset", R"("preset":"claude")", true},
+        Case{"Template", R"("template":{"program":"p"})", true},
+        Case{"Neither", R"("model":"m")", false}, Case{"PresetType", R"("preset":7)", false},
+        Case{"PresetEmpty", R"("preset":"")", false},
+        Case{"KeyOfTheOther", R"("preset":"claude","base_url":"http://h")", false},
+        Case{"Arguments", R"("preset":"claude","arguments":["--x"])", true},
+        Case{"ArgumentsType", R"("preset":"claude","arguments":"--x")", false},
+        Case{"Env", R"("preset":"claude","env":{"A":"b"})", true},
+        Case{"EnvType", R"("preset":"claude","env":{"A":1})", false},
+        Case{"DashModel", R"("preset":"claude","model":"-x")", false},
+        Case{"DashProgram", R"("preset":"claude","program":"--x")", false},
+        Case{"CompactAfter", R"("preset":"claude","compact_after":1)", true},
+        Case{"CompactAfterNone", R"("preset":"claude","compact_after":0)", false},
+        Case{"Home", R"("preset":"claude","home":"~/.amplifier","transcripts":false)", true},
+        Case{"HomeRelative", R"("preset":"claude","home":"x")", false},
+        Case{"Resume",
+             R"("preset":"claude","max_age":"24h","timeout":"1m","resume":{"attempts":3})", true},
+        Case{"TimeoutType", R"("preset":"claude","timeout":5)", false}),
+    [](const auto& info) { return info.param.name; });
+
+TEST(CliConfig, HidesTheValuesOfVariables) {
+  const auto config = parse_config(
+      R"({"driver":"cli","preset":"claude","env":{"A":"12345678","MY_KEY":"1234","B":"yes"}})");
+  ASSERT_TRUE(config) << config.error();
+  EXPECT_EQ(config->cli->secrets(), (std::vector<std::string>{"12345678", "1234"}));
+  EXPECT_EQ(config->cli->timeout, std::chrono::minutes(15));
+}
 
 TEST(BridgeConfig, ExampleFitsSchemaAndParser) {
   EXPECT_TRUE(fits_schema(kExample));

@@ -1,0 +1,505 @@
+#include "plugins/bridge/cli_driver.hpp"
+
+#include "plugins/bridge/cli_places.hpp"
+#include "plugins/bridge/cli_run.hpp"
+#include "plugins/bridge/cli_verdict.hpp"
+#include "plugins/bridge/messages.hpp"
+#include "plugins/bridge/preset.hpp"
+#include "plugins/bridge/preset_place.hpp"
+#include "plugins/bridge/text.hpp"
+
+#include <sys/stat.h>
+#include <cstdlib>
+#include <optional>
+#include <set>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+
+namespace viaduct::bridge {
+namespace {
+
+using net::Task;
+using std::chrono::milliseconds;
+
+constexpr milliseconds kCheckLimit{10'000};
+constexpr std::size_t kMostLost = 4096;
+
+bool is_folder(const std::string& path) {
+  struct stat found{};
+  return ::stat(path.c_str(), &found) == 0 && S_ISDIR(found.st_mode);
+}
+
+sdk::StopReason stop_reason(std::string_view name) {
+  for (const auto reason :
+       {sdk::StopReason::kMaxTokens, sdk::StopReason::kMaxTurnRequests, sdk::StopReason::kRefusal})
+    if (sdk::stop_reason_name(reason) == name) return reason;
+  return sdk::StopReason::kEndTurn;
+}
+
+sdk::Code code_of(CliVerdict::Kind kind) {
+  switch (kind) {
+    case CliVerdict::Kind::kAnswered: return sdk::Code::kOk;
+    case CliVerdict::Kind::kLost: return sdk::Code::kNotFound;
+    case CliVerdict::Kind::kNotLoggedIn: return sdk::Code::kFailedPrecondition;
+    case CliVerdict::Kind::kSilent: return sdk::Code::kTimeout;
+    case CliVerdict::Kind::kFailed: break;
+  }
+  return sdk::Code::kUnavailable;
+}
+
+// A turn or a compaction that is under way. Over as soon as somebody has ended it from outside: the
+// program then goes in its own time, and what it says is for nobody.
+struct Run {
+  bool over = false;
+  std::optional<sdk::Turn> turn;    // or
+  std::optional<sdk::Reply> reply;  // of a compaction that was asked for; or neither
+  std::shared_ptr<CliRun> program;
+};
+
+struct Session {
+  std::uint64_t handle = 0;
+  std::string native_id;  // the newest; empty: none yet
+  std::string working_dir;
+  bool begun = false;  // a program has worked for it
+  std::set<std::string> authors;
+  std::shared_ptr<Run> run;  // null: nothing is under way
+  // A message that came while the conversation was being compacted.
+  std::optional<std::pair<sdk::Turn, std::string>> waiting;
+};
+
+class CliDriver final : public Driver {
+ public:
+  CliDriver(const sdk::Host& host, net::Loop& loop, const Config& config, Preset preset)
+      : host_(host),
+        log_(host),
+        metrics_(host),
+        loop_(loop),
+        config_(config),
+        cli_(*config_.cli),
+        preset_(std::move(preset)),
+        secrets_(cli_.secrets()) {
+    environment_ = child_environment(preset_, cli_, [](const char* name) {
+      const char* value = std::getenv(name);
+      return std::string(value == nullptr ? "" : value);
+    });
+  }
+
+  sdk::Abilities abilities() const override {
+    const auto count = [](milliseconds time) { return static_cast<std::uint64_t>(time.count()); };
+    std::uint64_t can = VIADUCT_CAN_CANCEL | VIADUCT_CAN_STREAM | VIADUCT_ROTATES_IDS;
+    if (!preset_.resume.empty()) can |= VIADUCT_CAN_RESTORE;
+    if (!preset_.resume.empty() && !preset_.compact.empty()) can |= VIADUCT_CAN_COMPACT;
+    return {can, preset_.name,
+            sdk::ResumePolicy{config_.resume.enabled, config_.resume.attempts,
+                              config_.resume.give_up_after, count(config_.resume.backoff),
+                              count(config_.max_age), false}};
+  }
+
+  void open(const sdk::Open& open, sdk::Reply reply) override {
+    if (program().empty()) return reply.fail(sdk::Code::kFailedPrecondition, missing());
+    hold(open, "");
+    reply.ok();
+  }
+
+  void restore(const sdk::Open& open, sdk::Reply reply) override {
+    const std::string id(open.native_id);
+    if (const auto refusal = refused(id); !refusal.ok()) return reply.fail(refusal);
+    hold(open, id);
+    reply.native(id);
+  }
+
+  void resumed(const sdk::Open& open, sdk::Reply reply) override {
+    const auto session = find(open.session);
+    if (!session) return reply.fail(sdk::Code::kNotFound, "no such session");
+    if (session->run || session->native_id.empty()) return reply.ok();
+    if (const auto refusal = refused(session->native_id); !refusal.ok()) return reply.fail(refusal);
+    reply.native(session->native_id);
+  }
+
+  void inject(const sdk::Open& /*open*/, sdk::Reply reply) override {
+    reply.fail(sdk::Code::kUnsupported, "the conversation goes in with the next message");
+  }
+
+  void prompt(const sdk::Prompt& prompt, sdk::Turn turn) override {
+    const auto session = find(prompt.session);
+    if (!session) return turn.fail(sdk::Code::kNotFound, "no such session");
+    if (session->waiting || (session->run && session->run->turn))
+      return turn.fail(sdk::Code::kBusy, "the session has a turn already");
+    std::string text = words(*session, prompt);
+    if (text.empty()) return turn.fail(sdk::Code::kInvalidArgument, "the message is empty");
+    if (session->run)
+      session->waiting.emplace(std::move(turn), std::move(text));
+    else
+      begin(session, std::move(turn), std::move(text));
+  }
+
+  void cancel(std::uint64_t handle, std::uint64_t turn, sdk::Reply reply) override {
+    if (const auto session = find(handle)) {
+      if (session->waiting && session->waiting->first.number() == turn)
+        end_waiting(*session);
+      else if (session->run && session->run->turn && session->run->turn->number() == turn)
+        session->run->program->stop();
+    }
+    reply.ok();
+  }
+
+  void compact(std::uint64_t handle, sdk::Reply reply) override {
+    const auto session = find(handle);
+    if (!session) return reply.fail(sdk::Code::kNotFound, "no such session");
+    if (session->run) return reply.fail(sdk::Code::kBusy, "the session is answering");
+    if (session->native_id.empty())
+      return reply.fail(sdk::Code::kInvalidArgument, "there is nothing to compact yet");
+    begin_compaction(session, std::move(reply));
+  }
+
+  void close(std::uint64_t handle, bool /*ended*/, sdk::Reply reply) override {
+    if (const auto session = find(handle)) {
+      if (session->waiting) end_waiting(*session);
+      if (session->run) abandon(*session, sdk::Code::kCancelled, "the session was closed");
+      sessions_.erase(handle);
+    }
+    reply.ok();
+  }
+
+  void writable(std::uint64_t handle) override {
+    if (const auto session = find(handle); session && session->run) session->run->program->go_on();
+  }
+
+  void check(std::function<void(std::vector<Check>)> done) override {
+    loop_.spawn(look(std::move(done)));
+  }
+  // The program itself is asked by `doctor` only.
+  void health(std::function<void(std::vector<Check>)> done) override { done({look_for_program()}); }
+
+  void stop(sdk::Reply reply) override {
+    for (const auto& [handle, session] : sessions_) {
+      constexpr const char* kWhy = "The backend was stopped in the middle of the answer";
+      if (session->waiting) session->waiting->first.fail(sdk::Code::kUnavailable, kWhy);
+      session->waiting.reset();
+      if (session->run) abandon(*session, sdk::Code::kUnavailable, kWhy);
+    }
+    sessions_.clear();
+    loop_.spawn(wait_for_all(std::move(reply)));
+  }
+
+ private:
+  using SessionPtr = std::shared_ptr<Session>;
+  using RunPtr = std::shared_ptr<Run>;
+
+  SessionPtr find(std::uint64_t handle) const {
+    const auto found = sessions_.find(handle);
+    return found == sessions_.end() ? nullptr : found->second;
+  }
+  void hold(const sdk::Open& open, std::string native_id) {
+    auto session = std::make_shared<Session>();
+    session->handle = open.session;
+    session->begun = !native_id.empty();
+    session->native_id = std::move(native_id);
+    session->working_dir = expand_home(open.working_dir, variable(environment_, "HOME"));
+    sessions_[open.session] = std::move(session);
+  }
+
+  // ---------------------------------------------------------------- what is there
+  std::string program() const {
+    return find_program(cli_.program.empty() ? preset_.program : cli_.program, environment_);
+  }
+  std::string missing() const {
+    std::string text =
+        "The program " + (cli_.program.empty() ? preset_.program : cli_.program) + " was not found";
+    if (!preset_.install.empty()) text += "; install it: " + preset_.install;
+    return text;
+  }
+
+  // Why a native id cannot be used; ok: as far as can be seen, it can.
+  sdk::Status refused(const std::string& id) const {
+    if (preset_.resume.empty()) return {sdk::Code::kNotFound, preset_.name + " cannot resume"};
+    if (!is_safe_id(id)) return {sdk::Code::kNotFound, "its id is none of " + preset_.name};
+    if (lost_.contains(id))
+      return {sdk::Code::kNotFound, preset_.name + " no longer has this conversation"};
+    if (program().empty()) return {sdk::Code::kFailedPrecondition, missing()};
+    if (preset_.session_files.empty()) return {};
+    const auto found = has_session_file(preset_.session_files, id, variable(environment_, "HOME"));
+    if (!found)
+      return {sdk::Code::kUnavailable,
+              "The conversations of " + preset_.name + " cannot be read: " + found.error()};
+    if (!*found) return {sdk::Code::kNotFound, preset_.name + " no longer has this conversation"};
+    return {};
+  }
+  void remember_lost(const std::string& id) {
+    if (id.empty()) return;
+    if (lost_.size() >= kMostLost) lost_.erase(lost_.begin());
+    lost_.insert(id);
+  }
+
+  // What goes into the program: who else said what, the text, and what is attached, in words.
+  static std::string words(Session& session, const sdk::Prompt& prompt) {
+    const Message message =
+        user_message(prompt.text, prompt.blocks_json, prompt.context_json, prompt.author);
+    std::string text;
+    for (const Part& part : message.parts) {
+      if (!text.empty()) text += "\n\n";
+      text += part.is_image() ? "[an image that cannot be passed on to this agent]" : part.text;
+    }
+    if (!message.author.empty()) session.authors.insert(message.author);
+    if (session.authors.size() > 1 && !text.empty()) text.insert(0, message.author + ":\n");
+    return text;
+  }
+
+  // ---------------------------------------------------------------- turns
+  void begin(const SessionPtr& session, sdk::Turn turn, std::string text) {
+    // Never silently without what was said before.
+    if (session->native_id.empty() && session->begun)
+      return turn.fail(sdk::Code::kNotFound, preset_.name + " told no id of this conversation");
+    if (!session->native_id.empty() &&
+        (!is_safe_id(session->native_id) || lost_.contains(session->native_id)))
+      return turn.fail(sdk::Code::kNotFound, preset_.name + " no longer has this conversation");
+    auto run = std::make_shared<Run>();
+    run->turn = std::move(turn);
+    start(session, run, answer(session, run, std::move(text)));
+  }
+
+  void begin_compaction(const SessionPtr& session, std::optional<sdk::Reply> reply) {
+    auto run = std::make_shared<Run>();
+    run->reply = std::move(reply);
+    start(session, run, compacted(session, run));
+  }
+
+  void start(const SessionPtr& session, const RunPtr& run, Task<> task) {
+    run->program = std::make_shared<CliRun>(loop_, preset_);
+    session->run = run;
+    programs_.insert(run->program);
+    loop_.spawn(std::move(task), [this, session, run](const net::Result<>& result) {
+      programs_.erase(run->program);
+      std::erase_if(leaving_, [&run](const auto& one) { return one.second == run->program; });
+      if (!result && !run->over) {  // an exception
+        log_.error("turn failed code=internal reason=" + result.error().message);
+        abandon(*session, sdk::Code::kInternal, "The turn failed for a reason of its own");
+      }
+      if (!session->run && session->waiting) {
+        auto [turn, text] = *std::exchange(session->waiting, std::nullopt);
+        begin(session, std::move(turn), std::move(text));
+      }
+    });
+  }
+
+  // The program's whole run. The error: it was not started.
+  Task<net::Result<CliEnd>> run_program(SessionPtr session, RunPtr run, std::string prompt,
+                                        std::function<CliRun::Next(const Said&)> hear) {
+    const std::string id = session->native_id;
+    // One that was closed may still be going, with the same conversation.
+    for (auto other = leaving_.find(id); other != leaving_.end(); other = leaving_.find(id)) {
+      const auto going = other->second;
+      co_await going->gone();
+      std::erase_if(leaving_, [&going](const auto& one) { return one.second == going; });
+    }
+    const std::string file = program();
+    if (file.empty())
+      co_return std::unexpected(sdk::Status{sdk::Code::kFailedPrecondition, missing()});
+    if (!session->working_dir.starts_with('/') || !is_folder(session->working_dir))
+      co_return std::unexpected(
+          sdk::Status{sdk::Code::kFailedPrecondition,
+                      "The working folder " + session->working_dir +
+                          " is not there; make it, or begin a new conversation in another folder"});
+    CliStart start{{file}, environment_, session->working_dir, std::move(prompt), cli_.timeout};
+    for (std::string& one :
+         arguments(preset_, {id, cli_.model, session->working_dir, cli_.arguments}))
+      start.command.push_back(std::move(one));
+    session->begun = true;
+    auto end = co_await run->program->go(std::move(start), std::move(hear));
+    if (run->program->too_long() + run->program->output().skipped() > 0)
+      log_.warn("output skipped agent=" + preset_.name +
+                " too_long=" + std::to_string(run->program->too_long()) +
+                " no_json=" + std::to_string(run->program->output().skipped()));
+    co_return end;
+  }
+
+  Task<> answer(SessionPtr session, RunPtr run, std::string text) {
+    const std::string asked = session->native_id;
+    const bool had_begun = session->begun;
+    const auto end = co_await run_program(session, run, std::move(text), [&](const Said& said) {
+      return run->over ? CliRun::Next::kStop : tell(*session, *run->turn, said);
+    });
+    if (run->over) co_return;
+    session->run = nullptr;
+    sdk::Turn turn = *std::exchange(run->turn, std::nullopt);
+    if (!end) {
+      session->begun = had_begun;
+      co_return turn.fail(end.error());
+    }
+    const CliOutput& output = run->program->output();
+    count(output.usage());
+    const CliVerdict verdict = judge(preset_, output, *end, !asked.empty(), secrets_);
+    if (verdict.kind == CliVerdict::Kind::kLost) {
+      remember_lost(asked);
+      // What it may have told in the same breath is no conversation either.
+      if (session->native_id != asked) remember_lost(session->native_id);
+    }
+    if (run->program->stopped() && !end->silent)
+      co_return turn.end(sdk::StopReason::kCancelled, session->native_id, output.usage().json());
+    if (verdict.kind != CliVerdict::Kind::kAnswered) {
+      log_.warn("turn failed agent=" + preset_.name + " exit=" + std::to_string(end->code) +
+                " signal=" + std::to_string(end->signal) +
+                " reason=" + one_line(verdict.words, 1000));
+      co_return turn.fail(code_of(verdict.kind), verdict.words);
+    }
+    const bool due = cli_.compact_after > 0 && turn.number() % cli_.compact_after == 0;
+    turn.end(stop_reason(output.stop()), session->native_id, output.usage().json());
+    if (due && !preset_.compact.empty() && is_safe_id(session->native_id))
+      begin_compaction(session, std::nullopt);
+  }
+
+  Task<> compacted(SessionPtr session, RunPtr run) {
+    const auto end = co_await run_program(session, run, preset_.compact,
+                                          [](const Said&) { return CliRun::Next::kGoOn; });
+    if (run->over) co_return;
+    session->run = nullptr;
+    const CliOutput& output = run->program->output();
+    CliVerdict verdict;
+    if (end) {
+      count(output.usage());
+      verdict = judge(preset_, output, *end, true, secrets_);
+      if (verdict.kind == CliVerdict::Kind::kLost) remember_lost(session->native_id);
+    }
+    if (!end || verdict.kind != CliVerdict::Kind::kAnswered) {  // the old id still holds
+      const sdk::Status why = end ? sdk::Status{code_of(verdict.kind), verdict.words} : end.error();
+      log_.warn("compaction failed agent=" + preset_.name +
+                " reason=" + one_line(why.message, 1000));
+      if (run->reply) run->reply->fail(why);
+      co_return;
+    }
+    metrics_.count("bridge_compactions_total");
+    const sdk::Sink sink(host_, session->handle);
+    if (!output.session().empty()) {
+      session->native_id = output.session();
+      sink.native_id(session->native_id);
+    }
+    sink.notice(preset_.name + " has compacted the conversation; nothing of it is lost here");
+    if (run->reply) run->reply->native(session->native_id);
+  }
+
+  // Hands on what the program says.
+  CliRun::Next tell(Session& session, const sdk::Turn& turn, const Said& said) {
+    sdk::Flow flow = sdk::Flow::kOk;
+    switch (said.kind) {
+      case Said::Kind::kText: flow = turn.text(said.text); break;
+      case Said::Kind::kThought: flow = turn.thought(said.text); break;
+      case Said::Kind::kTool: flow = turn.tool_call(said.id, said.text); break;
+      case Said::Kind::kPlan: flow = turn.plan(said.text); break;
+      case Said::Kind::kNotice: flow = turn.notice(said.text); break;
+      case Said::Kind::kSession:
+        session.native_id = said.text;
+        flow = turn.native_id(said.text);
+        break;
+    }
+    if (flow == sdk::Flow::kBusy) return CliRun::Next::kWait;
+    return flow == sdk::Flow::kOk ? CliRun::Next::kGoOn : CliRun::Next::kStop;
+  }
+
+  void count(const Usage& usage) {
+    metrics_.count("bridge_tokens_total", static_cast<double>(usage.input.value_or(0)),
+                   R"({"kind":"input"})");
+    metrics_.count("bridge_tokens_total", static_cast<double>(usage.output.value_or(0)),
+                   R"({"kind":"output"})");
+  }
+
+  // ---------------------------------------------------------------- ends from outside
+  void end_waiting(Session& session) {
+    auto [turn, text] = *std::exchange(session.waiting, std::nullopt);
+    turn.end(sdk::StopReason::kCancelled, session.native_id);
+  }
+  void abandon(Session& session, sdk::Code code, std::string_view why) {
+    const RunPtr run = std::exchange(session.run, nullptr);
+    if (!run) return;
+    run->over = true;
+    run->program->stop();
+    if (!session.native_id.empty()) leaving_[session.native_id] = run->program;
+    if (run->turn && code == sdk::Code::kCancelled)
+      run->turn->end(sdk::StopReason::kCancelled, session.native_id);
+    else if (run->turn)
+      run->turn->fail(code, why);
+    else if (run->reply)
+      run->reply->fail(code, why);
+  }
+
+  Task<> wait_for_all(sdk::Reply reply) {
+    while (!programs_.empty()) {
+      const std::shared_ptr<CliRun> one = *programs_.begin();
+      one->stop();
+      co_await one->gone();
+      programs_.erase(one);
+    }
+    reply.ok();
+  }
+
+  // ---------------------------------------------------------------- whether it works
+  Check look_for_program() const {
+    const std::string file = program();
+    if (file.empty())
+      return {"program", false, missing() + ", or correct `program` of this backend",
+              sdk::Code::kFailedPrecondition};
+    return {"program", true, file, sdk::Code::kOk};
+  }
+
+  Task<> look(std::function<void(std::vector<Check>)> done) {
+    std::vector<Check> checks{look_for_program()};
+    if (checks.front().ok && !preset_.version.empty()) {
+      auto [ok, said] = co_await ask(preset_.version);
+      checks.push_back({"version", ok, ok ? said : preset_.name + " does not start: " + said,
+                        ok ? sdk::Code::kOk : sdk::Code::kFailedPrecondition});
+    }
+    if (checks.back().ok && !preset_.login.empty()) {
+      auto [ok, said] = co_await ask(preset_.login);
+      std::string words = "logged in";
+      if (!ok)
+        words = preset_.login_hint.empty() ? "not logged in: " + said
+                                           : "not logged in: " + preset_.login_hint;
+      checks.push_back({"login", ok, words, ok ? sdk::Code::kOk : sdk::Code::kFailedPrecondition});
+    }
+    done(std::move(checks));
+  }
+
+  // Whether it exits with 0, and the first line that it says.
+  Task<std::pair<bool, std::string>> ask(std::vector<std::string> how) {
+    const auto run = std::make_shared<CliRun>(loop_, nothing_);
+    programs_.insert(run);
+    CliStart start{{program()}, environment_, variable(environment_, "HOME"), "", kCheckLimit};
+    start.command.insert(start.command.end(), how.begin(), how.end());
+    const auto end =
+        co_await run->go(std::move(start), [](const Said&) { return CliRun::Next::kGoOn; });
+    programs_.erase(run);
+    if (!end) co_return std::pair(false, end.error().message);
+    const bool ok = end->code == 0 && end->signal == 0 && !end->silent;
+    std::string said = one_line(tidy(run->output().noise()), 200);
+    if (said.empty()) said = one_line(tidy(end->errors), 200);
+    if (end->silent) said = "it said nothing for " + in_words(kCheckLimit);
+    co_return std::pair(ok, redacted(std::move(said), secrets_));
+  }
+
+  sdk::Host host_;
+  sdk::Log log_;
+  sdk::Metrics metrics_;
+  net::Loop& loop_;
+  const Config config_;
+  const Cli& cli_;
+  const Preset preset_;
+  const Preset nothing_{};  // without rules
+  const std::vector<std::string> secrets_;
+  std::vector<std::string> environment_;
+  std::unordered_map<std::uint64_t, SessionPtr> sessions_;
+  std::set<std::shared_ptr<CliRun>> programs_;  // all that have not gone
+  // Those of closed sessions, by the native id that they may still be working on.
+  std::unordered_map<std::string, std::shared_ptr<CliRun>> leaving_;
+  std::unordered_set<std::string> lost_;  // native ids that the program no longer has
+};
+
+}  // namespace
+
+std::unique_ptr<Driver> make_cli_driver(const sdk::Host& host, net::Loop& loop,
+                                        const Config& config) {
+  auto preset = find_preset(*config.cli);
+  if (!preset) throw sdk::Error(sdk::Code::kInvalidArgument, preset.error());
+  return std::make_unique<CliDriver>(host, loop, config, *std::move(preset));
+}
+
+}  // namespace viaduct::bridge
