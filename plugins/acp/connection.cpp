@@ -4,6 +4,7 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <csignal>
+#include <filesystem>
 #include <utility>
 #include <viaduct/net/text.hpp>
 
@@ -27,7 +28,7 @@ std::string exit_words(const net::ChildExit& exit) {
 Connection::Connection(net::Loop& loop, const Config& config, Events& events)
     : loop_(loop),
       secrets_(config.secrets()),
-      name_(config.command.front()),
+      name_(std::filesystem::path(config.command.front()).filename().string()),
       events_(&events),
       to_write_(loop.context()),
       to_read_(loop.context()) {}
