@@ -13,6 +13,9 @@ struct Principal {
   std::string place;         // the shared place that owns the session; empty: the user does
   bool is_operator = false;  // may answer permission requests for others
 
+  // The one that everybody is who reaches the host without authentication: only from this machine.
+  bool is_local() const { return user_id == "local" && tenant.empty() && place.empty(); }
+
   // The owner of what this principal creates, as stored and compared. Its parts cannot run into
   // each other.
   std::string owner() const {

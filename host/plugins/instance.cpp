@@ -23,7 +23,7 @@ namespace asio = boost::asio;
 constexpr std::size_t kQueuedBytes = 64 << 20;
 constexpr std::size_t kRequestOverhead = 512;
 constexpr std::size_t kMaxTimers = 10'000;
-constexpr std::size_t kMaxResult = 16 << 20;
+constexpr std::size_t kMaxResult = 64 << 20;  // a whole conversation, from read
 
 HostHandle& handle_of(const viaduct_host* host) {
   // Only ever made as part of a HostHandle that is not const.
@@ -522,7 +522,7 @@ void Instance::complete(std::uint64_t call, const viaduct_status* status, viaduc
       fault("it completes a call with a status that is null or too short");
     finish_call(call, std::unexpected(said.error()));
   } else if (text.size() > kMaxResult) {
-    fault("it completes a call with more than 16 MiB");
+    fault("it completes a call with more than 64 MiB");
     finish_call(call, fail(Errc::internal, "the plugin's answer is too long"));
   } else if (!valid_utf8(text)) {
     fault("it completes a call with text that is no UTF-8");

@@ -43,8 +43,19 @@ Conversation::~Conversation() {
 }
 
 bool Conversation::idle() const {
-  return watchers_.empty() && !running_ && queue_.empty() && !locked_ && !writing_ && !climbing_ &&
-         !has_dirt();
+  return watchers_.empty() && settled();
+}
+
+bool Conversation::settled() const {
+  return !running_ && queue_.empty() && !locked_ && !writing_ && !climbing_ && !has_dirt();
+}
+
+void Conversation::remove() {
+  drop_handle(true, true);
+  for (const Watcher& watcher : std::exchange(watchers_, {})) {
+    shared_.forget_subscription(watcher.id);
+    watcher.subscriber->ended({Errc::not_found, "The session was deleted"});
+  }
 }
 
 void Conversation::release() {
@@ -262,6 +273,19 @@ void Conversation::finish_turn(std::string stop_reason, std::optional<Error> err
   close_turns(true, {}, std::move(stop_reason), std::move(error), nullptr);
 }
 
+void Conversation::count_usage(std::string_view data) {
+  const Usage usage = parse_usage(data);
+  for (const auto& [kind, tokens] :
+       {std::pair{"input", usage.input}, std::pair{"output", usage.output},
+        std::pair{"cached", usage.cached}})
+    if (tokens > 0)
+      shared_.metrics.count("viaduct_tokens_total", {{"backend", record_.backend}, {"kind", kind}},
+                            tokens);
+  if (usage.cost > 0)
+    shared_.metrics.count("viaduct_cost_total",
+                          {{"backend", record_.backend}, {"currency", usage.currency}}, usage.cost);
+}
+
 // Ends the running turn, if `running`, and those of `waiting` in one write; then the next one
 // starts.
 void Conversation::close_turns(bool running, std::vector<std::shared_ptr<Turn>> waiting,
@@ -274,6 +298,8 @@ void Conversation::close_turns(bool running, std::vector<std::shared_ptr<Turn>> 
     for (const std::uint64_t number : {turn->text_entry, turn->thought_entry, turn->plan_entry})
       if (number) complete(number);
     for (const auto& [item, number] : turn->items) complete(number);
+    if (const LogEntry* item = turn->usage_entry ? find(turn->usage_entry) : nullptr)
+      count_usage(item->entry.data);
     const bool was_cancelled = stop_reason == "cancelled";
     while (!turn->permissions.empty())
       close_permission(turn->permissions.begin()->first, was_cancelled ? "cancelled" : "expired",

@@ -69,6 +69,9 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
   // Nothing is going on and nobody watches: it may be dropped from memory, after release().
   bool idle() const;
   void release();
+  // Nothing is going on, whoever watches; remove(): it is deleted, its viewers are told.
+  bool settled() const;
+  void remove();
 
   // The open handle of a new session, and what the backend has said since it was asked for it.
   void adopt(Handle handle, std::shared_ptr<Sink> sink);
@@ -175,6 +178,7 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
   void wait_for_backend();
   void prompted(Result<BackendAnswer> answer);
   void finish_turn(std::string stop_reason, std::optional<Error> error);
+  void count_usage(std::string_view data);
   void close_turns(bool running, std::vector<std::shared_ptr<Turn>> waiting,
                    std::string stop_reason, std::optional<Error> error, Done<> after);
   AskAnswer answer_text(const Turn& turn, const std::string& stop_reason) const;
@@ -204,6 +208,7 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
   void climb_step(std::shared_ptr<Climb> climb, Ladder::Action action);
   void climb_held(std::shared_ptr<Climb> climb, BackendAnswer answer);
   void climb_failed(std::shared_ptr<Climb> climb, Error error);
+  void measure_climb(const Climb& climb, std::string outcome, std::chrono::milliseconds took);
   std::string working_dir_refusal() const;
 
   const std::shared_ptr<Shared> kept_;

@@ -153,6 +153,7 @@ void Conversation::update_single(const BackendEvent& event) {
   entry.data = merge_fields("", event.json);
   entry.complete = !is_plan || event.turn == 0;
   number = entry.number;
+  if (!is_plan && event.turn == 0) count_usage(entry.data);  // that of a turn: when it ends
   publish_entry(add(std::move(entry)).entry);
   flush_soon();
 }

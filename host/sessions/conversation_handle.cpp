@@ -100,14 +100,18 @@ void Conversation::climb(Done<std::string> done) {
     facts.policy = info.policy;
     facts.can_restore = info.can & VIADUCT_CAN_RESTORE;
     facts.has_native = !record_.native_id.empty();
+    const auto refuse = [&](std::string why, const char* cause) {
+      facts.native_refused = std::move(why);
+      facts.refused_cause = cause;
+    };
     if (record_.agent_type != info.agent_type)
-      facts.native_refused = "its id belongs to another agent (" + record_.agent_type + ")";
+      refuse("its id belongs to another agent (" + record_.agent_type + ")", "other_agent");
     else if (record_.native_dead)
-      facts.native_refused = "its id was given up after repeated failures";
+      refuse("its id was given up after repeated failures", "given_up");
     else if (info.policy.native_max_age.count() > 0 && age_ms > info.policy.native_max_age.count())
-      facts.native_refused = "its id has expired";
+      refuse("its id has expired", "expired");
     else
-      facts.native_refused = working_dir_refusal();
+      refuse(working_dir_refusal(), "folder");
   }
   facts.has_transcript = first_open_turn() > 1;
   facts.failures = record_.failures;
@@ -174,6 +178,22 @@ void Conversation::climb_step(std::shared_ptr<Climb> climb, Ladder::Action actio
             });
 }
 
+void Conversation::measure_climb(const Climb& climb, std::string outcome,
+                                 std::chrono::milliseconds took) {
+  const std::string rung = climb.ladder.rung();
+  shared_.metrics.count("viaduct_resumes_total", {{"backend", record_.backend},
+                                                  {"rung", rung},
+                                                  {"outcome", outcome},
+                                                  {"reason", climb.ladder.cause()}});
+  shared_.metrics.observe("viaduct_resume_seconds", {{"backend", record_.backend}, {"rung", rung}},
+                          static_cast<double>(took.count()) / 1000);
+  // Since the native id was last used, where there is one.
+  if (climb.native_age_ms > 0)
+    shared_.metrics.observe("viaduct_resume_age_seconds",
+                            {{"backend", record_.backend}, {"rung", rung}},
+                            static_cast<double>(climb.native_age_ms) / 1000);
+}
+
 void Conversation::climb_held(std::shared_ptr<Climb> climb, BackendAnswer answer) {
   run([self = shared_from_this(), climb, answer = std::move(answer)]() mutable {
     Backend* held_by = self->backend();
@@ -205,11 +225,7 @@ void Conversation::climb_held(std::shared_ptr<Climb> climb, BackendAnswer answer
       told = entry.number;
       self->add(std::move(entry));
     }
-    self->shared_.metrics.count("viaduct_resumes_total",
-                                {{"backend", record.backend}, {"rung", rung}, {"outcome", "ok"}});
-    self->shared_.metrics.observe("viaduct_resume_seconds",
-                                  {{"backend", record.backend}, {"rung", rung}},
-                                  static_cast<double>(took.count()) / 1000);
+    self->measure_climb(*climb, "ok", took);
     self->shared_.log.info("session had back session={} rung={} ms={}", record.id, rung,
                            took.count());
     self->commit({store::AddAudit{{now(), record.id, "resume",
@@ -235,10 +251,7 @@ void Conversation::climb_failed(std::shared_ptr<Climb> climb, Error error) {
     self->record_dirty_ = true;
     const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(
         std::chrono::steady_clock::now() - climb->began);
-    self->shared_.metrics.count("viaduct_resumes_total",
-                                {{"backend", record.backend},
-                                 {"rung", climb->ladder.rung()},
-                                 {"outcome", std::string(name(error.code))}});
+    self->measure_climb(*climb, std::string(name(error.code)), took);
     self->commit(
         {store::AddAudit{{now(), record.id, "resume",
                           resume_audit(climb->ladder.rung(), name(error.code), error.message,

@@ -17,9 +17,10 @@ class Ladder {
   struct Facts {
     ResumePolicy policy;
     bool can_restore = false;
-    bool has_native = false;      // an id, of this agent type, not given up
-    std::string native_refused;   // why the id is not offered although there is one; empty: it is
-    bool has_transcript = false;  // something was said
+    bool has_native = false;     // an id, of this agent type, not given up
+    std::string native_refused;  // why the id is not offered although there is one; empty: it is
+    const char* refused_cause = "";  // the same in one word
+    bool has_transcript = false;     // something was said
     std::uint32_t failures =
         0;  // resumes that failed for a transient cause, since the last good one
   };
@@ -40,6 +41,8 @@ class Ladder {
   // Once a step has succeeded: "native", "transcript" or "fresh", and why it was no better one.
   std::string rung() const;
   const std::string& reason() const { return reason_; }
+  // Why it was no better rung, or why it failed, in one word (for metrics); empty: no reason.
+  const char* cause() const { return cause_; }
   bool lost_context() const { return rung_ == Rung::fresh && facts_.has_transcript; }
 
   std::uint32_t failures() const { return failures_; }  // to be stored when the ladder ends
@@ -48,8 +51,8 @@ class Ladder {
  private:
   enum class Rung { native, transcript, fresh };
   Action present() const;
-  Action enter_transcript(std::string reason);
-  Action enter_fresh(std::string reason);
+  Action enter_transcript(std::string reason, const char* cause);
+  Action enter_fresh(std::string reason, const char* cause);
 
   Facts facts_;
   Rung rung_ = Rung::native;
@@ -57,6 +60,7 @@ class Ladder {
   std::uint32_t failures_;
   bool native_given_up_ = false;
   std::string reason_;
+  const char* cause_ = "";
 };
 
 // Errors that may go away by themselves: the session may still be had.

@@ -40,6 +40,14 @@ std::string decided_permission(std::string_view data, std::string_view status,
                                std::string_view option_id, std::string_view by,
                                std::string_view reason);
 
+// What a usage entry says, in numbers that can be counted; 0 where it says nothing.
+struct Usage {
+  double input = 0, output = 0, cached = 0;  // tokens
+  double cost = 0;
+  std::string currency;
+};
+Usage parse_usage(std::string_view data);
+
 // "status" of a tool call's data.
 std::string tool_status(std::string_view data);
 // The member `name` of an object, as JSON text; empty if there is none.

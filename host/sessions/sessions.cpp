@@ -1,6 +1,9 @@
 #include "host/sessions/sessions.hpp"
 
 #include "host/sessions/conversation.hpp"
+#include "host/sessions/discovery.hpp"
+#include "host/sessions/purge.hpp"
+#include "host/sessions/sessions_json.hpp"
 #include "host/sessions/within.hpp"
 
 #include <sys/random.h>
@@ -8,6 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <unordered_set>
 #include <utility>
 
 namespace viaduct::sessions {
@@ -16,6 +20,7 @@ namespace {
 constexpr std::uint32_t kNewest = 100;  // entries loaded with a session
 constexpr std::size_t kNewestBytes = 1 << 20;
 constexpr std::chrono::milliseconds kLookAgain{20};
+constexpr std::size_t kCandidates = 5;  // named when the beginning of an id is ambiguous
 
 // 128 random bits, never reused: "s_" and 26 characters of base 32.
 std::string mint_id() {
@@ -58,6 +63,11 @@ class Sessions::Impl {
   Impl(Loop& loop, store::Store& store, Metrics& metrics, Logger& log, Limits limits)
       : kept_(std::make_shared<Shared>(Shared{loop, store, metrics, log, limits})),
         shared_(*kept_),
+        discovery_(shared_,
+                   [this](const Principal& who, const std::string& backend,
+                          const std::string& working_dir) {
+                     return new_record(who, backend, working_dir);
+                   }),
         sinks_(loop, [this](Handle handle) { wake(handle); }) {
     shared_.sinks = &sinks_;
     shared_.epoch = store.epoch();
@@ -95,6 +105,9 @@ class Sessions::Impl {
 
   void load(const std::string& id, std::uint32_t newest, std::size_t bytes,
             Done<ConversationPtr> use) {
+    if (purging_.contains(id))
+      return shared_.loop.post(
+          [use = std::move(use)]() mutable { use(std::unexpected(not_found())); });
     if (const auto found = conversations_.find(id); found != conversations_.end()) {
       return shared_.loop.post([conversation = found->second, use = std::move(use)]() mutable {
         use(std::move(conversation));
@@ -162,7 +175,17 @@ class Sessions::Impl {
     return found == conversations_.end() ? SessionView{std::move(record)} : found->second->view();
   }
 
+  store::Session new_record(const Principal& who, const std::string& backend,
+                            const std::string& working_dir) const;
   void create(Principal who, CreateOptions options, Done<SessionView> done);
+  void resume(Principal who, std::string id, Done<ResumeAnswer> done);
+  void resume_unknown(Principal who, std::string id, Done<ResumeAnswer> done);
+  void discover(std::string backend, std::uint32_t limit, Done<DiscoverAnswer> done);
+  Result<std::vector<std::string>> discovering(const Principal& who,
+                                               const std::string& backend) const;
+  void adopt(Principal who, std::string id, std::string backend, Done<AdoptAnswer> done);
+  void purge(PurgeQuery query, Done<PurgeAnswer> done);
+  bool may_go(const std::string& id, store::Micros inactive_since) const;
   std::pair<OpenRequest, Done<BackendAnswer>> opening(store::Session record,
                                                       std::vector<store::Entry> log,
                                                       const char* what, Done<SessionView> done);
@@ -183,10 +206,30 @@ class Sessions::Impl {
   std::unordered_map<SubscriptionId, std::weak_ptr<Conversation>> subscriptions_;
   std::unordered_map<std::string, std::vector<Done<ConversationPtr>>> loading_;
   std::unordered_map<std::string, ConversationPtr> conversations_;
+  std::unordered_set<std::string> purging_;  // nobody gets these any more
+  bool purge_runs_ = false;
+  Discovery discovery_;
   bool recovered_ = false;
   std::vector<std::move_only_function<void()>> before_recovery_;
   Sinks sinks_;  // last: what is posted finds it gone before the rest
 };
+
+store::Session Sessions::Impl::new_record(const Principal& who, const std::string& backend,
+                                          const std::string& working_dir) const {
+  store::Session record;
+  record.id = mint_id();
+  record.owner = who.owner();
+  record.surface = who.surface;
+  record.user_id = who.user_id;
+  record.backend = backend;
+  if (const Backend* from = shared_.backend(backend)) record.agent_type = from->info().agent_type;
+  record.working_dir = working_dir;
+  record.project_id = project_of(working_dir);
+  record.folder_id = folder_id(working_dir);
+  record.created_at = record.last_active = now();
+  record.host_epoch = shared_.epoch;
+  return record;
+}
 
 void Sessions::Impl::create(Principal who, CreateOptions options, Done<SessionView> done) {
   const auto later = [&](Error error) {
@@ -207,21 +250,9 @@ void Sessions::Impl::create(Principal who, CreateOptions options, Done<SessionVi
   Backend* backend = shared_.backend(name);
   if (!backend) return later({Errc::unavailable, "The backend " + name + " is not running"});
 
-  store::Session record;
-  record.id = mint_id();
-  record.owner = who.owner();
-  record.surface = who.surface;
-  record.user_id = who.user_id;
+  store::Session record = new_record(who, name, options.working_dir);
   record.create_key = options.key;
-  record.backend = name;
-  record.agent_type = backend->info().agent_type;
-  record.working_dir = options.working_dir;
-  record.project_id = project_of(options.working_dir);
-  record.folder_id = folder_id(options.working_dir);
   record.description = options.description;
-  record.created_at = record.last_active = now();
-  record.host_epoch = shared_.epoch;
-
   auto [request, opened] = opening(std::move(record), {}, "Opening the session", std::move(done));
   backend->open(std::move(request), std::move(opened));
 }
@@ -332,6 +363,177 @@ void Sessions::Impl::fork(Principal who, std::string id, Done<SessionView> done)
                   });
             });
       });
+}
+
+// ---------------------------------------------------------------- resume, adopt
+
+void Sessions::Impl::resume(Principal who, std::string id, Done<ResumeAnswer> done) {
+  with(who, id, [this, who, id, done = std::move(done)](Result<ConversationPtr> found) mutable {
+    if (found) return (*found)->resume(std::move(done));
+    if (found.error().code != Errc::not_found || id.size() < kShortestPrefix)
+      return done(std::unexpected(found.error()));
+    shared_.store.sessions_by_prefix(
+        who.owner(), id, kCandidates + 1,
+        [this, who, id, done = std::move(done)](Result<std::vector<store::Session>> own) mutable {
+          if (!own) return done(std::unexpected(own.error()));
+          if (own->empty()) return resume_unknown(std::move(who), std::move(id), std::move(done));
+          if (own->size() > 1) {
+            std::string message = "Several of your sessions begin with " + id + ":";
+            for (std::size_t i = 0; i < own->size() && i < kCandidates; ++i)
+              message += "\n  " + (*own)[i].id + "  " + (*own)[i].project_id + "  " +
+                         rfc3339((*own)[i].last_active).substr(0, 10);
+            if (own->size() > kCandidates) message += "\n  …";
+            return done(fail(Errc::invalid_argument, std::move(message)));
+          }
+          with_or_fail(who, own->front().id, std::move(done),
+                       [](Conversation& one, Done<ResumeAnswer> answered) {
+                         one.resume(std::move(answered));
+                       });
+        });
+  });
+}
+
+// Whoever is not the local principal is not told what lies on this machine.
+void Sessions::Impl::resume_unknown(Principal who, std::string id, Done<ResumeAnswer> done) {
+  const auto names = discovering(who, "");
+  if (!who.is_local() || !names || names->empty()) return done(std::unexpected(not_found()));
+  discovery_.adopt(who, std::move(id), *names,
+                   [this, who, done = std::move(done)](Result<Discovered> adopted) mutable {
+                     if (!adopted) {
+                       const Errc code = adopted.error().code;
+                       if (code == Errc::not_found || code == Errc::conflict)
+                         return done(std::unexpected(not_found()));
+                       return done(std::unexpected(adopted.error()));
+                     }
+                     with_or_fail(who, adopted->session_id, std::move(done),
+                                  [](Conversation& one, Done<ResumeAnswer> answered) {
+                                    one.resume(std::move(answered));
+                                  });
+                   });
+}
+
+// The backends of the surface that can discover, its default first; or the one by this name.
+Result<std::vector<std::string>> Sessions::Impl::discovering(const Principal& who,
+                                                             const std::string& backend) const {
+  const auto surface = surfaces_.find(who.surface);
+  std::vector<std::string> names;
+  if (surface != surfaces_.end()) {
+    names = surface->second.backends;
+    const auto first = std::ranges::find(names, surface->second.default_backend);
+    if (first != names.end()) std::rotate(names.begin(), first, first + 1);
+  }
+  if (!backend.empty()) {
+    if (std::ranges::find(names, backend) == names.end())
+      return fail(Errc::invalid_argument,
+                  "The surface " + who.surface + " has no backend named " + backend);
+    names = {backend};
+  }
+  // One that does not run may be able to: only who names it is told so.
+  std::erase_if(names, [&](const std::string& name) {
+    const Backend* found = shared_.backend(name);
+    return found ? !(found->info().can & VIADUCT_CAN_DISCOVER) : backend.empty();
+  });
+  return names;
+}
+
+void Sessions::Impl::discover(std::string backend, std::uint32_t limit, Done<DiscoverAnswer> done) {
+  std::vector<std::string> names;
+  for (const auto& [name, one] : backends_)
+    if (backend.empty() ? (one->info().can & VIADUCT_CAN_DISCOVER) != 0 : name == backend)
+      names.push_back(name);
+  if (!backend.empty()) {
+    const auto refused =
+        names.empty()
+            ? std::optional(Error{Errc::not_found, "There is no backend named " + backend +
+                                                       ", or it is not running"})
+        : backends_[backend]->info().can & VIADUCT_CAN_DISCOVER
+            ? std::nullopt
+            : std::optional(Error{Errc::unsupported, "The backend " + backend +
+                                                         " finds no sessions of other programs"});
+    if (refused)
+      return shared_.loop.post([done = std::move(done), error = *refused]() mutable {
+        done(std::unexpected(std::move(error)));
+      });
+  }
+  discovery_.discover(std::move(names),
+                      [limit, done = std::move(done)](Result<DiscoverAnswer> found) mutable {
+                        if (found && found->sessions.size() > limit) {
+                          found->left_out = found->sessions.size() - limit;
+                          found->sessions.resize(limit);
+                        }
+                        done(std::move(found));
+                      });
+}
+
+void Sessions::Impl::adopt(Principal who, std::string id, std::string backend,
+                           Done<AdoptAnswer> done) {
+  auto names = discovering(who, backend);
+  if (names && names->empty())
+    names = fail(Errc::unsupported,
+                 "No backend of the surface " + who.surface + " finds sessions of other programs");
+  if (id.empty()) names = fail(Errc::invalid_argument, "The id is empty");
+  if (shared_.stopping) names = fail(Errc::unavailable, "The host is stopping");
+  if (!names)
+    return shared_.loop.post([done = std::move(done), error = names.error()]() mutable {
+      done(std::unexpected(std::move(error)));
+    });
+  discovery_.adopt(
+      who, std::move(id), *names,
+      [this, who, done = std::move(done)](Result<Discovered> adopted) mutable {
+        if (!adopted) return done(std::unexpected(adopted.error()));
+        with(who, adopted->session_id,
+             [from = *adopted, done = std::move(done)](Result<ConversationPtr> found) mutable {
+               if (!found) return done(std::unexpected(found.error()));
+               const ConversationPtr one = *found;
+               one->resume([one, from = std::move(from),
+                            done = std::move(done)](Result<ResumeAnswer> resumed) mutable {
+                 AdoptAnswer answer{one->view(), std::move(from), "", std::nullopt};
+                 if (resumed)
+                   answer.context = resumed->context;
+                 else
+                   answer.not_resumed = resumed.error();
+                 done(std::move(answer));
+               });
+             });
+      });
+}
+
+// ---------------------------------------------------------------- purge
+
+bool Sessions::Impl::may_go(const std::string& id, store::Micros inactive_since) const {
+  if (loading_.contains(id) || purging_.contains(id)) return false;
+  const auto found = conversations_.find(id);
+  return found == conversations_.end() ||
+         (found->second.use_count() == 1 && found->second->settled() &&
+          found->second->record().last_active < inactive_since);
+}
+
+void Sessions::Impl::purge(PurgeQuery query, Done<PurgeAnswer> done) {
+  const auto later = [&](Error error) {
+    shared_.loop.post([done = std::move(done), error = std::move(error)]() mutable {
+      done(std::unexpected(std::move(error)));
+    });
+  };
+  if (!recovered_ || shared_.stopping)
+    return later({Errc::unavailable, "The host is starting or stopping; try again soon"});
+  if (purge_runs_) return later({Errc::busy, "Another purge is under way"});
+  purge_runs_ = true;
+  Purge::Access access{
+      [this](const std::string& id, store::Micros since) { return may_go(id, since); },
+      [this](const std::string& id) {
+        purging_.insert(id);
+        if (const auto found = conversations_.find(id); found != conversations_.end()) {
+          found->second->remove();
+          conversations_.erase(found);
+        }
+      },
+      [this](const std::string& id) { purging_.erase(id); }};
+  std::make_shared<Purge>(kept_, std::move(access), query,
+                          [this, done = std::move(done)](Result<PurgeAnswer> answer) mutable {
+                            purge_runs_ = false;
+                            done(std::move(answer));
+                          })
+      ->begin();
 }
 
 void Sessions::Impl::list(store::SessionQuery query, Done<ListAnswer> done) {
@@ -484,9 +686,7 @@ void Sessions::answer(Principal who, std::string session_id, std::uint64_t entry
 }
 
 void Sessions::resume(Principal who, std::string session_id, Done<ResumeAnswer> done) {
-  impl_->with_or_fail(
-      who, std::move(session_id), std::move(done),
-      [](Conversation& found, Done<ResumeAnswer> answered) { found.resume(std::move(answered)); });
+  impl_->resume(std::move(who), std::move(session_id), std::move(done));
 }
 
 void Sessions::end(Principal who, std::string session_id, Done<> done) {
@@ -583,6 +783,28 @@ void Sessions::history_any(std::string session_id, std::uint64_t before, std::ui
                 if (!found) return done(std::unexpected(found.error()));
                 (*found)->history(before, limit, std::move(done));
               });
+}
+
+void Sessions::audit_any(std::string session_id, std::uint32_t limit,
+                         Done<std::vector<store::AuditRecord>> done) {
+  impl_->shared_.store.audit(
+      session_id, limit,
+      [done = std::move(done)](Result<std::vector<store::AuditRecord>> found) mutable {
+        if (found && found->empty()) found = std::unexpected(not_found());
+        done(std::move(found));
+      });
+}
+
+void Sessions::discover(std::string backend, std::uint32_t limit, Done<DiscoverAnswer> done) {
+  impl_->discover(std::move(backend), limit, std::move(done));
+}
+
+void Sessions::adopt(Principal who, std::string id, std::string backend, Done<AdoptAnswer> done) {
+  impl_->adopt(std::move(who), std::move(id), std::move(backend), std::move(done));
+}
+
+void Sessions::purge(PurgeQuery query, Done<PurgeAnswer> done) {
+  impl_->purge(query, std::move(done));
 }
 
 void Sessions::stop(Done<> done) {

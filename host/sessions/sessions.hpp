@@ -111,6 +111,49 @@ struct HistoryAnswer {
   bool more = false;
 };
 
+// A session that another program left, as a backend found it.
+struct Discovered {
+  std::string backend;
+  std::string native_id;
+  std::string working_dir;
+  std::string title;
+  store::Micros updated_at = 0;  // 0: not known
+  std::string session_id;        // the host's own that goes on with it, of anybody; empty: none
+};
+struct BackendFailure {
+  std::string backend;
+  Error error;
+};
+struct DiscoverAnswer {
+  std::vector<Discovered> sessions;  // newest first
+  std::uint64_t left_out = 0;        // more than were asked for
+  std::vector<BackendFailure> failures;
+};
+struct AdoptAnswer {
+  SessionView session;
+  Discovered from;
+  std::string context;               // the rung that holds it, or …
+  std::optional<Error> not_resumed;  // … why none does as yet
+};
+struct PurgeQuery {
+  store::Micros inactive_since = 0;  // last active before
+  bool dry_run = false;
+};
+struct PurgedSession {
+  store::Session record;
+  std::uint64_t bytes = 0;
+};
+struct PurgeAnswer {
+  bool dry_run = false;
+  std::uint64_t count = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t in_use = 0;             // old enough, but something is going on in them
+  std::vector<PurgedSession> sessions;  // the first kPurgeListed
+  std::uint64_t failed = 0;
+  std::vector<std::pair<std::string, Error>> failures;  // by session; the first kPurgeListed
+};
+inline constexpr std::size_t kPurgeListed = 1000;
+
 // How the service finds the backends. The pointers it gives stay valid until remove_backend has
 // answered.
 struct SurfaceBackends {
@@ -155,6 +198,8 @@ class Sessions {
   void cancel(Principal who, std::string session_id, std::uint64_t turn, Done<> done);
   void answer(Principal who, std::string session_id, std::uint64_t entry, std::string option,
               Done<PermissionAnswer> done);
+  // Also by the beginning of an id, if only one of theirs begins so. The local principal may name a
+  // session that another program left, too: it is adopted.
   void resume(Principal who, std::string session_id, Done<ResumeAnswer> done);
   void end(Principal who, std::string session_id, Done<> done);
   void list(Principal who, ListQuery query, Done<ListAnswer> done);
@@ -179,6 +224,19 @@ class Sessions {
   void get_any(std::string session_id, Done<SessionView> done);
   void history_any(std::string session_id, std::uint64_t before, std::uint32_t limit,
                    Done<HistoryAnswer> done);
+
+  // Oldest first.
+  void audit_any(std::string session_id, std::uint32_t limit,
+                 Done<std::vector<store::AuditRecord>> done);
+  // What all backends that can (or the one by that name) find of other programs' sessions. One that
+  // fails is named, the others are shown.
+  void discover(std::string backend, std::uint32_t limit, Done<DiscoverAnswer> done);
+  // Makes one of those, by its id or the beginning of it, a session of `who` with all that was said
+  // in it, and resumes it; twice is the same session. `backend` empty: the surface's own first.
+  void adopt(Principal who, std::string id, std::string backend, Done<AdoptAnswer> done);
+  // Deletes for good what nobody used since then, also at the backends, and frees its place in the
+  // store. What runs or waits stays, and what its backend cannot remove. One at a time.
+  void purge(PurgeQuery query, Done<PurgeAnswer> done);
 
   // Takes no more turns, ends the running ones as interrupted (with what they said so far), ends
   // subscriptions, flushes.

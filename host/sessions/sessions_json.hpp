@@ -18,6 +18,11 @@ std::string to_json(const ResumeAnswer& answer);
 std::string to_json(const ListAnswer& answer);
 std::string to_json(const HistoryAnswer& answer);
 
+std::string to_json(const DiscoverAnswer& answer);
+std::string to_json(const AdoptAnswer& answer);
+std::string to_json(const PurgeAnswer& answer);
+std::string to_json(const std::vector<store::AuditRecord>& records);
+
 // Unknown keys, wrong types and limits out of range are invalid_argument; empty text means the
 // defaults.
 Result<CreateOptions> parse_create_options(std::string_view json);

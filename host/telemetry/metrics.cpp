@@ -30,6 +30,13 @@ const prometheus::Histogram::BucketBoundaries& seconds_buckets() {
   return kBuckets;
 }
 
+// For what is measured in days: a name that ends with _age_seconds.
+const prometheus::Histogram::BucketBoundaries& age_buckets() {
+  static const prometheus::Histogram::BucketBoundaries kBuckets{
+      60, 600, 3600, 6 * 3600, 12 * 3600, 86'400, 2 * 86'400, 7 * 86'400, 30 * 86'400, 90 * 86'400};
+  return kBuckets;
+}
+
 bool is_name(std::string_view name, bool colon) {
   if (name.empty() || name.size() > 200 || name.starts_with("__")) return false;
   if (name[0] >= '0' && name[0] <= '9') return false;
@@ -117,7 +124,8 @@ struct Metrics::Impl {
     if (series->by_labels.size() >= kMostLabelSets) return nullptr;
     T* metric = nullptr;
     if constexpr (std::is_same_v<T, prometheus::Histogram>)
-      metric = &series->family->Add(labels, seconds_buckets());
+      metric = &series->family->Add(
+          labels, name.ends_with("_age_seconds") ? age_buckets() : seconds_buckets());
     else
       metric = &series->family->Add(labels);
     series->by_labels.emplace(labels, metric);

@@ -18,6 +18,7 @@ class Metrics {
   // most 1,000 label sets for a name.
   void count(const std::string& name, const Labels& labels = {}, double by = 1);
   void gauge(const std::string& name, const Labels& labels, double value);
+  // Buckets up to minutes; for a name that ends with _age_seconds, up to months.
   void observe(const std::string& name, const Labels& labels, double seconds);
 
   std::string text() const;

@@ -1,0 +1,267 @@
+#include "host/sessions/discovery.hpp"
+
+#include "host/sessions/sessions_json.hpp"
+#include "host/sessions/within.hpp"
+
+#include <algorithm>
+#include <iterator>
+#include <tuple>
+#include <utility>
+
+namespace viaduct::sessions {
+namespace {
+
+constexpr std::chrono::seconds kDiscoverLimit{30};
+constexpr std::chrono::seconds kReadLimit{120};
+constexpr std::size_t kAtOnce = 500;           // entries of one write, …
+constexpr std::size_t kBytesAtOnce = 2 << 20;  // … which others wait for
+constexpr std::size_t kCandidates = 5;         // named when an id is ambiguous
+
+std::string key_prefix(const std::string& backend) {
+  return "discovered:" + backend + ":";
+}
+
+std::string date_of(const Discovered& session) {
+  return session.updated_at == 0 ? "" : rfc3339(session.updated_at).substr(0, 10);
+}
+
+Error ambiguous(const std::string& id, const std::vector<Discovered>& candidates) {
+  std::string message = "Several sessions begin with " + id + "; give more of the id:";
+  for (std::size_t i = 0; i < candidates.size() && i < kCandidates; ++i) {
+    const Discovered& one = candidates[i];
+    message += "\n  " + one.native_id + "  " + one.working_dir + "  " + date_of(one);
+  }
+  if (candidates.size() > kCandidates)
+    message += "\n  and " + std::to_string(candidates.size() - kCandidates) + " more";
+  return {Errc::invalid_argument, std::move(message)};
+}
+
+}  // namespace
+
+// ---------------------------------------------------------------- discover
+
+void Discovery::discover(std::vector<std::string> backends, Done<DiscoverAnswer> done) {
+  struct Round {
+    std::shared_ptr<DiscoverAnswer> found = std::make_shared<DiscoverAnswer>();
+    std::size_t left = 0;
+    Done<DiscoverAnswer> done;
+  };
+  auto round = std::make_shared<Round>();
+  round->left = backends.size() + 1;
+  round->done = std::move(done);
+  const auto one = [this, round, backends] {
+    if (--round->left > 0) return;
+    mark_known(round->found, backends, std::move(round->done));
+  };
+  for (const std::string& name : backends) {
+    const auto failed = [round, name, one](Error error) {
+      round->found->failures.push_back({name, std::move(error)});
+      one();
+    };
+    Backend* backend = shared_.backend(name);
+    if (!backend) {
+      failed({Errc::unavailable, "The backend " + name + " is not running"});
+      continue;
+    }
+    backend->discover(
+        "", within<BackendAnswer>(shared_.loop, kDiscoverLimit, "Looking for sessions",
+                                  [round, name, one, failed](Result<BackendAnswer> answer) {
+                                    if (!answer) return failed(answer.error());
+                                    auto sessions = parse_discovered(answer->json, name);
+                                    if (!sessions) return failed(sessions.error());
+                                    std::ranges::move(*sessions,
+                                                      std::back_inserter(round->found->sessions));
+                                    one();
+                                  }));
+  }
+  shared_.loop.post(one);
+}
+
+// Which of them are sessions of the host.
+void Discovery::mark_known(std::shared_ptr<DiscoverAnswer> found, std::vector<std::string> backends,
+                           Done<DiscoverAnswer> done) {
+  if (backends.empty()) {
+    std::ranges::sort(found->sessions, [](const Discovered& a, const Discovered& b) {
+      return std::tie(b.updated_at, a.native_id, a.backend) <
+             std::tie(a.updated_at, b.native_id, b.backend);
+    });
+    return done(std::move(*found));
+  }
+  const std::string name = std::move(backends.back());
+  backends.pop_back();
+  std::vector<std::string> ids;
+  for (const Discovered& session : found->sessions)
+    if (session.backend == name) ids.push_back(session.native_id);
+  if (ids.empty()) return mark_known(std::move(found), std::move(backends), std::move(done));
+  shared_.store.known_ids(
+      name, key_prefix(name), std::move(ids),
+      [this, name, found = std::move(found), backends = std::move(backends),
+       done = std::move(done)](Result<std::map<std::string, std::string>> known) mutable {
+        if (!known) return done(std::unexpected(known.error()));
+        for (Discovered& session : found->sessions)
+          if (const auto at = known->find(session.native_id);
+              session.backend == name && at != known->end())
+            session.session_id = at->second;
+        mark_known(std::move(found), std::move(backends), std::move(done));
+      });
+}
+
+// ---------------------------------------------------------------- adopt
+
+struct Discovery::Adoption {
+  Principal who;
+  std::string id;
+  std::vector<std::string> backends;
+  Done<Discovered> done;
+  Discovered from{};
+  store::Session record{};
+  std::vector<store::Entry> entries{};
+};
+
+void Discovery::adopt(Principal who, std::string id, std::vector<std::string> backends,
+                      Done<Discovered> done) {
+  look_up(std::make_shared<Adoption>(Adoption{.who = std::move(who),
+                                              .id = std::move(id),
+                                              .backends = std::move(backends),
+                                              .done = std::move(done)}),
+          0);
+}
+
+// It may be theirs already, also where the program that left it has removed it since.
+void Discovery::look_up(std::shared_ptr<Adoption> adoption, std::size_t next) {
+  if (next == adoption->backends.size())
+    return discover(adoption->backends, [this, adoption](Result<DiscoverAnswer> found) {
+      if (!found) return adoption->done(std::unexpected(found.error()));
+      choose(adoption, std::move(*found));
+    });
+  const std::string& name = adoption->backends[next];
+  shared_.store.session_by_key(
+      adoption->who.owner(), key_prefix(name) + adoption->id,
+      [this, adoption, next](Result<store::Session> found) {
+        if (found)
+          return adoption->done(Discovered{found->backend, adoption->id, found->working_dir,
+                                           found->title, 0, found->id});
+        if (found.error().code != Errc::not_found)
+          return adoption->done(std::unexpected(found.error()));
+        look_up(adoption, next + 1);
+      });
+}
+
+void Discovery::choose(std::shared_ptr<Adoption> adoption, DiscoverAnswer found) {
+  const std::string& id = adoption->id;
+  const auto rank = [&](const Discovered& session) {
+    return std::ranges::find(adoption->backends, session.backend) - adoption->backends.begin();
+  };
+  std::vector<Discovered> exact, begin;
+  for (Discovered& session : found.sessions) {
+    if (!session.native_id.starts_with(id)) continue;
+    auto& fitting = session.native_id == id ? exact : begin;
+    const auto same = std::ranges::find(fitting, session.native_id, &Discovered::native_id);
+    if (same == fitting.end())
+      fitting.push_back(std::move(session));
+    else if (rank(session) < rank(*same))
+      *same = std::move(session);
+  }
+  if (exact.empty() && id.size() >= kShortestPrefix) exact = std::move(begin);
+  if (exact.size() > 1) return adoption->done(std::unexpected(ambiguous(id, exact)));
+  if (exact.empty()) {
+    Error none{Errc::not_found, "No program has left a session " + id};
+    for (const BackendFailure& failure : found.failures) {
+      none.message += "; " + failure.backend + " could not be asked: " + failure.error.message;
+      if (is_transient(failure.error.code)) none.code = Errc::unavailable;  // it may be there
+    }
+    return adoption->done(std::unexpected(std::move(none)));
+  }
+  adoption->from = std::move(exact.front());
+  if (adoption->from.session_id.empty()) return read(adoption);
+  shared_.store.session(adoption->from.session_id, [adoption](Result<store::Session> record) {
+    if (!record) return adoption->done(std::unexpected(record.error()));
+    if (record->owner != adoption->who.owner())
+      return adoption->done(fail(Errc::conflict, "The session " + adoption->from.native_id +
+                                                     " is " + record->id + " of somebody else"));
+    adoption->done(std::move(adoption->from));
+  });
+}
+
+void Discovery::read(std::shared_ptr<Adoption> adoption) {
+  Backend* backend = shared_.backend(adoption->from.backend);
+  if (!backend)
+    return adoption->done(
+        fail(Errc::unavailable, "The backend " + adoption->from.backend + " is not running"));
+  backend->read(
+      adoption->from.native_id,
+      within<BackendAnswer>(
+          shared_.loop, kReadLimit, "Reading the session",
+          [this, adoption](Result<BackendAnswer> answer) {
+            if (!answer) return adoption->done(std::unexpected(answer.error()));
+            auto left = parse_left_behind(answer->json, adoption->who);
+            Backend* from = shared_.backend(adoption->from.backend);
+            if (!left || !from)
+              return adoption->done(fail(left ? Errc::unavailable : left.error().code,
+                                         adoption->from.backend + ": " +
+                                             (left ? "is not running" : left.error().message)));
+            adoption->record =
+                new_record_(adoption->who, adoption->from.backend, left->working_dir);
+            store::Session& record = adoption->record;
+            record.create_key = key_prefix(record.backend) + adoption->from.native_id;
+            record.native_id = left->native_id;
+            record.native_at = adoption->from.updated_at;
+            if (record.native_at == 0)
+              record.native_at = left->entries.empty() ? now() : left->entries.back().at;
+            record.title = title_from(left->title.empty() ? adoption->from.title : left->title);
+            record.last_turn = left->turns;
+            record.last_entry = record.last_seq = left->entries.size();
+            adoption->entries = std::move(left->entries);
+            for (store::Entry& entry : adoption->entries) {
+              entry.session_id = record.id;
+              if (record.title.empty() && entry.type == "user_message")
+                record.title = title_from(entry.text);
+            }
+            write(adoption, 0);
+          }));
+}
+
+// The log in parts that do not keep others waiting; with the last one the session is there.
+void Discovery::write(std::shared_ptr<Adoption> adoption, std::size_t from) {
+  const store::Session& record = adoption->record;
+  std::vector<store::Write> writes;
+  if (from == 0) writes.push_back(store::BeginSession{record.id});
+  std::size_t bytes = 0;
+  std::size_t to = from;
+  for (; to < adoption->entries.size() && to - from < kAtOnce && bytes < kBytesAtOnce; ++to) {
+    store::Entry& entry = adoption->entries[to];
+    bytes += entry.text.size() + entry.data.size();
+    writes.push_back(store::AddEntry{std::move(entry)});
+  }
+  const bool last = to == adoption->entries.size();
+  if (last) {
+    writes.push_back(store::PutSession{record});
+    writes.push_back(store::FinishSession{record.id});
+    writes.push_back(store::AddAudit{
+        {now(), record.id, "adopted", adopted_audit(adoption->from, adoption->entries.size())}});
+  }
+  shared_.store.write(std::move(writes), [this, adoption, to, last](Result<> stored) {
+    if (!stored) return give_up(adoption, stored.error());
+    if (!last) return write(adoption, to);
+    const store::Session& made = adoption->record;
+    shared_.metrics.count("viaduct_sessions_adopted_total", {{"backend", made.backend}});
+    shared_.log.info("session adopted session={} backend={} entries={}", made.id, made.backend,
+                     adoption->entries.size());
+    adoption->from.session_id = made.id;
+    adoption->done(std::move(adoption->from));
+  });
+}
+
+// Nothing of it stays; somebody may have been faster.
+void Discovery::give_up(std::shared_ptr<Adoption> adoption, Error error) {
+  shared_.store.purge(adoption->record.id, std::nullopt, [](Result<>) {});
+  if (error.code != Errc::conflict) return adoption->done(std::unexpected(std::move(error)));
+  shared_.store.session_by_key(adoption->record.owner, adoption->record.create_key,
+                               [adoption](Result<store::Session> first) {
+                                 if (!first) return adoption->done(std::unexpected(first.error()));
+                                 adoption->from.session_id = first->id;
+                                 adoption->done(std::move(adoption->from));
+                               });
+}
+
+}  // namespace viaduct::sessions
