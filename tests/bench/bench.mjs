@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, wri
 import os from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
+import { bridgeRows } from "./bridge.mjs";
 
 const kRoot = path.resolve(import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname), "../..");
 const kBuild = path.join(kRoot, "build/release");
@@ -72,7 +73,7 @@ async function serving(program, args, wanted, env, use) {
 const baseline = (name, use) => serving(path.join(kBuild, "bin", name), [], /^(\d+)$/m, {}, use);
 
 // A host with its store in `folder`, and with as many web chats as are wanted: one user has one current session in each.
-function host(folder, { chats = 1, backend = "echo" } = {}, use) {
+function host(folder, { chats = 1, backend = "echo", backends = {} } = {}, use) {
   const surfaces = { settings: { plugin: "settings" } };
   for (let i = 0; i < chats; ++i) surfaces[`chat-${i}`] = { plugin: "web_chat", backend };
   const file = path.join(folder, "viaduct.yaml");
@@ -81,7 +82,7 @@ function host(folder, { chats = 1, backend = "echo" } = {}, use) {
     plugins: { path: [path.join(kBuild, "tests/bench/plugins"), path.join(kBuild, "lib/viaduct/plugins")] },
     store: { path: path.join(folder, "viaduct.db") },
     log: { level: "warn" },
-    backends: { echo: { plugin: "mock" }, stamp: { plugin: "stamp" } },
+    backends: { echo: { plugin: "mock" }, stamp: { plugin: "stamp" }, ...backends },
     surfaces,
   }));
   return serving(kViaduct, ["serve", "--config", file], /^viaduct listening on http:\/\/127\.0\.0\.1:(\d+)\/$/m, { HOME: folder },
@@ -322,7 +323,7 @@ function table() {
   return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column])).join("  ").trimEnd()).join("\n");
 }
 
-const all = { chat, stream, idle, start, resume, list };
+const all = { chat, stream, idle, start, resume, list, ...bridgeRows({ short, host, store, post, used, onDisk, figure, atMost, median, number }) };
 const wanted = positionals.length ? positionals : Object.keys(all);
 for (const name of wanted)
   if (!all[name]) {

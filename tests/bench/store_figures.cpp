@@ -1,7 +1,8 @@
-// Fills a store, and reads the first page of a list from it. Prints one line of JSON.
+// Fills a store, and reads from it without a host. Prints one line of JSON.
 //   viaduct_store_figures sessions STORE COUNT        so many sessions of the web chat's user
-//   viaduct_store_figures turns STORE SESSION TURNS   one session with so many turns
+//   viaduct_store_figures turns STORE SESSION TURNS [BACKEND AGENT]   one with so many turns
 //   viaduct_store_figures list STORE SECONDS          the first page of 50, again and again
+//   viaduct_store_figures entries STORE SESSION       the whole log of a session, once
 #include "host/loop.hpp"
 #include "host/principal.hpp"
 #include "host/store/sqlite.hpp"
@@ -20,6 +21,8 @@ using namespace viaduct;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::uint32_t kPage = 50;
+constexpr std::uint32_t kLogPage = 500;  // as the host reads it
+constexpr std::size_t kLogPageBytes = 8 << 20;
 constexpr store::Micros kSecond = 1'000'000;
 constexpr std::size_t kBatch = 2000;  // writes in one transaction
 
@@ -40,6 +43,11 @@ class Open {
 
   void write(std::vector<store::Write> writes) {
     wait<void>([&](Done<> done) { store_->write(std::move(writes), std::move(done)); });
+  }
+  store::EntryPage entries(const std::string& session, std::uint64_t before) {
+    return *wait<store::EntryPage>([&](auto done) {
+      store_->entries(session, before, kLogPage, kLogPageBytes, std::move(done));
+    });
   }
   store::SessionPage list(const std::string& owner) {
     return *wait<store::SessionPage>(
@@ -106,11 +114,14 @@ void fill_sessions(Open& open, std::size_t count) {
   }
 }
 
-void fill_turns(Open& open, const std::string& id, std::uint64_t turns) {
+void fill_turns(Open& open, const std::string& id, std::uint64_t turns, const std::string& backend,
+                const std::string& agent) {
   const store::Micros begin = now() - static_cast<store::Micros>(turns + 60) * kSecond;
   std::string text;
   while (text.size() < 600) text += "An answer with **Markdown** of a usual length. ";
   store::Session one = session(id, begin);
+  one.backend = backend;
+  one.agent_type = agent;
   open.write({store::PutSession{one}});
   std::vector<store::Write> writes;
   std::uint64_t number = 0;
@@ -127,7 +138,8 @@ void fill_turns(Open& open, const std::string& id, std::uint64_t turns) {
         add("user_message", "Question " + std::to_string(turn) + ", and what follows from it?",
             R"({"author":{"user_id":"local","display_name":"","surface":"chat-0"},"key":")" + key +
                 "\"}");
-    add("text", text, "");
+    add("text", "Answer " + std::to_string(turn) + ". " + text, "");
+    add("usage", "", R"({"inputTokens":900,"outputTokens":150})");
     add("turn_end", "", R"({"stop_reason":"end_turn","duration_ms":900})");
     writes.push_back(
         store::PutTurn{{id, turn, key, message, store::TurnState::ended, "end_turn", ""}});
@@ -161,6 +173,20 @@ void list(Open& open, double seconds) {
               quantile(0.99));
 }
 
+void read_entries(Open& open, const std::string& id) {
+  const auto begin = Clock::now();
+  std::size_t found = 0;
+  std::uint64_t before = 0;
+  for (bool more = true; more;) {
+    const store::EntryPage page = open.entries(id, before);
+    found += page.entries.size();
+    more = page.more && !page.entries.empty();
+    if (more) before = page.entries.front().number;
+  }
+  std::printf("{\"ms\":%.3f,\"entries\":%zu}\n",
+              std::chrono::duration<double, std::milli>(Clock::now() - begin).count(), found);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -172,16 +198,22 @@ int main(int argc, char** argv) {
     list(open, std::stod(args[2]));
     return 0;
   }
+  if (what == "entries" && args.size() == 3) {
+    Open open(args[1]);
+    read_entries(open, args[2]);
+    return 0;
+  }
   if (what == "sessions" && args.size() == 3) {
     Open open(args[1]);
     fill_sessions(open, std::stoul(args[2]));
-  } else if (what == "turns" && args.size() == 4) {
+  } else if (what == "turns" && (args.size() == 4 || args.size() == 6)) {
     Open open(args[1]);
-    fill_turns(open, args[2], std::stoul(args[3]));
+    fill_turns(open, args[2], std::stoul(args[3]), args.size() == 6 ? args[4] : "stamp",
+               args.size() == 6 ? args[5] : "stamp");
   } else {
     std::fputs(
-        "usage: viaduct_store_figures sessions STORE COUNT | turns STORE SESSION TURNS | "
-        "list STORE SECONDS\n",
+        "usage: viaduct_store_figures sessions STORE COUNT | turns STORE SESSION TURNS "
+        "[BACKEND AGENT] | list STORE SECONDS | entries STORE SESSION\n",
         stderr);
     return 2;
   }

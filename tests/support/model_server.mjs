@@ -75,6 +75,7 @@ export class ModelServer {
   async #serve(request, response) {
     const chunks = [];
     for await (const chunk of request) chunks.push(chunk);
+    const received = performance.now();
     const anthropic = request.url.startsWith("/v1/messages");
     const key = request.headers["x-api-key"] ?? request.headers.authorization?.replace(/^Bearer /, "");
     if (this.key !== null && key !== this.key)
@@ -84,7 +85,7 @@ export class ModelServer {
     if (request.method !== "POST" || !/^\/v1\/(messages|chat\/completions)$/.test(request.url))
       return this.#error(response, 404, anthropic, "not_found_error", "no such address");
 
-    const kept = { url: request.url, headers: request.headers, body: JSON.parse(Buffer.concat(chunks)), at: Date.now(), ended: null, endedAt: null };
+    const kept = { url: request.url, headers: request.headers, body: JSON.parse(Buffer.concat(chunks)), at: Date.now(), received, ended: null, endedAt: null };
     this.requests.push(kept);
     response.on("close", () => {
       kept.ended = response.writableFinished ? "finished" : "cut";
