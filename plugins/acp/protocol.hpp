@@ -242,7 +242,9 @@ std::string session_of(std::string_view params);
 // The ENTRY objects (sdk/SESSION-JSON.md) that a replay stands for.
 class ReplayLog {
  public:
-  // Of a history that is too large the older half is left out.
+  // Of a history that is larger than `most_bytes` the older half is left out.
+  explicit ReplayLog(std::size_t most_bytes = 64 << 20) : most_bytes_(most_bytes) {}
+
   void add(const Update& update);
   std::string json() const;  // a JSON array
   std::size_t size() const { return entries_.size(); }
@@ -255,6 +257,7 @@ class ReplayLog {
   void merge(const char* type, const Update& update);
   void shrink();
 
+  const std::size_t most_bytes_;
   std::vector<Entry> entries_;
   std::map<std::string, std::size_t, std::less<>> tools_;  // the place of each tool call
   std::size_t bytes_ = 0;

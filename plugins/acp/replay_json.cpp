@@ -8,8 +8,6 @@ namespace {
 
 using Json = nlohmann::json;  // ReplayLog::json is another
 
-constexpr std::size_t kMostBytes = 64 << 20;
-
 std::string dump(const Json& value) {
   return value.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
@@ -91,7 +89,7 @@ void ReplayLog::add(const Update& update) {
       break;
     default: return;
   }
-  if (bytes_ > kMostBytes) shrink();
+  if (bytes_ > most_bytes_) shrink();
 }
 
 std::string ReplayLog::json() const {

@@ -12,6 +12,7 @@ using net::one_line;
 using nlohmann::json;
 
 constexpr std::size_t kLongestWords = 800;
+constexpr int kDeepestWords = 8;
 
 std::string dump(const json& value) {
   return value.dump(-1, ' ', false, json::error_handler_t::replace);
@@ -61,12 +62,13 @@ std::int64_t code_of(const json& value) {
 }
 
 RpcError error_of(const json& given) {
-  if (!given.is_object()) return {kInternalError, words_in(given, 4), {}};
+  if (!given.is_object()) return {kInternalError, words_in(given, kDeepestWords), {}};
   RpcError error;
   const auto code = given.find("code");
   error.code = code == given.end() ? kInternalError : code_of(*code);
   if (const auto message = given.find("message"); message != given.end())
-    error.message = message->is_string() ? message->get<std::string>() : words_in(*message, 4);
+    error.message =
+        message->is_string() ? message->get<std::string>() : words_in(*message, kDeepestWords);
   if (const auto data = given.find("data"); data != given.end() && !data->is_null())
     error.data = dump(*data);
   return error;
@@ -83,8 +85,8 @@ std::string finished(std::string line) {
 }  // namespace
 
 std::string RpcError::words() const {
-  std::string text = words_in(message, 4);
-  const std::string more = data.empty() ? std::string() : words_in(read(data), 5);
+  std::string text = words_in(message, kDeepestWords);
+  const std::string more = data.empty() ? std::string() : words_in(read(data), kDeepestWords);
   if (text.empty() || more.find(text) != std::string::npos)
     text = more.empty() ? text : more;
   else if (text.find(more) == std::string::npos)

@@ -87,7 +87,7 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"Share", "a:\n  share: maybe\n", "2:10: a.share: must be true or false"},
         Bad{"Twice", "a: { command: [x], install: i, login: l }\na: {}\n",
             "2:1: presets: \"a\" is there twice"},
-        Bad{"NoYaml", "a: [", "1:5: end of sequence flow not found"}),
+        Bad{"NoYaml", "a: [", "1:1: end of sequence flow not found"}),
     [](const auto& info) { return info.param.name; });
 
 }  // namespace

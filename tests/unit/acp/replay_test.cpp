@@ -88,18 +88,21 @@ TEST(ReplayLog, LeavesOutWhatAgentsPutBetweenForTheirModel) {
   EXPECT_EQ(log.json(), "[" + entry("user_message", "real") + "]");
 }
 
-TEST(ReplayLog, IsBounded) {
-  ReplayLog log;
-  const std::string megabyte(1 << 20, 'x');
-  for (int i = 0; i < 100; ++i) {
+TEST(ReplayLog, LeavesOutTheOlderHalfOfWhatIsTooMuch) {
+  ReplayLog log(100'000);
+  const std::string answer(10'000, 'x');
+  for (int i = 0; i < 30; ++i) {
     add(log, chunk("user_message_chunk", "question " + std::to_string(i)));
-    add(log, chunk("agent_message_chunk", megabyte));
+    add(log, chunk("agent_message_chunk", answer));
   }
   add(log, R"({"sessionUpdate":"tool_call","toolCallId":"t","title":"Read"})");
+  add(log, R"({"sessionUpdate":"tool_call_update","toolCallId":"t","status":"completed"})");
   const std::string json = log.json();
-  EXPECT_LT(json.size(), 70U << 20);
-  EXPECT_NE(json.find("question 99"), std::string::npos);
+  EXPECT_LT(json.size(), 110'000U);
+  EXPECT_NE(json.find("question 29"), std::string::npos);
   EXPECT_EQ(json.find("question 0\""), std::string::npos);
+  EXPECT_NE(json.find(R"({"status":"completed","title":"Read","toolCallId":"t"})"),
+            std::string::npos);
 }
 
 }  // namespace

@@ -129,7 +129,7 @@ TEST(RpcLine, BracketsInStringsAreNotNested) {
 }
 
 TEST(RpcLine, MayBeAsLargeAsAPicture) {
-  const std::string data(8 << 20, 'A');
+  const std::string data(2 << 20, 'A');
   const auto line = parse_line(R"({"method":"m","params":{"data":")" + data + R"("}})");
   ASSERT_TRUE(line);
   EXPECT_EQ(line->payload.size(), data.size() + std::string(R"({"data":""})").size());
