@@ -27,11 +27,14 @@ class CliOutput {
  public:
   static constexpr std::size_t kMostOfATool = 256 << 10;  // of its input, and of its output
   static constexpr std::size_t kMostOfDeltas = 8 << 20;   // that a whole text is compared with
+  static constexpr std::size_t kMostOfABlock = 16 << 20;  // an object over several lines
   static constexpr int kDeepest = 200;                    // nesting of a line
 
   // `preset` outlives it.
   explicit CliOutput(const Preset& preset) : preset_(preset) {}
 
+  // One line, an object for itself or a part of one: from a lone "{" to a lone "}", indented
+  // between.
   void line(std::string_view text, std::vector<Said>& out);
 
   bool said() const { return said_; }  // anything of the answer
@@ -51,6 +54,7 @@ class CliOutput {
     bool closed = false;  // what comes next is another text
   };
 
+  void object(std::string_view text, std::vector<Said>& out);
   void say(Said::Kind kind, std::string text, bool new_block, std::vector<Said>& out);
   void delta(Said::Kind kind, std::string text, std::vector<Said>& out);
   void whole(Said::Kind kind, std::string text, std::vector<Said>& out);
@@ -64,6 +68,7 @@ class CliOutput {
   std::optional<std::string> error_;
   std::string stop_, session_;
   Usage usage_;
+  std::string block_;  // the lines of an object that is not over
   std::unordered_set<std::string> tools_;
   std::size_t skipped_ = 0;
   std::deque<std::string> noise_;

@@ -316,6 +316,7 @@ bool is_safe_id(std::string_view id) {
 struct CliOutput::Json {
   CliOutput& self;
   std::vector<Said>& out;
+  std::string told{};  // the id of this line
 
   void rules(const std::vector<Rule>& all, const json& from) {
     for (const Rule& one : all)
@@ -335,11 +336,7 @@ struct CliOutput::Json {
     }
     if (std::string error = text_of(rule.error, from); !error.empty() && !self.error_)
       self.error_ = prefix(error, kLongestWords);
-    // A program that fails to resume may tell a new id in the same breath: that is none.
-    if (std::string id = text_of(rule.session, from); !id.empty() && !self.error_) {
-      if (id != self.session_) out.push_back({Kind::kSession, id, ""});
-      self.session_ = std::move(id);
-    }
+    if (std::string id = text_of(rule.session, from); !id.empty()) told = std::move(id);
     self.delta(Kind::kThought, text_of(rule.thought_delta, from), out);
     self.whole(Kind::kThought, text_of(rule.thought, from), out);
     self.delta(Kind::kText, text_of(rule.text_delta, from), out);
@@ -381,14 +378,34 @@ struct CliOutput::Json {
 
 void CliOutput::line(std::string_view text, std::vector<Said>& out) {
   if (text.find_first_not_of(" \t\r\n") == std::string_view::npos) return;
-  const json value = parse_line(text);
+  if (!block_.empty() || text == "{") {
+    const bool ends = text == "}";
+    if (ends || text[0] == ' ' || text[0] == '\t' || block_.empty()) {
+      if (block_.size() + text.size() <= kMostOfABlock) block_.append(text).append("\n");
+      if (ends) object(std::exchange(block_, {}), out);
+      return;
+    }
+    object(std::exchange(block_, {}), out);  // it was none after all
+  }
+  object(text, out);
+}
+
+void CliOutput::object(std::string_view text, std::vector<Said>& out) {
+  const nlohmann::json value = parse_line(text);
   if (!value.is_structured()) {
     ++skipped_;
     noise_.push_back(one_line(prefix(text, 1000), 300));
     if (noise_.size() > kMostNoise) noise_.pop_front();
     return;
   }
-  Json{*this, out}.rules(preset_.lines, value);
+  const std::size_t before = out.size();
+  Json reader{*this, out};
+  reader.rules(preset_.lines, value);
+  // A program that fails to resume may tell a new id in the same breath: that is none.
+  if (reader.told.empty() || reader.told == session_ || error_) return;
+  session_ = reader.told;
+  out.insert(out.begin() + static_cast<std::ptrdiff_t>(before),
+             {Said::Kind::kSession, std::move(reader.told), ""});
 }
 
 std::string CliOutput::noise() const {

@@ -142,6 +142,18 @@ TEST(CliLines, ThatAreNoJsonAreSkippedAndTheLastKept) {
   EXPECT_EQ(out.line(R"( {"x":"yes"} )"), "text:yes");
 }
 
+TEST(CliLines, OfOneIndentedObjectAreTakenTogether) {
+  Output out(kTexts);
+  EXPECT_EQ(out.line("Resuming"), "");
+  for (const char* line : {"{", "  \"t\": \"w\",", "  \"more\": {", "  },", "  \"x\": \"all\""})
+    EXPECT_EQ(out.line(line), "") << line;
+  EXPECT_EQ(out.line("}"), "text:all");
+  EXPECT_EQ(out.of.skipped(), 1U);
+  EXPECT_EQ(out.line("{"), "");  // what is not indented behind it is a line again
+  EXPECT_EQ(out.line(R"({"t":"w","x":"other"})"), "text:\n\nother");
+  EXPECT_EQ(out.of.skipped(), 2U);
+}
+
 TEST(CliLines, NestedTooDeeplyAreSkipped) {
   Output out(R"({"tool":{"id":"/i","input":"/x"}})");
   const std::string deep =
