@@ -83,6 +83,6 @@ constexpr const char kSchema[] = R"json({
 
 constexpr const char kExample[] =
     R"json({"driver": "llm", "api": "openai", "base_url": "http://127.0.0.1:9/v1", "model": "none",
-  "retry": {"attempts": 1}})json";
+  "retry": {"attempts": 1}, "transcripts": false})json";
 
 }  // namespace viaduct::bridge

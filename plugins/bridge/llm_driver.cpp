@@ -32,6 +32,7 @@ using net::Task;
 using std::chrono::milliseconds;
 
 constexpr auto kAsTuple = asio::as_tuple(asio::use_awaitable);
+constexpr const char* kAgentType = "llm";
 constexpr milliseconds kCheckLimit{5000};
 constexpr milliseconds kRestLimit{1000};
 constexpr std::size_t kMostOfAnError = 64 << 10;
@@ -86,12 +87,15 @@ struct Run {
   asio::cancellation_signal cancel;
   asio::steady_timer room;  // waits for writable, or for the next attempt
   std::string said;         // of the answer
+  TurnRecord record;
   Stop stop = Stop::kEndTurn;
   Usage usage;
   std::string wanted_tool;
 };
 
 struct Session {
+  std::string session_id;  // the host's
+  std::string working_dir;
   std::string native_id;
   Conversation conversation;
   std::shared_ptr<Run> run;  // null: nothing is under way
@@ -99,7 +103,7 @@ struct Session {
 
 class LlmDriver final : public Driver {
  public:
-  LlmDriver(const sdk::Host& host, net::Loop& loop, const Config& config)
+  LlmDriver(const sdk::Host& host, net::Loop& loop, const Config& config, Transcripts& transcripts)
       : host_(host),
         log_(host),
         metrics_(host),
@@ -107,13 +111,16 @@ class LlmDriver final : public Driver {
         http_(loop),
         config_(config),
         llm_(config_.llm),
-        random_(std::random_device{}()) {}
+        transcripts_(transcripts),
+        random_(std::random_device{}()) {
+    transcripts_.belongs_to(kAgentType, false);
+  }
 
   sdk::Abilities abilities() const override {
     const auto count = [](milliseconds time) { return static_cast<std::uint64_t>(time.count()); };
     return {VIADUCT_CAN_INJECT | VIADUCT_CAN_CANCEL | VIADUCT_CAN_STREAM | VIADUCT_CAN_IMAGES |
                 VIADUCT_CAN_COMPACT,
-            "llm",
+            kAgentType,
             sdk::ResumePolicy{config_.resume.enabled, config_.resume.attempts,
                               config_.resume.give_up_after, count(config_.resume.backoff),
                               count(config_.max_age), false}};
@@ -131,6 +138,8 @@ class LlmDriver final : public Driver {
     if (transcript->skipped > 0)
       log_.warn("entries of a transcript skipped session=" + std::string(open.session_id) +
                 " entries=" + std::to_string(transcript->skipped));
+    // Nothing is said of its native ids: they end with this process.
+    transcripts_.catch_up(open.session_id, open.working_dir, {}, open.transcript);
     hold(open, std::move(transcript->messages), std::move(reply));
   }
 
@@ -147,7 +156,9 @@ class LlmDriver final : public Driver {
     if (message.parts.empty())
       return turn.fail(sdk::Code::kInvalidArgument, "the message is empty");
     session->conversation.messages.push_back(std::move(message));
-    begin(session, std::make_shared<Run>(loop_.context(), std::move(turn), std::nullopt));
+    auto run = std::make_shared<Run>(loop_.context(), std::move(turn), std::nullopt);
+    run->record.user(prompt.text, prompt.blocks_json, prompt.context_json);
+    begin(session, run);
   }
 
   void cancel(std::uint64_t handle, std::uint64_t turn, sdk::Reply reply) override {
@@ -194,7 +205,7 @@ class LlmDriver final : public Driver {
         stop_run(*session, sdk::Code::kUnavailable,
                  "The backend was stopped in the middle of the answer");
     sessions_.clear();
-    reply.ok();
+    transcripts_.settle([kept = std::make_shared<sdk::Reply>(std::move(reply))] { kept->ok(); });
   }
 
  private:
@@ -208,6 +219,8 @@ class LlmDriver final : public Driver {
 
   void hold(const sdk::Open& open, std::vector<Message> messages, sdk::Reply reply) {
     auto session = std::make_shared<Session>();
+    session->session_id = open.session_id;
+    session->working_dir = open.working_dir;
     session->native_id = make_uuid();
     session->conversation.messages = std::move(messages);
     for (const Message& message : session->conversation.messages)
@@ -223,6 +236,7 @@ class LlmDriver final : public Driver {
     Conversation& conversation = session.conversation;
     if (!run.turn) return;
     ++conversation.turns;
+    run.record.text(run.said);
     if (!run.said.empty())
       conversation.messages.push_back(
           {Message::Role::kAssistant, {{std::move(run.said), "", "", ""}}, ""});
@@ -239,18 +253,35 @@ class LlmDriver final : public Driver {
                    R"({"kind":"output"})");
   }
 
+  // The end of a finished turn, behind its lines.
+  void end_turn(const Session& session, Run& run, std::function<void(sdk::Turn&)> end) {
+    auto turn = std::make_shared<sdk::Turn>(*std::exchange(run.turn, std::nullopt));
+    transcripts_.record(session.session_id, session.working_dir, {}, std::move(run.record),
+                        [turn = std::move(turn), end = std::move(end)] { end(*turn); });
+  }
+  void end_turn(const Session& session, Run& run, sdk::StopReason reason, std::string usage = {}) {
+    end_turn(session, run,
+             [reason, id = session.native_id, usage = std::move(usage)](sdk::Turn& turn) {
+               turn.end(reason, id, usage);
+             });
+  }
+  void fail_turn(const Session& session, Run& run, sdk::Code code, std::string_view why) {
+    end_turn(session, run,
+             [code, why = std::string(why)](sdk::Turn& turn) { turn.fail(code, why); });
+  }
+
   // From outside of the coroutine, which is on its way: it is cancelled where it waits.
   void cancel_run(Session& session) {
     const RunPtr run = session.run;
     finished(session, *run);
-    run->turn->end(sdk::StopReason::kCancelled, session.native_id);
+    end_turn(session, *run, sdk::StopReason::kCancelled);
     run->cancel.emit(asio::cancellation_type::terminal);
   }
   void stop_run(Session& session, sdk::Code code, std::string_view why) {
     const RunPtr run = session.run;
     finished(session, *run);
     if (run->turn)
-      run->turn->fail(code, why);
+      fail_turn(session, *run, code, why);
     else
       run->reply->fail(code, why);
     run->cancel.emit(asio::cancellation_type::terminal);
@@ -266,7 +297,7 @@ class LlmDriver final : public Driver {
     if (const std::string usage = run.usage.json(); run.turn && !usage.empty())
       run.turn->usage(usage);
     if (run.turn)
-      run.turn->fail(code, failure.message);
+      fail_turn(session, run, code, failure.message);
     else
       run.reply->fail(code, failure.message);
   }
@@ -277,11 +308,10 @@ class LlmDriver final : public Driver {
     const Stop stop = run.stop;
     const std::string usage = run.usage.json();
     finished(session, run);
-    if (run.turn) {
-      run.turn->end(stop_reason(stop), session.native_id, usage);
-    } else {
+    if (run.turn)
+      end_turn(session, run, stop_reason(stop), usage);
+    else
       run.reply->native(session.native_id);
-    }
   }
 
   // ---------------------------------------------------------------- a run
@@ -417,7 +447,7 @@ class LlmDriver final : public Driver {
         busy = flow == sdk::Flow::kBusy;
         if (flow == sdk::Flow::kCancelled || flow == sdk::Flow::kGone) {
           finished(*session, *run);
-          run->turn->end(sdk::StopReason::kCancelled, session->native_id);
+          end_turn(*session, *run, sdk::StopReason::kCancelled);
           co_return TurnPlan::Outcome{};
         }
       }
@@ -531,6 +561,7 @@ class LlmDriver final : public Driver {
   net::HttpClient http_;
   const Config config_;
   const Llm& llm_;
+  Transcripts& transcripts_;
   std::mt19937_64 random_;
   std::unordered_map<std::uint64_t, SessionPtr> sessions_;
 };
@@ -538,8 +569,8 @@ class LlmDriver final : public Driver {
 }  // namespace
 
 std::unique_ptr<Driver> make_llm_driver(const sdk::Host& host, net::Loop& loop,
-                                        const Config& config) {
-  return std::make_unique<LlmDriver>(host, loop, config);
+                                        const Config& config, Transcripts& transcripts) {
+  return std::make_unique<LlmDriver>(host, loop, config, transcripts);
 }
 
 }  // namespace viaduct::bridge

@@ -64,7 +64,7 @@ FolderResult<std::string> lines_of(std::string_view entries_json);
 
 // What the lines of a transcript say, as entries of a log: user_message, text, thought, and
 // tool_call with its result. Nothing of it is cut: what is left out is counted.
-struct Said {
+struct TranscriptEntries {
   std::vector<std::string> entries;  // JSON objects: type, text, data, and `at` where it is known
   std::string first;                 // the first text of a user
   std::size_t messages = 0;
@@ -83,7 +83,7 @@ class TranscriptReader {
   ~TranscriptReader();
   void feed(std::string_view piece);
   // Once, at the end of the file.
-  Said finish();
+  TranscriptEntries finish();
 
  private:
   struct State;
@@ -162,7 +162,7 @@ class TranscriptFolders {
   FolderResult<Listing> list(std::string_view working_dir = {}) const;
 
   struct Reading {
-    Said said;
+    TranscriptEntries said;
     FolderFacts facts;
   };
   FolderResult<Reading> read(std::string_view id) const;

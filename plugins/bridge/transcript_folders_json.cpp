@@ -275,7 +275,7 @@ FolderResult<std::string> lines_of(std::string_view entries_json) {
 // ------------------------------------------------------------------------ TranscriptReader
 
 struct TranscriptReader::State {
-  Said said;
+  TranscriptEntries said;
   std::vector<json> entries;
   std::unordered_map<std::string, std::size_t> open;  // calls that wait for a result
   std::set<std::size_t> waiting;                      // the same, by their place
@@ -469,7 +469,7 @@ void TranscriptReader::line(std::string_view text, bool is_last) {
   state_->said.torn = is_last && message.is_discarded();
 }
 
-Said TranscriptReader::finish() {
+TranscriptEntries TranscriptReader::finish() {
   line(rest_, true);
   State& state = *state_;
   while (!state.waiting.empty() && *state.waiting.rbegin() + 1 == state.entries.size()) {
@@ -512,7 +512,7 @@ std::string metadata_json(std::string_view old, const FolderSession& session,
     turns = count.get<std::int64_t>();
   TranscriptReader reader;
   reader.feed(lines);
-  const Said said = reader.finish();
+  const TranscriptEntries said = reader.finish();
   for (const std::string& entry : said.entries)
     turns += string_in(parse(entry), "type") == "user_message" ? 1 : 0;
   metadata["session_id"] = session.folder_id();

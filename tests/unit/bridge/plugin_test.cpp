@@ -9,7 +9,10 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cstdlib>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <functional>
 #include <mutex>
 #include <string>
@@ -133,8 +136,19 @@ class Server {
   std::thread accepting_;
 };
 
+namespace fs = std::filesystem;
+
+fs::path new_folder() {
+  std::string form = (fs::temp_directory_path() / "viaduct-bridge-XXXXXX").string();
+  return ::mkdtemp(form.data());
+}
+
 class BridgePlugin : public ::testing::Test {
  protected:
+  ~BridgePlugin() override {
+    std::error_code ignored;
+    fs::remove_all(home_, ignored);
+  }
   void TearDown() override {
     if (host_.created()) {
       EXPECT_TRUE(host_.stop());
@@ -145,11 +159,23 @@ class BridgePlugin : public ::testing::Test {
   void run(const Server& server) {
     const Answer loaded = host_.load(BRIDGE_PLUGIN);
     ASSERT_TRUE(loaded) << loaded.message;
-    const Answer running = host_.run(R"({"driver":"llm","model":"m","base_url":")" + server.url() +
-                                     R"(","retry":{"attempts":1}})");
+    const Answer running =
+        host_.run(R"({"driver":"llm","model":"m","base_url":")" + server.url() +
+                  R"(","retry":{"attempts":1},"home":")" + home_.string() + "\"}");
     ASSERT_TRUE(running) << running.message;
   }
+  // The lines of all transcripts.
+  std::string transcripts() const {
+    std::string all;
+    for (const auto& file : fs::recursive_directory_iterator(home_))
+      if (file.path().filename() == "transcript.jsonl") {
+        std::ifstream in(file.path());
+        all.append(std::istreambuf_iterator<char>(in), {});
+      }
+    return all;
+  }
 
+  const fs::path home_ = new_folder();  // before the host, so that it goes after it
   FakeHost host_;
 };
 
@@ -309,6 +335,80 @@ TEST_F(BridgePlugin, InjectsFiveThousandMessagesWhole) {
       ASSERT_NE(at, std::string::npos) << letter << i;
     }
   }
+}
+
+std::string line(const std::string& role, const std::string& text) {
+  return R"({"content":")" + text + R"(","role":")" + role + "\"}\n";
+}
+
+TEST_F(BridgePlugin, ATurnEndsWhenItsLinesAreOnDisk) {
+  const Server server([](const std::string&) { return Server::Reply{piece("Hello") + kEnd}; });
+  run(server);
+  ASSERT_TRUE(host_.open(1));
+  std::string lines;
+  for (int turn = 1; turn <= 5; ++turn) {
+    const std::string text = "question " + std::to_string(turn);
+    ASSERT_TRUE(host_.prompt(1, static_cast<std::uint64_t>(turn), text));
+    lines += line("user", text) + line("assistant", "Hello");
+    EXPECT_EQ(transcripts(), lines);
+  }
+}
+
+TEST_F(BridgePlugin, AnInjectedSessionHasAllItsLines) {
+  const Server server([](const std::string&) { return Server::Reply{piece("Hello") + kEnd}; });
+  run(server);
+  OpenOptions options;
+  options.transcript =
+      R"([{"type":"user_message","text":"one"},{"type":"text","text":"1"},{"type":"user_message","text":"two"}])";
+  ASSERT_TRUE(host_.inject(1, options));
+  ASSERT_TRUE(host_.prompt(1, 3, "three"));
+  EXPECT_EQ(transcripts(), line("user", "one") + line("assistant", "1") + line("user", "two") +
+                               line("user", "three") + line("assistant", "Hello"));
+}
+
+TEST_F(BridgePlugin, WhatWasWrittenIsDiscoveredReadAndPurged) {
+  const Server server([](const std::string&) { return Server::Reply{piece("Hello") + kEnd}; });
+  run(server);
+  EXPECT_EQ(host_.discover("").result, R"({"sessions":[]})");
+  OpenOptions options;
+  options.session_id = "s_abc";
+  options.working_dir = home_.string();
+  ASSERT_TRUE(host_.open(1, options));
+  ASSERT_TRUE(host_.prompt(1, 1, "one"));
+  const Answer found = host_.discover("");
+  EXPECT_THAT(found.result, HasSubstr(R"("native_id":"s-abc")"));
+  EXPECT_THAT(found.result, HasSubstr(R"("session_id":"s_abc")"));
+  EXPECT_THAT(found.result, HasSubstr(R"("title":"one")"));
+  EXPECT_EQ(host_.discover("/nowhere").result, R"({"sessions":[]})");
+  const Answer read = host_.read("s-abc");
+  ASSERT_TRUE(read) << read.message;
+  EXPECT_THAT(
+      read.result,
+      HasSubstr(
+          R"("entries":[{"data":{},"text":"one","type":"user_message"},{"data":{},"text":"Hello","type":"text"}])"));
+  EXPECT_THAT(read.result, ::testing::Not(HasSubstr("native_id"))) << "no server keeps it";
+  EXPECT_EQ(host_.read("s-none").code, VIADUCT_E_NOT_FOUND);
+  EXPECT_EQ(host_.read("../s-abc").code, VIADUCT_E_INVALID_ARGUMENT);
+  ASSERT_TRUE(host_.close(1));
+  ASSERT_TRUE(host_.purge(options));
+  EXPECT_EQ(transcripts(), "");
+  EXPECT_EQ(host_.discover("").result, R"({"sessions":[]})");
+  EXPECT_TRUE(host_.purge(options)) << "again";
+}
+
+TEST_F(BridgePlugin, AHomeThatCannotBeWrittenFailsNoTurnAndNothingIsMissingLater) {
+  const Server server([](const std::string&) { return Server::Reply{piece("Hello") + kEnd}; });
+  run(server);
+  ASSERT_TRUE(host_.open(1));
+  std::ofstream(home_ / "projects") << "in the way";
+  ASSERT_TRUE(host_.prompt(1, 1, "one"));
+  ASSERT_TRUE(host_.prompt(1, 2, "two"));
+  fs::remove(home_ / "projects");
+  ASSERT_TRUE(host_.prompt(1, 3, "three"));
+  std::string lines;
+  for (const char* text : {"one", "two", "three"})
+    lines += line("user", text) + line("assistant", "Hello");
+  EXPECT_EQ(transcripts(), lines);
 }
 
 }  // namespace

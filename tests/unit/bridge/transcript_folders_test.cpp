@@ -63,18 +63,19 @@ std::string turn(const std::string& text, const std::string& answer) {
   return record.lines();
 }
 
-Said said(std::string_view lines, std::size_t longest = TranscriptReader::kLongestLine) {
+TranscriptEntries said(std::string_view lines,
+                       std::size_t longest = TranscriptReader::kLongestLine) {
   TranscriptReader reader(longest);
   reader.feed(lines);
   return reader.finish();
 }
-json entries_of(const Said& what) {
+json entries_of(const TranscriptEntries& what) {
   json entries = json::array();
   for (const std::string& entry : what.entries) entries.push_back(json::parse(entry));
   return entries;
 }
 // "user_message: hello", "tool_call look completed: output"
-std::vector<std::string> in_short(const Said& what) {
+std::vector<std::string> in_short(const TranscriptEntries& what) {
   std::vector<std::string> all;
   for (const json& entry : entries_of(what)) {
     std::string one = entry["type"];
@@ -466,7 +467,7 @@ TEST(Reading, KeepsEverythingInOrder) {
   std::string lines;
   for (int i = 0; i < 500; ++i)
     lines += line("user", "q" + std::to_string(i)) + line("assistant", "a" + std::to_string(i));
-  const Said all = said(lines);
+  const TranscriptEntries all = said(lines);
   ASSERT_EQ(all.entries.size(), 1000u);
   EXPECT_EQ(in_short(all)[998], "user_message: q499");
   EXPECT_EQ(all.messages, 1000u);
@@ -474,7 +475,7 @@ TEST(Reading, KeepsEverythingInOrder) {
 }
 
 TEST(Reading, SkipsLinesThatAreNoMessagesAndCountsThem) {
-  const Said all =
+  const TranscriptEntries all =
       said(line("user", "one") + "\n  \t\r\n" + "{not json\n" + "\"text\"\n[1]\n42\nnull\n" +
            R"({"content":"no role"})" + "\n" + R"({"role":"","content":"x"})" + "\n" +
            R"({"role":7,"content":"x"})" + "\n" + "\xff\xfe\n" + line("assistant", "two"));
@@ -484,17 +485,19 @@ TEST(Reading, SkipsLinesThatAreNoMessagesAndCountsThem) {
 }
 
 TEST(Reading, SystemMessagesAreNoneAndNoFault) {
-  const Said all = said(line("system", "be kind") + line("developer", "x") + line("user", "one"));
+  const TranscriptEntries all =
+      said(line("system", "be kind") + line("developer", "x") + line("user", "one"));
   EXPECT_THAT(in_short(all), ElementsAre("user_message: one"));
   EXPECT_EQ(all.skipped, 0u);
 }
 
 TEST(Reading, ATornLastLineIsSkippedAndToldAndAWholeOneWithoutItsEndIsNot) {
-  const Said torn = said(line("user", "one") + R"({"role":"assistant","cont)");
+  const TranscriptEntries torn = said(line("user", "one") + R"({"role":"assistant","cont)");
   EXPECT_THAT(in_short(torn), ElementsAre("user_message: one"));
   EXPECT_EQ(torn.skipped, 1u);
   EXPECT_TRUE(torn.torn);
-  const Said whole = said(line("user", "one") + R"({"role":"assistant","content":"two"})");
+  const TranscriptEntries whole =
+      said(line("user", "one") + R"({"role":"assistant","content":"two"})");
   EXPECT_THAT(in_short(whole), ElementsAre("user_message: one", "text: two"));
   EXPECT_EQ(whole.skipped, 0u);
 }
@@ -506,7 +509,7 @@ TEST(Reading, ALineOverTheLimitIsSkippedAndToldInWhicheverPiecesItComes) {
     TranscriptReader reader(1000);
     for (std::size_t at = 0; at < lines.size(); at += step)
       reader.feed(std::string_view(lines).substr(at, step));
-    const Said all = reader.finish();
+    const TranscriptEntries all = reader.finish();
     EXPECT_THAT(in_short(all), ElementsAre("user_message: one", "user_message: two"));
     EXPECT_EQ(all.too_long, 1u);
     EXPECT_EQ(all.skipped, 0u);
@@ -515,7 +518,7 @@ TEST(Reading, ALineOverTheLimitIsSkippedAndToldInWhicheverPiecesItComes) {
 
 TEST(Reading, ALineNestedWithoutEndIsSkipped) {
   const std::string deep(200'000, '[');
-  const Said all =
+  const TranscriptEntries all =
       said(R"({"role":"user","content":)" + deep + "\n" + R"({"role":"user","content":)" + deep +
            std::string(200'000, ']') + "}\n" + line("user", "one"));
   EXPECT_THAT(in_short(all), ElementsAre("user_message: one"));
@@ -533,7 +536,7 @@ void PrintTo(const Orphans& one, std::ostream* out) {
 }
 class ToolOrphans : public ::testing::TestWithParam<Orphans> {};
 TEST_P(ToolOrphans, AreDroppedAtTheEndsOnly) {
-  const Said all = said(GetParam().lines);
+  const TranscriptEntries all = said(GetParam().lines);
   EXPECT_EQ(in_short(all), GetParam().kept);
   EXPECT_EQ(all.dropped, GetParam().dropped);
 }
@@ -585,14 +588,15 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& info) { return std::string(info.param.name); });
 
 TEST(Reading, AnIdThatIsUsedAgainMeansTheLastCall) {
-  const Said all = said(kUser + call_line("call_0", "one") + result_line("call_0", "1") +
-                        call_line("call_0", "two") + result_line("call_0", "2"));
+  const TranscriptEntries all =
+      said(kUser + call_line("call_0", "one") + result_line("call_0", "1") +
+           call_line("call_0", "two") + result_line("call_0", "2"));
   EXPECT_THAT(in_short(all), ElementsAre("user_message: hi", "tool_call one completed: 1",
                                          "tool_call two completed: 2"));
 }
 
 TEST(Reading, UnderstandsContentInPartsAndNone) {
-  const Said all = said(
+  const TranscriptEntries all = said(
       R"({"role":"user","content":[{"type":"text","text":"see"},{"type":"image_url","image_url":{"url":"data:image/png;base64,QUJD"}},{"type":"input_text","text":"more"},{"type":"image","source":{"type":"base64","media_type":"image/gif","data":"R0lG"}}]})"
       "\n"
       R"({"role":"assistant","content":null})"
@@ -617,7 +621,7 @@ TEST(Reading, UnderstandsContentInPartsAndNone) {
 }
 
 TEST(Reading, UnderstandsToolCallsOfTheEcosystemAndTakesEachOnce) {
-  const Said all = said(
+  const TranscriptEntries all = said(
       kUser +
       R"({"role":"assistant","content":[{"type":"text","text":"a"},{"type":"tool_call","id":"t","name":"bash","input":{"c":1}}],"tool_calls":[{"id":"t","tool":"bash","arguments":{"c":1}}]})"
       "\n" +
