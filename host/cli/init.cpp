@@ -14,13 +14,17 @@ namespace viaduct::cli {
 namespace {
 
 struct Program {
-  const char* name;  // of the preset and of the program
-  const char* key;   // that can stand in for its own login
+  const char* name;                      // of the preset and of the program
+  std::array<std::string_view, 4> keys;  // that can stand in for its own login, as in its preset
 };
 constexpr std::array kPrograms{
-    Program{"claude", "ANTHROPIC_API_KEY"}, Program{"codex", "OPENAI_API_KEY"},
-    Program{"gemini", "GEMINI_API_KEY"}, Program{"opencode", "ANTHROPIC_API_KEY"},
-    Program{"amplifier", "ANTHROPIC_API_KEY"}};
+    Program{"claude", {"ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN"}},
+    Program{"codex", {"OPENAI_API_KEY", "CODEX_API_KEY"}},
+    Program{"gemini", {"GEMINI_API_KEY", "GOOGLE_API_KEY"}},
+    Program{"opencode",
+            {"ANTHROPIC_API_KEY", "OPENAI_API_KEY", "OPENROUTER_API_KEY", "GEMINI_API_KEY"}},
+    Program{"amplifier",
+            {"ANTHROPIC_API_KEY", "OPENAI_API_KEY", "AZURE_OPENAI_API_KEY", "GEMINI_API_KEY"}}};
 
 struct Vendor {
   const char* name;
@@ -171,9 +175,12 @@ std::vector<std::string> agent_programs() {
   return names;
 }
 
-std::vector<std::string> key_names() {
-  std::vector<std::string> names;
-  for (const Vendor& vendor : kVendors) names.emplace_back(vendor.key);
+std::set<std::string> key_names() {
+  std::set<std::string> names;
+  for (const Vendor& vendor : kVendors) names.emplace(vendor.key);
+  for (const Program& program : kPrograms)
+    for (const std::string_view key : program.keys)
+      if (!key.empty()) names.emplace(key);
   return names;
 }
 
@@ -210,7 +217,8 @@ std::vector<Offer> offers(const Machine& machine) {
     Offer offer{.kind = Offer::Kind::kProgram,
                 .name = program.name,
                 .what = std::string("the program ") + program.name};
-    if (machine.keys.contains(program.key)) offer.key = program.key;
+    for (const std::string_view key : program.keys)
+      if (offer.key.empty() && machine.keys.contains(std::string(key))) offer.key = key;
     all.push_back(std::move(offer));
   }
   for (const Vendor& vendor : kVendors)

@@ -29,7 +29,7 @@ struct Machine {
 // Where to look. The programs are those that the plugin bridge has presets for; the host reads no
 // plugin's files, so they are named here, too, and a test holds the two against each other.
 std::vector<std::string> agent_programs();
-std::vector<std::string> key_names();
+std::set<std::string> key_names();
 std::vector<std::uint16_t> usual_ports();
 
 // One backend that the configuration may get.

@@ -88,13 +88,20 @@ TEST(InitOffers, AServerWithoutAModelIsARemark) {
   EXPECT_THAT(remarks(kEverything), IsEmpty());
 }
 
+TEST(InitOffers, AProgramMayHaveAnyOfItsKeys) {
+  const auto all = offers({{}, {"claude", "gemini"}, {"CLAUDE_CODE_OAUTH_TOKEN"}});
+  EXPECT_THAT(names(all), ElementsAre("claude", "gemini"));
+  EXPECT_EQ(all[0].key, "CLAUDE_CODE_OAUTH_TOKEN");
+  EXPECT_EQ(all[1].key, "");
+}
+
 TEST(InitOffers, EveryNameIsGoodForAnInstance) {
   Machine machine;
   for (const auto port : usual_ports()) machine.servers.push_back({port, {"m"}});
   for (const auto& program : agent_programs()) machine.programs.insert(program);
-  for (const auto& key : key_names()) machine.keys.insert(key);
+  machine.keys = key_names();
   const auto all = offers(machine);
-  EXPECT_EQ(all.size(), usual_ports().size() + agent_programs().size() + key_names().size());
+  EXPECT_EQ(all.size(), usual_ports().size() + agent_programs().size() + 4) << "and four vendors";
   const auto config = read(configuration(all));
   EXPECT_EQ(config.backends.size(), all.size() + 1) << "with the mock";
 }

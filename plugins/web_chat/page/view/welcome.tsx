@@ -59,7 +59,8 @@ function Connect({ surface }: { surface: string }): JSX.Element {
       </p>
       <pre tabIndex={0}>{lines.join("\n")}</pre>
       <p class="muted small">
-        Agents such as claude or gemini come with the next releases. A backend that you write yourself answers here as well: sdk/README.md shows how.
+        Programs such as claude or gemini: <code>{"config: { driver: cli, preset: claude }"}</code>. <code>viaduct init</code> writes a whole
+        configuration out of what is installed. A backend that you write yourself answers here as well: sdk/README.md shows how.
       </p>
     </div>
   );
