@@ -87,8 +87,9 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
   void history(std::uint64_t before, std::uint32_t limit, Done<HistoryAnswer> done);
   void compact(Done<> done);
   void set_option(std::string option, std::string value, Done<std::string> done);
-  // Its entries below `before` (0: all) as they are on disk, and `later` behind them.
-  void whole_log(std::uint64_t before, std::vector<store::Entry> later,
+  // Its entries below `before` (0: all) as they are on disk. `found`: those behind `before` that
+  // are wanted as well, newest first.
+  void whole_log(std::uint64_t before, std::vector<store::Entry> found,
                  Done<std::vector<store::Entry>> done);
   // Everything on disk and the handle there: so that it can be copied.
   void prepare_fork(Done<Handle> done);
@@ -191,6 +192,7 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
   void apply(BackendEvent event);
   void stream_text(const BackendEvent& event, const char* type);
   void close_streams();
+  void late_text(const BackendEvent& event);
   void update_tool(const BackendEvent& event);
   void update_single(const BackendEvent& event);
   void ask_permission(BackendEvent event);

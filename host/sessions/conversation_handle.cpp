@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <iterator>
+#include <ranges>
 #include <utility>
 
 namespace viaduct::sessions {
@@ -263,19 +265,20 @@ void Conversation::climb_failed(std::shared_ptr<Climb> climb, Error error) {
   });
 }
 
-void Conversation::whole_log(std::uint64_t before, std::vector<store::Entry> later,
+void Conversation::whole_log(std::uint64_t before, std::vector<store::Entry> found,
                              Done<std::vector<store::Entry>> done) {
   shared_.store.entries(record_.id, before, kPage, kPageBytes,
-                        [self = shared_from_this(), later = std::move(later),
+                        [self = shared_from_this(), found = std::move(found),
                          done = std::move(done)](Result<store::EntryPage> page) mutable {
                           if (!page) return done(std::unexpected(page.error()));
-                          std::vector<store::Entry> entries = std::move(page->entries);
+                          std::vector<store::Entry>& entries = page->entries;
                           const std::uint64_t first = entries.empty() ? 0 : entries.front().number;
-                          const bool more = page->more;
-                          std::ranges::move(later, std::back_inserter(entries));
-                          if (more && first > 1)
-                            return self->whole_log(first, std::move(entries), std::move(done));
-                          done(std::move(entries));
+                          std::ranges::move(std::views::reverse(entries),
+                                            std::back_inserter(found));
+                          if (page->more && first > 1)
+                            return self->whole_log(first, std::move(found), std::move(done));
+                          std::ranges::reverse(found);
+                          done(std::move(found));
                         });
 }
 

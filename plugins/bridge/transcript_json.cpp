@@ -1,7 +1,7 @@
 #include "plugins/bridge/messages.hpp"
 
 #include <nlohmann/json.hpp>
-#include <optional>
+#include <utility>
 
 namespace viaduct::bridge {
 namespace {
@@ -116,6 +116,57 @@ Message& of_role(std::vector<Message>& messages, Role role) {
   return messages.back();
 }
 
+// Entries become messages one after the other, so that a long transcript is never there as JSON.
+class Folding {
+ public:
+  void add(const json& entry) {
+    const std::string type = member(entry, "type");
+    const json& data = object_in(entry, "data");
+    if (type.empty()) {
+      ++transcript_.skipped;
+    } else if (type == "user_message") {
+      flush();
+      Message message =
+          make_user(member(entry, "text"), object_in(data, "blocks"), object_in(data, "context"),
+                    member(object_in(data, "author"), "display_name"));
+      if (message.parts.empty()) return;
+      messages_.push_back(std::move(message));
+      asked_ = messages_.size();
+      asked_turn_ = turn_of(entry);
+    } else if (type == "text") {
+      flush();
+      if (std::string said = member(entry, "text");
+          said.find_first_not_of(" \t\r\n") != std::string::npos)
+        add_text(of_role(messages_, Role::kAssistant), std::move(said));
+    } else if (type == "tool_call") {
+      const bool answered = !is_unanswered_tool(entry);
+      if (!messages_.empty()) unanswered_.push_back(tool_words(data));
+      if (answered) flush();
+    } else if (type == "turn_end") {
+      const bool refused = member(object_in(data, "error"), "code") == "invalid_argument";
+      if (refused && asked_ == messages_.size() && asked_ > 0 && asked_turn_ == turn_of(entry))
+        drop_images(messages_.back());
+    }
+  }
+  Transcript take() { return std::move(transcript_); }
+
+ private:
+  static std::uint64_t turn_of(const json& entry) {
+    const json& turn = object_in(entry, "turn");
+    return turn.is_number_unsigned() ? turn.get<std::uint64_t>() : 0;
+  }
+  void flush() {
+    for (std::string& words : std::exchange(unanswered_, {}))
+      add_text(of_role(messages_, Role::kAssistant), std::move(words));
+  }
+
+  Transcript transcript_;
+  std::vector<Message>& messages_ = transcript_.messages;
+  std::vector<std::string> unanswered_;  // tool calls that count only when something follows
+  std::uint64_t asked_turn_ = 0;
+  std::size_t asked_ = 0;  // 1 + the place of that turn's message
+};
+
 }  // namespace
 
 std::size_t Message::size() const {
@@ -126,55 +177,19 @@ std::size_t Message::size() const {
 }
 
 std::expected<Transcript, std::string> parse_transcript(std::string_view text) {
-  const json entries = text.empty() ? json::array() : json::parse(text, nullptr, false);
-  if (!entries.is_array()) return std::unexpected("the transcript is no JSON array");
-
-  // What was said last; tool calls that nothing followed and nobody answered are left out.
-  std::size_t end = entries.size();
-  for (std::size_t i = entries.size(); i > 0; --i) {
-    const std::string type = member(entries[i - 1], "type");
-    if (is_unanswered_tool(entries[i - 1]))
-      end = i - 1;
-    else if (type == "user_message" || type == "text" || type == "tool_call")
-      break;
-  }
-
-  Transcript transcript;
-  std::vector<Message>& messages = transcript.messages;
-  const auto turn_of = [](const json& entry) {
-    const json& turn = object_in(entry, "turn");
-    return turn.is_number_unsigned() ? turn.get<std::uint64_t>() : 0;
+  Folding folding;
+  if (text.empty()) return folding.take();
+  const auto fold = [&folding](int depth, json::parse_event_t event, json& value) {
+    using Event = json::parse_event_t;
+    const bool whole =
+        event == Event::value || event == Event::object_end || event == Event::array_end;
+    if (depth != 1 || !whole) return true;
+    folding.add(value);
+    return false;
   };
-  std::uint64_t asked_turn = 0;
-  std::size_t asked = 0;  // 1 + the place of that turn's message
-  for (std::size_t i = 0; i < entries.size(); ++i) {
-    const json& entry = entries[i];
-    const std::string type = member(entry, "type");
-    const json& data = object_in(entry, "data");
-    if (type.empty()) {
-      ++transcript.skipped;
-    } else if (type == "user_message") {
-      Message message =
-          make_user(member(entry, "text"), object_in(data, "blocks"), object_in(data, "context"),
-                    member(object_in(data, "author"), "display_name"));
-      if (message.parts.empty()) continue;
-      messages.push_back(std::move(message));
-      asked = messages.size();
-      asked_turn = turn_of(entry);
-    } else if (type == "text") {
-      if (const std::string said = member(entry, "text");
-          said.find_first_not_of(" \t\r\n") != std::string::npos)
-        add_text(of_role(messages, Role::kAssistant), said);
-    } else if (type == "tool_call") {
-      if (i < end && !messages.empty())
-        add_text(of_role(messages, Role::kAssistant), tool_words(data));
-    } else if (type == "turn_end") {
-      const bool refused = member(object_in(data, "error"), "code") == "invalid_argument";
-      if (refused && asked == messages.size() && asked > 0 && asked_turn == turn_of(entry))
-        drop_images(messages.back());
-    }
-  }
-  return transcript;
+  if (!json::parse(text, fold, false).is_array())
+    return std::unexpected("the transcript is no JSON array");
+  return folding.take();
 }
 
 Message user_message(std::string_view text, std::string_view blocks_json,
