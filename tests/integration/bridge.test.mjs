@@ -214,6 +214,19 @@ test("a server that is not there is unavailable, and the conversation goes on wh
   assert.deepEqual(model.conversations.at(-1), ["user: hello\n\nagain"]);
 });
 
+test("a conversation of several pages of the store comes back whole and in order", async (t) => {
+  const model = await ModelServer.start(t);
+  const host = await hostWith(t, model);
+  const before = await ChatClient.open(host.origin);
+  for (let i = 0; i < 150; ++i) await say(before, `message ${i}`); // four entries each, 500 to a page
+  await host.kill();
+  await host.start();
+  const client = await ChatClient.open(host.origin);
+  await say(client, "and now");
+  const all = Array.from({ length: 150 }, (_, i) => [`user: message ${i}`, `assistant: You said: message ${i}`]).flat();
+  assert.deepEqual(model.conversations.at(-1), [...all, "user: and now"]);
+});
+
 test("two messages and a resume race for a lost session, and it is restored once", async (t) => {
   const model = await ModelServer.start(t);
   const host = await hostWith(t, model);
