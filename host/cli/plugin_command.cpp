@@ -2,6 +2,7 @@
 
 #include "host/cli/commands.hpp"
 #include "host/cli/control.hpp"
+#include "host/cli/errors.hpp"
 #include "host/cli/places.hpp"
 #include "host/config/values.hpp"
 
@@ -11,14 +12,17 @@
 namespace viaduct::cli {
 namespace {
 
-// The name is no command, and as far as is known no instance.
+// The name is no command, and as far as is known no instance. Nobody's arguments, then: --json
+// means what it means elsewhere.
 int unknown(const PluginCommand& command, const std::vector<std::string>& names,
             const std::string& more) {
   const std::string near = config::nearest(command.name, names);
-  std::cerr << "there is no command " << config::in_quotes(command.name)
-            << (near.empty() ? "" : "; did you mean " + config::in_quotes(near) + "?") << '\n';
-  if (!more.empty()) std::cerr << more << '\n';
-  std::cerr << "Run with --help for more information.\n";
+  std::string text = "there is no command " + config::in_quotes(command.name);
+  if (!near.empty()) text += "; did you mean " + config::in_quotes(near) + "?";
+  if (!more.empty()) text += "\n" + more;
+  const bool json = std::ranges::count(command.arguments, "--json") != 0;
+  print_error(json, {Errc::invalid_argument, text});
+  if (!json) std::cerr << "Run with --help for more information.\n";
   return 2;
 }
 
