@@ -377,6 +377,7 @@ test("with --json an error is one JSON object on standard output, and nothing el
     [["check", "--frobnicate"], 2, "invalid_argument"],
   ]) {
     const answer = await viaduct([...args, "--json"], { home: folder });
+    [["frobnicate"], 2, "invalid_argument"],
     assert.deepEqual([answer.code, answer.err], [code, ""], args.join(" "));
     const body = JSON.parse(answer.out);
     assert.equal(body.error.code, error, args.join(" "));
