@@ -141,3 +141,10 @@ export function answer(client, turn) {
   const of = turn ?? client.ends().at(-1)?.turn;
   return client.of("text").filter((entry) => entry.turn === of).map(({ text }) => text).join("");
 }
+// Kills the agent, and waits until the host has seen that: a message before that goes to a dead process, and is interrupted.
+export async function die(agent, host, signal) {
+  const seen = () => host.output.split("agent ended by itself").length;
+  const before = seen();
+  agent.kill(signal);
+  await until(() => seen() > before, "the host has seen its end");
+}

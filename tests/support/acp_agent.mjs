@@ -12,7 +12,7 @@
 //   forget: true      load and resume succeed, and know nothing;   unknownSession: code of its error, -32002 without
 //   rotate: ["session/load", "session/resume"]   they answer with another id;   ids: "uuid"
 //   early: [update …]   before the answer to session/new;   welcome: [update …]   after it, outside of any turn;   afterLoad: [update …]
-//   errors: { METHOD: {code, message, data?, noId?, nullId?} }, delays: { METHOD: ms }, gates: { METHOD: gate }
+//   errors: { METHOD: {code, message, data?, noId?, nullId?, times?} }, delays: { METHOD: ms }, gates: { METHOD: gate }
 //   crash: [{ at: "start" | "idle" | METHOD | "answered METHOD", starts?: [1, 2], code?, signal?, stderr? }]   `starts`: at which starts, all without
 //   hang: [{ at: "start" | METHOD, starts? }]   never answers that
 //   ignore: ["cancel", "eof", "term", "input"]   goes on all the same; `input`: reads no more
@@ -27,8 +27,8 @@
 //   { say: text | [text …], messageId?, delay? }  { think }  { echo: text as the user }  { content: block }  { tool }  { toolUpdate }  { plan }  { commands }
 //   { mode: id, legacy? }  { options }  { title }  { usage }  { update: any }  { send: any message }  { line: any line }  { chunked: text }  { huge: bytes }
 //   { noise: bytes }  { permission: {id?, toolCall?, options?} | [several at once], withdraw?: ms, forget?: true }  { elicit: params, complete? }
-//   { read }  { write }  { terminal: params, then: ["output", "wait", "kill", "release"] }  { request: {method, params, id?} }   their answers are said
-//   { wait: ms }  { until: gate }  { hang: true }  { crash: code | signal, stderr? }  { stderr }  { grandchild: "group" | "away" }  { recall }  { blocks }  { where }
+//   { read }  { write }  { terminal: params, then: ["output", "some" output, "wait", "kill", "release"] }  { request: {method, params, id?} }   their answers are said
+//   { wait: ms }  { until: gate }  { hang: true }  { crash: code | signal, stderr? }  { stderr }  { noiseOnStderr: bytes }  { grandchild: "group" | "away" }  { recall }  { blocks }  { where }
 //   { environment: [name …] }  { late: text | update, after?: ms, until?: gate }   after the answer
 //   { stop: reason, usage?, meta? }  { error: {code, message, data?, noId?, nullId?} }   end the turn
 //
@@ -557,7 +557,14 @@ async function steps(session, turn, list, late, params) {
         const names = { output: "terminal/output", wait: "terminal/wait_for_exit", kill: "terminal/kill", release: "terminal/release" };
         for (const action of step.then ?? ["wait", "output", "release"]) {
           if (action.startsWith("until ")) await or(opened(action.slice(6), signal));
-          else if (action === "show") tell({ sessionUpdate: "tool_call", toolCallId: "shown", title: "shown", content: [{ type: "terminal", terminalId }] });
+          else if (action === "some") {
+            let got;
+            do {
+              await or(pause(10));
+              got = await or(request(names.output, { sessionId: session.id, terminalId }));
+            } while (got.result && !got.result.output && !got.result.exitStatus);
+            say(`some: ${inWords(got)}. `);
+          } else if (action === "show") tell({ sessionUpdate: "tool_call", toolCallId: "shown", title: "shown", content: [{ type: "terminal", terminalId }] });
           else say(`${action}: ${inWords(await or(request(names[action], { sessionId: session.id, terminalId })))}. `);
         }
         break;
@@ -568,6 +575,7 @@ async function steps(session, turn, list, late, params) {
       case "hang": await or(new Promise(() => {})); break;
       case "crash": await crash({ ...(typeof value === "string" ? { signal: value } : { code: value }), stderr: step.stderr }); break;
       case "stderr": process.stderr.write(value + "\n"); break;
+      case "noiseOnStderr": process.stderr.write("x".repeat(value) + "\n"); break;
       case "grandchild": holder(value); break;
       case "recall": {
         const texts = session.kept.history.filter(({ role }) => role === "user").map(({ text }) => text);
@@ -597,6 +605,8 @@ async function steps(session, turn, list, late, params) {
 const applies = ({ at, starts }, place) => at === place && (!starts || starts.includes(start));
 const crashesAt = (place) => [script.crash ?? []].flat().find((one) => applies(one, place));
 const hangsAt = (place) => [script.hang ?? []].flat().some((one) => applies(one, place));
+
+const failures = new Map(); // how often a method has failed as it was told to
 
 async function take(line) {
   readScript();
@@ -642,7 +652,11 @@ async function take(line) {
     if (script.delays?.[method]) await pause(script.delays[method]);
     if (script.gates?.[method]) await opened(script.gates[method]);
     const told = script.errors?.[method];
-    if (told) throw new RpcError(told.code, told.message, told);
+    const times = (failures.get(method) ?? 0) + 1;
+    if (told && times <= (told.times ?? Infinity)) {
+      failures.set(method, times);
+      throw new RpcError(told.code, told.message, told);
+    }
     if (!Object.hasOwn(methods, method)) throw new RpcError(-32601, `Method not found: ${method}`);
     const result = await methods[method](params, reply, id);
     if (result !== undefined) reply(result);
