@@ -5,6 +5,7 @@
 #include "host/cli/places.hpp"
 #include "host/cli/plugin_command.hpp"
 #include "host/cli/serve.hpp"
+#include "host/cli/sessions_arguments.hpp"
 #include "host/plugins/plugins.hpp"
 
 #include <viaduct/testing/check.hpp>
@@ -77,23 +78,8 @@ int main(int argc, char** argv) {
   check->add_flag("--in-process", checks.in_process,
                   "Start no child for each check, for debuggers");
 
-  std::string id, before;
-  std::uint32_t limit = 50;
-  bool all = false;
-  CLI::App* sessions =
-      app.add_subcommand("sessions", "The sessions of the running host")->require_subcommand(1);
-  CLI::App* list = command(*sessions, "list", "List sessions, last active first",
-                           [&] { return cli::sessions_list(options, before, limit, all); });
-  list->add_option("--before", before, "Go on where an earlier list ended");
-  list->add_option("--limit", limit, "How many")->check(CLI::Range(1, 200));
-  list->add_flag("--all", all, "Ended ones, too");
-  for (const auto& [name, what, run] :
-       {std::tuple{"show", "Show one session", &cli::sessions_show},
-        std::tuple{"export", "Print the whole log, one JSON object a line", &cli::sessions_export},
-        std::tuple{"end", "End a session; only its owner can revive it", &cli::sessions_end}})
-    command(*sessions, name, what, [&, run] { return run(options, id); })
-        ->add_option("ID", id, "The session")
-        ->required();
+  cli::SessionsArguments sessions;
+  cli::add_sessions_commands(app, command, options, sessions);
 
   app.footer(
       "viaduct [--config FILE] NAME ARGUMENT…\n  A subcommand of the plugin that the running "

@@ -5,6 +5,7 @@
 #include "host/config/config.hpp"
 #include "host/plugins/plugins.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -35,6 +36,12 @@ int sessions_list(const Options& options, const std::string& before, std::uint32
 int sessions_show(const Options& options, const std::string& id);
 int sessions_export(const Options& options, const std::string& id);
 int sessions_end(const Options& options, const std::string& id);
+int sessions_audit(const Options& options, const std::string& id, std::uint32_t limit);
+int sessions_discover(const Options& options, const std::string& backend, std::uint32_t limit);
+int sessions_adopt(const Options& options, const std::string& id, const std::string& surface,
+                   const std::string& backend);
+int sessions_purge(const Options& options, std::chrono::milliseconds older_than, bool dry_run);
+std::string bytes_text(std::uint64_t bytes);  // "1.5 MiB"
 // What doctor and plugins print as JSON.
 struct Finding {
   std::string name;

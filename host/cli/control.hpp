@@ -23,6 +23,10 @@ struct ControlRequest {
   std::uint32_t limit = 50;
   bool all = false;
   std::vector<std::string> arguments{};  // of "tool.run", whose id is the name of an instance
+  std::string backend{};                 // "sessions.discover", "sessions.adopt"
+  std::string surface{};                 // "sessions.adopt"
+  std::uint64_t older_than_ms = 0;       // "sessions.purge"
+  bool dry_run = false;
 };
 
 // Serves the socket until it is destroyed. Lives on the loop; `handle` answers with JSON text.

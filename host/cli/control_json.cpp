@@ -7,8 +7,12 @@ namespace viaduct::cli {
 using nlohmann::json;
 
 std::string to_json(const ControlRequest& r) {
-  return json{{"command", r.command}, {"id", r.id},   {"before", r.before},      {"entry", r.entry},
-              {"limit", r.limit},     {"all", r.all}, {"arguments", r.arguments}}
+  return json{{"command", r.command},     {"id", r.id},
+              {"before", r.before},       {"entry", r.entry},
+              {"limit", r.limit},         {"all", r.all},
+              {"arguments", r.arguments}, {"backend", r.backend},
+              {"surface", r.surface},     {"older_than_ms", r.older_than_ms},
+              {"dry_run", r.dry_run}}
       .dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
@@ -28,8 +32,15 @@ Result<ControlRequest> parse_request(std::string_view line) {
   ControlRequest request{text("command"), text("id"), text("before"), number("entry", 0)};
   request.limit =
       static_cast<std::uint32_t>(std::clamp<std::uint64_t>(number("limit", 50), 1, 500));
-  const auto all = value.find("all");
-  request.all = all != value.end() && all->is_boolean() && all->get<bool>();
+  const auto flag = [&](const char* name) {
+    const auto found = value.find(name);
+    return found != value.end() && found->is_boolean() && found->get<bool>();
+  };
+  request.all = flag("all");
+  request.dry_run = flag("dry_run");
+  request.backend = text("backend");
+  request.surface = text("surface");
+  request.older_than_ms = number("older_than_ms", 0);
   if (const auto arguments = value.find("arguments"); arguments != value.end())
     for (const json& argument : *arguments)
       if (argument.is_string()) request.arguments.push_back(argument.get<std::string>());

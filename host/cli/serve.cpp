@@ -94,6 +94,8 @@ class Host {
   void stop();
   void control(ControlRequest request, Done<std::string> done);
   void doctor(Done<std::string> done);
+  Result<Principal> local_user(const std::string& surface) const;
+  void measure_store();
   plugins::Services services();
 
   const steady_clock::time_point started_ = steady_clock::now();
@@ -146,6 +148,7 @@ Result<> Host::build() {
     return ready_ && !stopping_ ? text(200, "ready\n") : text(503, "not ready\n");
   });
   http_->page("/metrics", [this] {
+    measure_store();
     return http::Response{
         200, {{"Content-Type", "text/plain; version=0.0.4; charset=utf-8"}}, metrics_.text()};
   });
@@ -213,6 +216,7 @@ void Host::fail_to_start(const Error& error) {
 
 void Host::ready() {
   ready_ = true;
+  measure_store();
   const auto took = std::chrono::duration_cast<milliseconds>(steady_clock::now() - started_);
   log_.info("host ready address={} version={} ms={}", http_->address(), version(), took.count());
   std::cout << "viaduct listening on http://" << http_->address() << "/\n";
@@ -352,7 +356,71 @@ void Host::control(ControlRequest request, Done<std::string> answer) {
       if (!result) return done(std::unexpected(result.error()));
       done(std::string("{\"ended\":true}"));
     });
+  if (command == "sessions.audit")
+    return sessions_->audit_any(request.id, request.limit, as_json(std::move(done)));
+  if (command == "sessions.discover")
+    return sessions_->discover(request.backend, request.limit, as_json(std::move(done)));
+  if (command == "sessions.adopt") {
+    auto who = local_user(request.surface);
+    if (!who) return done(std::unexpected(who.error()));
+    return sessions_->adopt(std::move(*who), request.id, request.backend, as_json(std::move(done)));
+  }
+  if (command == "sessions.purge") {
+    if (request.older_than_ms == 0)
+      return done(fail(Errc::invalid_argument, "older_than_ms is missing"));
+    constexpr std::uint64_t kHundredYears = 100ull * 365 * 86'400'000;
+    const auto age = std::chrono::milliseconds(std::min(request.older_than_ms, kHundredYears));
+    const auto since = std::chrono::system_clock::now().time_since_epoch() - age;
+    const store::Micros micros = std::max<store::Micros>(
+        1, std::chrono::duration_cast<std::chrono::microseconds>(since).count());
+    return sessions_->purge(
+        {micros, request.dry_run},
+        [this, done = as_json(std::move(done))](Result<sessions::PurgeAnswer> answer) mutable {
+          measure_store();
+          done(std::move(answer));
+        });
+  }
   done(fail(Errc::unsupported, "the host does not know the command " + command));
+}
+
+// Whom a surface takes for everybody on this machine. Without a name: the only web chat, or the
+// only surface that has a backend.
+Result<Principal> Host::local_user(const std::string& surface) const {
+  std::vector<std::string> with_backend, chats;
+  std::string all;
+  for (const config::Surface& one : config_.surfaces) {
+    if (one.backend.empty()) continue;
+    all += (all.empty() ? "" : ", ") + one.name;
+    with_backend.push_back(one.name);
+    if (one.plugin == "web_chat") chats.push_back(one.name);
+  }
+  std::string name = surface;
+  if (name.empty()) {
+    const auto& choice = chats.size() == 1 ? chats : with_backend;
+    if (choice.size() != 1)
+      return fail(Errc::invalid_argument, with_backend.empty()
+                                              ? "no surface has a backend that could go on with it"
+                                              : "say where it shall show with --surface: " + all);
+    name = choice.front();
+  } else if (std::ranges::find(with_backend, name) == with_backend.end()) {
+    return fail(Errc::invalid_argument, "there is no surface " + name +
+                                            " with a backend; there is " +
+                                            (all.empty() ? "none" : all));
+  }
+  Principal who;
+  who.surface = name;
+  who.user_id = who.display_name = "local";
+  return who;
+}
+
+// What a scrape shows is as of the one before: reading the store takes a moment.
+void Host::measure_store() {
+  store_->counts([this](Result<store::Counts> counts) {
+    if (!counts) return;
+    metrics_.gauge("viaduct_sessions_stored", {}, static_cast<double>(counts->sessions));
+    metrics_.gauge("viaduct_store_bytes", {}, static_cast<double>(counts->bytes));
+    metrics_.gauge("viaduct_store_free_bytes", {}, static_cast<double>(counts->free_bytes));
+  });
 }
 
 void Host::doctor(Done<std::string> done) {

@@ -41,7 +41,63 @@ std::expected<json, int> ask(const Options& options, const std::expected<std::st
   return std::unexpected(1);
 }
 
+using Row = std::vector<std::string>;
+
+// The first row is the header; each column is as wide as its longest text.
+void print_table(const std::vector<Row>& rows) {
+  const auto width_of = [](const std::string& shown) {  // in characters
+    return static_cast<std::size_t>(std::ranges::count_if(
+        shown, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+  };
+  std::vector<std::size_t> widths(rows.front().size());
+  for (const Row& row : rows)
+    for (std::size_t i = 0; i < row.size(); ++i)
+      widths[i] = std::max(widths[i], width_of(printable(row[i])));
+  for (const Row& row : rows) {
+    std::string line;
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      const std::string shown = printable(row[i]);
+      line += shown;
+      if (i + 1 < row.size()) line.append(widths[i] - width_of(shown) + 2, ' ');
+    }
+    std::cout << line.substr(0, line.find_last_not_of(' ') + 1) << '\n';
+  }
+}
+
+std::uint64_t number(const json& object, const char* name) {
+  const auto found = object.find(name);
+  return found != object.end() && found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
+}
+
+std::string how_many(std::uint64_t count, const char* what) {
+  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+}
+
+// The member, or an empty array or object in its place.
+const json& list_in(const json& object, const char* name) {
+  static const json kNone = json::array();
+  const auto found = object.find(name);
+  return found != object.end() && found->is_array() ? *found : kNone;
+}
+const json& object_in(const json& object, const char* name) {
+  static const json kNone = json::object();
+  const auto found = object.find(name);
+  return found != object.end() && found->is_object() ? *found : kNone;
+}
+
 }  // namespace
+
+std::string bytes_text(std::uint64_t bytes) {
+  if (bytes < 1024) return fmt::format("{} bytes", bytes);
+  double shown = static_cast<double>(bytes);
+  const char* unit = "";
+  for (const char* next : {"KiB", "MiB", "GiB", "TiB"}) {
+    if (shown < 1024) break;
+    shown /= 1024;
+    unit = next;
+  }
+  return fmt::format("{:.1f} {}", shown, unit);
+}
 
 std::string printable(std::string_view text) {
   // C1 controls, and what sets the direction of text, as UTF-8.
@@ -76,15 +132,15 @@ int sessions_list(const Options& options, const std::string& before, std::uint32
     std::cout << "no sessions\n";
     return 0;
   }
+  std::vector<Row> rows{{"SESSION", "LAST ACTIVE", "STATE", "BACKEND", "TITLE"}};
   for (const json& session : *sessions) {
     std::string title = text(session, "title");
     if (title.empty()) title = text(session, "description");
     const bool ended = session.value("ended", false);
-    std::cout << fmt::format("{}  {}  {:<8} {:<12} {}\n", text(session, "session_id"),
-                             text(session, "last_active").substr(0, 19),
-                             ended ? "ended" : text(session, "state"), text(session, "backend"),
-                             printable(title));
+    rows.push_back({text(session, "session_id"), text(session, "last_active").substr(0, 19),
+                    ended ? "ended" : text(session, "state"), text(session, "backend"), title});
   }
+  print_table(rows);
   if (const std::string next = text(*answer, "next"); !next.empty())
     std::cout << "more: viaduct sessions list --before " << next << '\n';
   return 0;
@@ -127,6 +183,119 @@ int sessions_end(const Options& options, const std::string& id) {
   if (!answer) return answer.error();
   std::cout << (options.json ? dump(*answer) : "ended " + id) << '\n';
   return 0;
+}
+
+int sessions_audit(const Options& options, const std::string& id, std::uint32_t limit) {
+  const auto answer = ask(options, socket_of(options), {"sessions.audit", id, "", 0, limit});
+  if (!answer) return answer.error();
+  if (options.json) {
+    std::cout << dump(*answer) << '\n';
+    return 0;
+  }
+  std::vector<Row> rows{{"AT", "EVENT", "DETAIL"}};
+  for (const json& record : list_in(*answer, "records")) {
+    std::string detail;
+    for (const auto& [key, value] : object_in(record, "detail").items())
+      if (value != "")
+        detail += fmt::format("{}{}={}", detail.empty() ? "" : " ", key,
+                              value.is_string() ? value.get<std::string>() : value.dump());
+    rows.push_back({text(record, "at").substr(0, 19), text(record, "event"), detail});
+  }
+  print_table(rows);
+  return 0;
+}
+
+int sessions_discover(const Options& options, const std::string& backend, std::uint32_t limit) {
+  ControlRequest request{"sessions.discover"};
+  request.backend = backend;
+  request.limit = limit;
+  const auto answer = ask(options, socket_of(options), request);
+  if (!answer) return answer.error();
+  const json& failures = list_in(*answer, "failures");
+  const int code = failures.empty() ? 0 : 1;
+  if (options.json) {
+    std::cout << dump(*answer) << '\n';
+    return code;
+  }
+  std::vector<Row> rows{{"ID", "BACKEND", "UPDATED", "SESSION HERE", "FOLDER", "TITLE"}};
+  for (const json& session : list_in(*answer, "sessions"))
+    rows.push_back(
+        {text(session, "native_id"), text(session, "backend"),
+         text(session, "updated_at").substr(0, 19),
+         session.value("session_id", json()).is_string() ? text(session, "session_id") : "-",
+         text(session, "working_dir"), text(session, "title")});
+  if (rows.size() > 1)
+    print_table(rows);
+  else if (failures.empty())
+    std::cout << "no sessions of other programs\n";
+  if (const auto more = number(*answer, "left_out"); more > 0)
+    std::cout << fmt::format("and {} more: --limit shows up to 500\n", more);
+  for (const json& failure : failures)
+    std::cerr << printable(text(failure, "backend") + ": " +
+                           text(object_in(failure, "error"), "message"))
+              << '\n';
+  return code;
+}
+
+int sessions_adopt(const Options& options, const std::string& id, const std::string& surface,
+                   const std::string& backend) {
+  ControlRequest request{"sessions.adopt", id};
+  request.surface = surface;
+  request.backend = backend;
+  const auto answer = ask(options, socket_of(options), request);
+  if (!answer) return answer.error();
+  if (options.json) {
+    std::cout << dump(*answer) << '\n';
+    return 0;
+  }
+  std::cout << printable(fmt::format("{} is the session {} of {}",
+                                     text(object_in(*answer, "from"), "native_id"),
+                                     text(object_in(*answer, "session"), "session_id"),
+                                     text(object_in(*answer, "session"), "backend")));
+  const json& error = object_in(*answer, "error");
+  if (error.empty()) std::cout << printable(fmt::format(", context: {}", text(*answer, "context")));
+  std::cout << '\n';
+  if (!error.empty())
+    std::cerr << printable("not resumed yet: " + text(error, "message") +
+                           "; it is tried again with the next message")
+              << '\n';
+  return 0;
+}
+
+int sessions_purge(const Options& options, std::chrono::milliseconds older_than, bool dry_run) {
+  ControlRequest request{"sessions.purge"};
+  request.older_than_ms = static_cast<std::uint64_t>(older_than.count());
+  request.dry_run = dry_run;
+  const auto answer = ask(options, socket_of(options), request);
+  if (!answer) return answer.error();
+  const std::uint64_t failed = number(*answer, "failed");
+  if (options.json) {
+    std::cout << dump(*answer) << '\n';
+    return failed == 0 ? 0 : 1;
+  }
+  const std::uint64_t count = number(*answer, "count");
+  const json& sessions = list_in(*answer, "sessions");
+  if (!sessions.empty()) {
+    std::vector<Row> rows{{"SESSION", "LAST ACTIVE", "BACKEND", "SIZE", "TITLE"}};
+    for (const json& session : sessions)
+      rows.push_back({text(session, "session_id"), text(session, "last_active").substr(0, 19),
+                      text(session, "backend"), bytes_text(number(session, "bytes")),
+                      text(session, "title")});
+    print_table(rows);
+    if (count > sessions.size()) std::cout << fmt::format("and {} more\n", count - sessions.size());
+  }
+  std::cout << fmt::format("{} {}, {}", dry_run ? "would delete" : "deleted",
+                           how_many(count, "session"), bytes_text(number(*answer, "bytes")));
+  if (const auto in_use = number(*answer, "in_use"); in_use > 0)
+    std::cout << fmt::format("; {} in use", in_use);
+  std::cout << '\n';
+  for (const json& failure : list_in(*answer, "failures"))
+    std::cerr << printable(text(failure, "session_id") +
+                           ": not deleted: " + text(object_in(failure, "error"), "message"))
+              << '\n';
+  if (failed > 0)
+    std::cerr << how_many(failed, "session") << " not deleted; run it again when that is mended\n";
+  return failed == 0 ? 0 : 1;
 }
 
 std::string to_json(const std::vector<Finding>& findings) {

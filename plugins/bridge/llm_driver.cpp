@@ -243,13 +243,13 @@ class LlmDriver final : public Driver {
     if (run.usage.input) {
       conversation.tokens = *run.usage.input + run.usage.output.value_or(0);
       conversation.counted = conversation.messages.size();
-      count_tokens(run.usage);
     }
   }
+  // Of a compaction, which is no turn: those of turns are counted by the host.
   void count_tokens(const Usage& usage) {
-    metrics_.count("bridge_tokens_total", static_cast<double>(usage.input.value_or(0)),
+    metrics_.count("bridge_compaction_tokens_total", static_cast<double>(usage.input.value_or(0)),
                    R"({"kind":"input"})");
-    metrics_.count("bridge_tokens_total", static_cast<double>(usage.output.value_or(0)),
+    metrics_.count("bridge_compaction_tokens_total", static_cast<double>(usage.output.value_or(0)),
                    R"({"kind":"output"})");
   }
 

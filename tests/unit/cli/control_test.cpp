@@ -121,5 +121,25 @@ TEST_F(ControlTest, WaitsQuietlyForADescriptor) {
   EXPECT_EQ(ask().value_or(""), "\"hello\"");
 }
 
+TEST(ControlRequests, ComeThroughAsTheyWere) {
+  ControlRequest request{"sessions.purge", "id", "before", 7, 20, true};
+  request.arguments = {"a", "b"};
+  request.backend = "claude";
+  request.surface = "web-chat";
+  request.older_than_ms = 7'776'000'000;
+  request.dry_run = true;
+  const auto read = parse_request(to_json(request));
+  ASSERT_TRUE(read);
+  EXPECT_EQ(to_json(*read), to_json(request));
+  EXPECT_EQ(read->older_than_ms, 7'776'000'000U);
+  EXPECT_TRUE(read->dry_run);
+}
+
+TEST(ControlRequests, OfAnOlderCommandLineDeleteNothing) {
+  const auto read = parse_request(R"({"command":"sessions.purge"})");
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->older_than_ms, 0U);  // which the host refuses
+}
+
 }  // namespace
 }  // namespace viaduct::cli

@@ -21,5 +21,13 @@ TEST(Printable, KeepsEverythingElse) {
   EXPECT_EQ(printable(text), text);
 }
 
+TEST(BytesText, IsShortAndForPeople) {
+  EXPECT_EQ(bytes_text(0), "0 bytes");
+  EXPECT_EQ(bytes_text(1023), "1023 bytes");
+  EXPECT_EQ(bytes_text(1536), "1.5 KiB");
+  EXPECT_EQ(bytes_text(5 << 20), "5.0 MiB");
+  EXPECT_EQ(bytes_text(std::uint64_t{3} << 50), "3072.0 TiB");
+}
+
 }  // namespace
 }  // namespace viaduct::cli

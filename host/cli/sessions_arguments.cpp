@@ -1,0 +1,80 @@
+#include "host/cli/sessions_arguments.hpp"
+
+#include "host/config/values.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <tuple>
+
+namespace viaduct::cli {
+namespace {
+
+std::string check_age(const std::string& text) {
+  const auto age = config::parse_duration(text);
+  if (age && age->count() > 0) return "";
+  return text + " is no length of time; write 90d, 12h or 30m";
+}
+
+}  // namespace
+
+void add_sessions_commands(CLI::App& app, const AddCommand& command, const Options& options,
+                           SessionsArguments& given) {
+  CLI::App& sessions =
+      *app.add_subcommand("sessions", "The sessions of the running host")->require_subcommand(1);
+
+  CLI::App* list = command(sessions, "list", "List sessions, last active first", [&] {
+    return sessions_list(options, given.before, given.limit, given.all);
+  });
+  list->add_option("--before", given.before, "Go on where an earlier list ended");
+  list->add_option("--limit", given.limit, "How many")->check(CLI::Range(1, 200));
+  list->add_flag("--all", given.all, "Ended ones, too");
+
+  for (const auto& [name, what, run] :
+       {std::tuple{"show", "Show one session", &sessions_show},
+        std::tuple{"export", "Print the whole log, one JSON object a line", &sessions_export},
+        std::tuple{"end", "End a session; only its owner can revive it", &sessions_end}})
+    command(sessions, name, what, [&, action = run] { return action(options, given.id); })
+        ->add_option("ID", given.id, "The session")
+        ->required();
+
+  CLI::App* audit =
+      command(sessions, "audit", "Show what was done with a session (resumes, ends), newest last",
+              [&] { return sessions_audit(options, given.id, given.limit); });
+  audit->add_option("ID", given.id, "The session, also one that was purged")->required();
+  audit->add_option("--limit", given.limit, "How many of the newest")->check(CLI::Range(1, 500));
+
+  CLI::App* discover =
+      command(sessions, "discover", "List sessions that other programs left on this machine",
+              [&] { return sessions_discover(options, given.backend, given.limit); });
+  discover->add_option("--backend", given.backend, "Only what this backend finds");
+  discover->add_option("--limit", given.limit, "How many")->check(CLI::Range(1, 500));
+  discover->footer("Go on with one of them: viaduct sessions adopt ID");
+
+  CLI::App* adopt = command(
+      sessions, "adopt", "Take a session of another program over, with all that was said in it",
+      [&] { return sessions_adopt(options, given.id, given.surface, given.backend); });
+  adopt
+      ->add_option("ID", given.id,
+                   "Its id as discover shows it, or the beginning of it (4 letters or more)")
+      ->required();
+  adopt->add_option("--surface", given.surface,
+                    "Where it shows, for the local user; else the only web chat");
+  adopt->add_option("--backend", given.backend, "Which goes on with it; else the surface's own");
+  adopt->footer("It becomes a session of its own; what the other program has stays as it is.");
+
+  CLI::App* purge =
+      command(sessions, "purge", "Delete for good what nobody used for long, of everybody", [&] {
+        return sessions_purge(options, *config::parse_duration(given.older_than), given.dry_run);
+      });
+  purge
+      ->add_option("--older-than", given.older_than,
+                   "Since when nothing happened in them: 90d, 12h, 30m")
+      ->required()
+      ->check(check_age);
+  purge->add_flag("--dry-run", given.dry_run, "Only say what would be deleted");
+  purge->footer(
+      "What runs or waits stays. The database does not shrink: the space is used again by what "
+      "comes next.");
+}
+
+}  // namespace viaduct::cli
