@@ -258,6 +258,8 @@ void Conversation::prompted(Result<BackendAnswer> answer) {
   }
   record_.context_pending = false;
   set_native_id(answer->native_id);
+  if (const std::string chosen = member(answer->json, "options"); !chosen.empty())
+    record_.options = merge_fields(record_.options, chosen);
   if (const std::string usage = member(answer->json, "usage"); !usage.empty())
     apply({VIADUCT_EVENT_USAGE, turn->number, "", "", usage});
   std::string reason = answer->stop_reason.empty() ? "end_turn" : answer->stop_reason;
@@ -409,8 +411,6 @@ bool Conversation::cancel_running() {
   const auto turn = running_;
   if (std::exchange(turn->cancelled, true)) return true;
   if (sink_) sink_->cancel_turn();
-  while (!turn->permissions.empty())
-    close_permission(turn->permissions.begin()->first, "cancelled", "the turn was cancelled");
   Backend* to = backend();
   if (!turn->prompted || handle_ == 0 || !to) return false;
   const auto self = shared_from_this();
@@ -430,6 +430,9 @@ bool Conversation::cancel_running() {
     // What cannot cancel is let go of: its answer comes to nobody.
     if (!answer && answer.error().code == Errc::unsupported) give_up();
   });
+  // Behind the cancel, so that the backend can tell this from a person's silence.
+  while (!turn->permissions.empty())
+    close_permission(turn->permissions.begin()->first, "cancelled", "the turn was cancelled");
   return true;
 }
 

@@ -43,7 +43,7 @@ void Conversation::after_events(Task task) {
 }
 
 void Conversation::apply(BackendEvent event) {
-  if (event.turn != 0 && (!running_ || event.turn != running_->number)) return;
+  if (event.turn != 0 && (!running_ || event.turn != running_->number)) return late_text(event);
   if (event.turn != 0 && event.kind != VIADUCT_EVENT_NATIVE_ID) running_->said_something = true;
   switch (event.kind) {
     case VIADUCT_EVENT_TEXT: return stream_text(event, "text");
@@ -108,6 +108,29 @@ void Conversation::stream_text(const BackendEvent& event, const char* type) {
   unflushed_bytes_ += entry.text.size();
   publish_entry(add(std::move(entry)).entry);
   if (unflushed_bytes_ >= kFlushBytes) flush();
+  flush_soon();
+}
+
+// A text that came just after its turn's end joins the last one of that turn, which is complete.
+void Conversation::late_text(const BackendEvent& event) {
+  if (event.kind != VIADUCT_EVENT_TEXT || event.text.empty()) return;
+  const auto last = std::find_if(window_.rbegin(), window_.rend(), [&](const LogEntry& item) {
+    return item.entry.turn == event.turn && item.entry.type == "text";
+  });
+  if (last == window_.rend()) return;  // it said nothing in time: there is nothing to join
+  store::Entry& entry = last->entry;
+  const std::uint64_t offset = entry.text.size();
+  entry.text += event.text;
+  entry.seq = ++record_.last_seq;
+  if (last->stored && last->stored_bytes == offset && !last->data_dirty) {
+    owed_.push_back(store::SetEntry{record_.id, entry.number, entry.seq, false, entry.data});
+    owed_.push_back(store::AppendText{record_.id, entry.number, entry.seq, offset, event.text});
+    owed_.push_back(store::SetEntry{record_.id, entry.number, entry.seq, true, entry.data});
+    last->stored_bytes = entry.text.size();
+  } else {
+    dirty_.push_back(entry.number);  // its end is not on disk either
+  }
+  publish_entry(entry);
   flush_soon();
 }
 

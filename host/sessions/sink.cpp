@@ -8,9 +8,14 @@ viaduct_flow Sink::emit(BackendEvent event, bool& wake) {
   wake = false;
   const std::scoped_lock lock(mutex_);
   if (closed_) return VIADUCT_FLOW_GONE;
-  if (event.turn != 0 && event.turn != turn_) return VIADUCT_FLOW_GONE;
+  if (event.turn != 0 && event.turn != turn_) {
+    const bool late = event.kind == VIADUCT_EVENT_TEXT && event.turn == late_turn_ &&
+                      std::chrono::steady_clock::now() < late_until_;
+    if (!late) return VIADUCT_FLOW_GONE;
+  }
   const bool streams = event.kind == VIADUCT_EVENT_TEXT || event.kind == VIADUCT_EVENT_THOUGHT;
-  if (streams && cancelled_ && event.turn != 0) return VIADUCT_FLOW_CANCELLED;
+  if (streams && cancelled_ && event.turn != 0 && event.turn == turn_)
+    return VIADUCT_FLOW_CANCELLED;
   if (bytes_ >= kLimit) {
     busy_ = true;
     return VIADUCT_FLOW_BUSY;
@@ -31,6 +36,10 @@ std::vector<BackendEvent> Sink::take(bool& was_busy) {
 
 void Sink::open_turn(std::uint64_t turn) {
   const std::scoped_lock lock(mutex_);
+  if (turn_ != 0) {
+    late_turn_ = turn_;
+    late_until_ = std::chrono::steady_clock::now() + kLate;
+  }
   turn_ = turn;
   cancelled_ = false;
 }

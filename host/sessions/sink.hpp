@@ -4,6 +4,7 @@
 #include "host/loop.hpp"
 #include "host/sessions/backend.hpp"
 
+#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -18,6 +19,8 @@ namespace viaduct::sessions {
 class Sink {
  public:
   static constexpr std::size_t kLimit = 256 << 10;  // bytes waiting; beyond it emit() answers BUSY
+  // So long a text may still name a turn that has ended.
+  static constexpr std::chrono::milliseconds kLate{250};
 
   // [any-thread] OK: the caller must see to it that the loop takes it, if `wake` was set.
   viaduct_flow emit(BackendEvent event, bool& wake);
@@ -33,6 +36,8 @@ class Sink {
   std::vector<BackendEvent> waiting_;
   std::size_t bytes_ = 0;
   std::uint64_t turn_ = 0;
+  std::uint64_t late_turn_ = 0;  // the last one that has ended
+  std::chrono::steady_clock::time_point late_until_;
   bool cancelled_ = false;
   bool closed_ = false;
   bool woken_ = false;

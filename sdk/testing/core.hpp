@@ -72,6 +72,8 @@ struct BackendSession {
   bool open = false;
   std::set<std::uint64_t> turns;  // running
   std::uint64_t newest_turn = 0;
+  std::uint64_t ended_turn = 0;  // the last that was answered, and when
+  std::chrono::steady_clock::time_point ended_at;
   std::set<std::uint64_t> cancelled;
   std::vector<Event> events;
   std::optional<std::size_t> room;

@@ -1001,7 +1001,10 @@ std::uint64_t FakeHost::start_prompt(std::uint64_t session, std::uint64_t turn,
         return true;
       },
       [core = core_.get(), session, turn](const Answer&) {
-        core->backend_sessions[session].turns.erase(turn);
+        BackendSession& state = core->backend_sessions[session];
+        state.turns.erase(turn);
+        state.ended_turn = turn;
+        state.ended_at = std::chrono::steady_clock::now();
       });
 }
 Answer FakeHost::prompt(std::uint64_t session, std::uint64_t turn, std::string_view text,

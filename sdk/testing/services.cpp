@@ -8,7 +8,8 @@
 namespace viaduct::testing {
 namespace {
 
-constexpr std::size_t kLargest = std::size_t{4} << 20;  // of one text that a plugin hands over
+constexpr std::size_t kLargest = std::size_t{4} << 20;       // of one text that a plugin hands over
+constexpr std::size_t kLargestRead = std::size_t{64} << 20;  // of a whole conversation
 
 std::string quoted(std::string_view text) {
   return Json(text).dump();
@@ -41,7 +42,10 @@ void host_complete(const viaduct_host* host, std::uint64_t call, const viaduct_s
         }
       }
       if (core.check_text(result, "a result")) answer.result = text_of(result);
-      if (result.size > kLargest) core.fault("oversized", open.what + " has a result over 4 MiB");
+      const std::size_t largest = open.what == "read" ? kLargestRead : kLargest;
+      if (result.size > largest)
+        core.fault("oversized",
+                   open.what + " has a result over " + std::to_string(largest >> 20) + " MiB");
       if (!answer.result.empty()) {
         const auto json = Json::parse(answer.result);
         if (!json || !json->is_object()) {
@@ -639,7 +643,10 @@ viaduct_flow sink_emit(const viaduct_host* host, std::uint64_t id,
     if (++session.gone == kRace) core.fault("gone-ignored", "emit goes on after GONE");
     return VIADUCT_FLOW_GONE;
   }
-  if (event->turn != 0 && session.turns.count(event->turn) == 0) {
+  constexpr std::chrono::milliseconds kLate{250};
+  const bool late = event->kind == VIADUCT_EVENT_TEXT && event->turn == session.ended_turn &&
+                    std::chrono::steady_clock::now() - session.ended_at < kLate;
+  if (event->turn != 0 && session.turns.count(event->turn) == 0 && !late) {
     core.fault("event-after-turn",
                "emit for turn " + std::to_string(event->turn) +
                    (event->turn <= session.newest_turn ? ", which was answered"

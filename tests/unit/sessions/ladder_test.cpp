@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
+#include <string>
+
 namespace viaduct::sessions {
 namespace {
 
@@ -63,6 +66,29 @@ TEST(Ladder, SkipsTheNativeIdWithTheReason) {
   Ladder ladder(facts);
   EXPECT_EQ(ladder.begin().step, Step::inject);
   EXPECT_EQ(ladder.reason(), "its id has expired");
+}
+
+TEST(Ladder, NamesTheCauseInOneWord) {
+  const auto cause = [](auto change, std::optional<Errc> failing = std::nullopt) {
+    Ladder::Facts facts = full();
+    facts.policy.attempts = 1;
+    change(facts);
+    Ladder ladder(facts);
+    ladder.begin();
+    if (failing) ladder.failed({*failing, "why"});
+    return std::string(ladder.cause());
+  };
+  using Facts = Ladder::Facts;
+  EXPECT_EQ(cause([](Facts&) {}), "");
+  EXPECT_EQ(cause([](Facts& f) { f.can_restore = false; }), "cannot_restore");
+  EXPECT_EQ(cause([](Facts& f) { f.has_native = false; }), "no_id");
+  EXPECT_EQ(cause([](Facts& f) { f.native_refused = "why", f.refused_cause = "expired"; }),
+            "expired");
+  EXPECT_EQ(cause([](Facts& f) { f.policy.enabled = false; }), "turned_off");
+  EXPECT_EQ(cause([](Facts&) {}, Errc::not_found), "refused");
+  EXPECT_EQ(cause([](Facts&) {}, Errc::unavailable), "transient");
+  EXPECT_EQ(cause([](Facts& f) { f.failures = 4; }, Errc::unavailable), "given_up");
+  EXPECT_EQ(cause([](Facts&) {}, Errc::failed_precondition), "operator");
 }
 
 TEST(Ladder, IsNeverSilentlyFresh) {

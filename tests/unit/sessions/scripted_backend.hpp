@@ -35,6 +35,8 @@ class ScriptedBackend final : public Backend {
   };
   std::vector<Call> calls;
 
+  std::string restored_with;  // options of the last restore
+
   // Answers calls of this kind at once; without a rule they wait in `calls`.
   std::map<std::string, std::function<Result<BackendAnswer>(const Call&)>> rules;
 
@@ -49,6 +51,7 @@ class ScriptedBackend final : public Backend {
     take("open", r.session, 0, r.working_dir, std::move(d));
   }
   void restore(OpenRequest r, Done<BackendAnswer> d) override {
+    restored_with = r.options;
     take("restore", r.session, 0, r.native_id, std::move(d));
   }
   void inject(OpenRequest r, Done<BackendAnswer> d) override {

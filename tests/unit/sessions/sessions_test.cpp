@@ -72,7 +72,44 @@ TEST_F(SessionsTest, ATurnGoesFromMessageToOneOutcome) {
   EXPECT_THAT(world.types(session.record.id), ElementsAre("user_message", "text", "turn_end"));
   EXPECT_EQ(world.log(session.record.id)[1].text, "Hi there");
   EXPECT_THAT(last_data(session.record.id), HasSubstr("\"stop_reason\":\"end_turn\""));
-  EXPECT_EQ(say(VIADUCT_EVENT_TEXT, "too late"), VIADUCT_FLOW_GONE);
+  EXPECT_EQ(say(VIADUCT_EVENT_THOUGHT, "too late"), VIADUCT_FLOW_GONE);
+}
+
+TEST_F(SessionsTest, ATextJustAfterItsTurnJoinsItsAnswerAlsoOnDisk) {
+  const auto id = world.create(world.alice).record.id;
+  ASSERT_TRUE(world.send(id, "hello", "k1"));
+  until_prompted(1);
+  say(VIADUCT_EVENT_TEXT, "Hi ");
+  world.backend->end_turn();
+  Recorder recorder;
+  watch(id, recorder);
+  until_idle(id);
+  if (say(VIADUCT_EVENT_TEXT, "there") == VIADUCT_FLOW_GONE) GTEST_SKIP() << "too slow for it";
+  world.until([&] { return world.log(id)[1].text == "Hi there"; });
+  EXPECT_THAT(world.types(id), ElementsAre("user_message", "text", "turn_end"));
+  EXPECT_TRUE(world.log(id)[1].complete);
+  world.until([&] {
+    return recorder.changes.back()->kind == ChangeKind::entry &&
+           recorder.changes.back()->json.find("Hi there") != std::string::npos;
+  });
+  world.kill();
+  world.start();
+  EXPECT_EQ(world.log(id)[1].text, "Hi there");
+  EXPECT_TRUE(world.log(id)[1].complete);
+}
+
+TEST_F(SessionsTest, OptionsThatWereChosenInATurnAreAppliedWhenItIsHadBack) {
+  const auto id = world.create(world.alice).record.id;
+  ASSERT_TRUE(world.send(id, "/model fast", "k1"));
+  until_prompted(1);
+  world.backend->reply(world.backend->last("prompt"),
+                       BackendAnswer{"n2", "end_turn", R"({"options":{"model":"fast"}})"});
+  until_idle(id);
+  world.kill();
+  world.start();
+  world.backend->rules["restore"] = [](const auto&) { return BackendAnswer{"n2", "", "{}"}; };
+  ASSERT_TRUE(resume(id));
+  EXPECT_EQ(world.backend->restored_with, R"({"model":"fast"})");
 }
 
 TEST_F(SessionsTest, TheSameKeyTwiceIsOneTurn) {
