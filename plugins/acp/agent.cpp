@@ -45,12 +45,13 @@ bool is_unknown_session(const CallError& error) {
       [&](std::string_view part) { return words.find(part) != std::string::npos; });
 }
 
-Agent::Agent(net::Loop& loop, const Config& config, std::uint64_t generation, sdk::Log log,
+Agent::Agent(const sdk::Host& host, net::Loop& loop, const Config& config, std::uint64_t generation,
              Ended ended)
     : loop_(loop),
       config_(config),
       generation_(generation),
-      log_(std::move(log)),
+      log_(host),
+      metrics_(host),
       ended_(std::move(ended)) {}
 
 void Agent::start(Started started) {

@@ -34,7 +34,8 @@ class Agent final : public std::enable_shared_from_this<Agent>, Connection::Even
   using Ended = std::function<void(Agent&, const std::string& why, bool wanted)>;
   using Started = std::function<void(net::Result<>)>;
 
-  Agent(net::Loop& loop, const Config& config, std::uint64_t generation, sdk::Log log, Ended ended);
+  Agent(const sdk::Host& host, net::Loop& loop, const Config& config, std::uint64_t generation,
+        Ended ended);
 
   // Starts the process and shakes hands; `started` is told once.
   void start(Started started);
@@ -65,6 +66,7 @@ class Agent final : public std::enable_shared_from_this<Agent>, Connection::Even
  private:
   void notified(std::string_view method, std::string_view params) override;
   void requested(const std::string& id, std::string_view method, std::string_view params) override;
+  void skipped() override { metrics_.count("agent_noise_lines_total"); }
   void ended(std::string why) override;
 
   void initialized(const CallResult& answer);
@@ -76,6 +78,7 @@ class Agent final : public std::enable_shared_from_this<Agent>, Connection::Even
   const Config& config_;
   const std::uint64_t generation_;
   sdk::Log log_;
+  sdk::Metrics metrics_;
   Ended ended_;
   Started started_;
   std::shared_ptr<Connection> connection_;

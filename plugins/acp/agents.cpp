@@ -62,7 +62,7 @@ void Agents::start(std::shared_ptr<Starting> starting) {
 
 void Agents::launch(const std::shared_ptr<Starting>& starting) {
   starting->agent = std::make_shared<Agent>(
-      loop_, config_, ++generation_, log_,
+      host_, loop_, config_, ++generation_,
       [this](Agent& agent, const std::string& why, bool wanted) { ended(agent, why, wanted); });
   agents_.push_back(starting->agent);
   metrics_.gauge("agents", static_cast<double>(agents_.size()));

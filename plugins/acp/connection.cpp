@@ -166,7 +166,8 @@ void Connection::dispatch(const net::ChildLine& line) {
   std::optional<Incoming> message;
   if (!line.too_long) message = parse_line(line.text);
   if (!message) {
-    if (line.too_long || line.text.find_first_not_of(" \t\r") != std::string::npos) ++noise_;
+    const bool empty = !line.too_long && line.text.find_first_not_of(" \t\r") == std::string::npos;
+    if (!empty && events_ != nullptr) events_->skipped();
     return;
   }
   switch (message->kind) {

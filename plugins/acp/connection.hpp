@@ -41,6 +41,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
     // To be answered by `answer` or `refuse` with this id.
     virtual void requested(const std::string& id, std::string_view method,
                            std::string_view params) = 0;
+    // A line that is no message: noise.
+    virtual void skipped() = 0;
     // The process is gone; what waited for an answer was told before. Once, the last call.
     virtual void ended(std::string why) = 0;
   };
@@ -70,7 +72,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool is_open() const { return open_; }
   // The last that it wrote to its standard error, without secrets.
   std::string error_output() const;
-  std::uint64_t noise() const { return noise_; }
 
  private:
   struct Call {
@@ -100,7 +101,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool held_ = false;
   bool open_ = true;       // the process may still speak
   bool stopping_ = false;  // nothing more is written
-  std::uint64_t noise_ = 0;
 };
 
 }  // namespace viaduct::acp

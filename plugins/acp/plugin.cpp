@@ -70,6 +70,11 @@ class Acp final : public sdk::Backend, public sdk::Tool {
   void restore(const sdk::Open& open, sdk::Reply reply) override {
     hold(open)->restore(std::string(open.native_id), std::move(reply));
   }
+  void resumed(const sdk::Open& open, sdk::Reply reply) override {
+    const auto session = find(open.session);
+    if (!session) return reply.fail(sdk::Code::kNotFound, "no such session");
+    session->resumed(std::move(reply));
+  }
   void fork(std::uint64_t source, const sdk::Open& open, sdk::Reply reply) override {
     const auto original = find(source);
     if (!original) return reply.fail(sdk::Code::kNotFound, "no such session");

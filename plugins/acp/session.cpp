@@ -259,7 +259,13 @@ void Session::set_option(std::string_view option, std::string_view value, sdk::R
 
 // ---------------------------------------------------------------- the end
 
+void Session::resumed(sdk::Reply reply) {
+  if (agent_ && agent_->usable()) return reply.native(native_id_);
+  reply.fail(sdk::Code::kNotFound, "The agent was stopped");
+}
+
 void Session::close(sdk::Reply reply) {
+  say_gathered();
   closed_ = true;
   if (run_) {
     if (agent_) agent_->connection().notify("session/cancel", id_params(native_id_));
@@ -278,6 +284,7 @@ void Session::close(sdk::Reply reply) {
 }
 
 void Session::stop(std::string_view why) {
+  say_gathered();
   closed_ = true;
   if (!run_) return;
   run_->cancelling = true;
@@ -289,10 +296,11 @@ void Session::agent_ended(const std::string& why) {
   const auto self = shared_from_this();
   agent_ = nullptr;
   if (closed_) return;
+  // A turn whose end was asked for keeps that end; the next message finds that there is no agent.
   if (const RunPtr run = run_; run && run->timed_out) {
-    fail({sdk::Code::kTimeout, "The agent said nothing for too long and was stopped"});
+    return fail({sdk::Code::kTimeout, "The agent said nothing for too long and was stopped"});
   } else if (run && run->cancelling) {
-    end(sdk::StopReason::kCancelled, "");
+    return end(sdk::StopReason::kCancelled, "");
   } else if (run) {
     sink_.lost(why);  // ends the turn as interrupted
     fail({sdk::Code::kUnavailable, why});

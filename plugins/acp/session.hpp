@@ -8,6 +8,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -52,6 +53,8 @@ class Session final : public Agent::Session, public std::enable_shared_from_this
   void set_option(std::string_view option, std::string_view value, sdk::Reply reply);
   std::string options() const { return options_json(options_); }
   void writable();
+  // The user asks for it: kNotFound, if it has to be had back.
+  void resumed(sdk::Reply reply);
 
   const std::string& native_id() const { return native_id_; }
 
@@ -102,6 +105,9 @@ class Session final : public Agent::Session, public std::enable_shared_from_this
   void took(sdk::Flow flow);
   void release_reader();
   void gather(std::string_view text);
+  void say_gathered();
+  void say(const Update& update);
+  void say_backlog();
   void tell_commands();
 
   // ---- requests.cpp: what the agent asks
@@ -137,8 +143,9 @@ class Session final : public Agent::Session, public std::enable_shared_from_this
   RunPtr run_;
   std::uint64_t late_turn_ = 0;  // the last one that has ended
   std::chrono::steady_clock::time_point late_until_;
-  std::string gathered_;  // said outside of any turn
-  bool holding_ = false;  // the reader of the agent
+  std::string gathered_;                                     // said outside of any turn
+  bool holding_ = false;                                     // the reader of the agent
+  std::deque<std::pair<std::string, std::string>> backlog_;  // text and item
   std::uint64_t last_asked_ = 0;
   std::set<std::string> always_;  // kinds that a person has allowed for good
   Terminals terminals_;

@@ -10,7 +10,6 @@ namespace viaduct::acp {
 namespace {
 
 constexpr std::size_t kMost = 32;  // of one session
-constexpr std::size_t kLongestLine = 1 << 20;
 
 sdk::Status unknown() {
   return {sdk::Code::kNotFound, "no such terminal"};
@@ -26,7 +25,6 @@ struct Terminals::Terminal {
 
   void add(std::string_view text) {
     output.text += text;
-    output.text += '\n';
     if (output.text.size() <= limit) return;
     output.truncated = true;
     std::size_t from = output.text.size() - limit;
@@ -64,7 +62,7 @@ net::Result<std::string> Terminals::create(const CreateTerminal& request,
   options.environment.insert(options.environment.end(), request.environment.begin(),
                              request.environment.end());
   options.working_dir = folder;
-  options.max_line = kLongestLine;
+  options.lines = false;
   auto child = net::ChildProcess::start(loop_, std::move(options));
   if (!child) return std::unexpected(child.error());
   (*child)->close_input();
@@ -82,10 +80,9 @@ net::Result<std::string> Terminals::create(const CreateTerminal& request,
 
 net::Task<> Terminals::follow(std::shared_ptr<Terminal> terminal) {
   for (;;) {
-    const auto line = co_await terminal->child->read_line();
-    if (!line || !*line) break;
-    terminal->add((*line)->text);
-    if ((*line)->too_long) terminal->output.truncated = true;
+    const auto output = co_await terminal->child->read();
+    if (!output || output->empty()) break;
+    terminal->add(*output);
   }
   const auto exit = co_await terminal->child->wait();
   TerminalExit end;

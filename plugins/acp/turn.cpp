@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <viaduct/net/text.hpp>
 
 namespace viaduct::acp {
 namespace {
@@ -12,6 +13,7 @@ using std::chrono::steady_clock;
 
 constexpr milliseconds kLate{250};      // what comes so soon after a turn's end still belongs to it
 constexpr milliseconds kGathered{300};  // text outside of any turn is one notice
+constexpr std::size_t kPiece = 64 << 10;
 
 sdk::StopReason stop_reason(std::string_view name, std::string& notice) {
   if (name == "max_tokens") return sdk::StopReason::kMaxTokens;
@@ -39,6 +41,7 @@ bool is_replay(Update::Kind kind) {
 void Session::prompt(const sdk::Prompt& prompt, sdk::Turn turn) {
   if (!agent_ || !agent_->usable()) return turn.fail(sdk::Code::kNotFound, "no such session");
   if (run_) return turn.fail(sdk::Code::kBusy, "another turn is running");
+  say_gathered();
   const auto run = std::make_shared<Run>(context_.loop.context(), std::move(turn));
   run_ = run;
   if (own_command(run, prompt.text)) return;
@@ -127,6 +130,7 @@ void Session::prompted(const RunPtr& run, const CallResult& answer) {
 
 Session::RunPtr Session::finish_run() {
   RunPtr run = std::exchange(run_, nullptr);
+  for (auto& [item, asked] : std::exchange(run->asked, {})) asked.decided("");
   run->silence.cancel();
   run->grace.cancel();
   release_reader();
@@ -162,7 +166,7 @@ void Session::speak(const Update& update) {
   switch (update.kind) {
     case Kind::kText:
       if (update.text.empty()) return;
-      if (run_) return took(run_->turn.text(update.text, update.item));
+      if (run_) return say(update);
       if (late_turn_ != 0 && steady_clock::now() < late_until_) {
         sdk::Sink(context_.host, handle_, late_turn_).text(update.text, update.item);
         return;
@@ -226,10 +230,29 @@ void Session::gather(std::string_view text) {
   gathered_ += text;
   if (waits) return;
   auto timer = std::make_shared<asio::steady_timer>(context_.loop.context(), kGathered);
-  timer->async_wait([self = shared_from_this(), timer](boost::system::error_code) {
-    const std::string said = std::exchange(self->gathered_, "");
-    if (!self->closed_) self->sink_.notice(said);
-  });
+  timer->async_wait(
+      [self = shared_from_this(), timer](boost::system::error_code) { self->say_gathered(); });
+}
+void Session::say_gathered() {
+  if (const std::string said = std::exchange(gathered_, ""); !said.empty() && !closed_)
+    sink_.notice(said);
+}
+
+// The host takes long texts in pieces: what it has no room for waits here, and the agent with it.
+void Session::say(const Update& update) {
+  for (std::string_view rest = update.text; !rest.empty();) {
+    const std::string_view piece = net::prefix(rest, kPiece);
+    rest.remove_prefix(piece.size());
+    backlog_.push_back({std::string(piece), update.item});
+  }
+  say_backlog();
+}
+void Session::say_backlog() {
+  while (!holding_ && !backlog_.empty() && run_) {
+    const auto [text, item] = std::move(backlog_.front());
+    backlog_.pop_front();
+    took(run_->turn.text(text, item));
+  }
 }
 
 // The host has no room: nothing more is read until it has, and the agent waits.
@@ -238,9 +261,12 @@ void Session::took(sdk::Flow flow) {
   agent_->connection().hold(true);
 }
 void Session::writable() {
-  release_reader();
+  holding_ = false;
+  say_backlog();
+  if (!holding_ && agent_) agent_->connection().hold(false);
 }
 void Session::release_reader() {
+  backlog_.clear();
   if (std::exchange(holding_, false) && agent_) agent_->connection().hold(false);
 }
 
@@ -250,12 +276,12 @@ void Session::cancel(std::uint64_t turn) {
   const RunPtr run = run_;
   if (!run || run->turn.number() != turn || run->cancelling) return;
   run->cancelling = true;
+  if (agent_) agent_->connection().notify("session/cancel", id_params(native_id_));
   decide_all();
   for (const std::string& tool : std::exchange(run->open_tools, {}))
     run->turn.tool_call(tool, R"({"status":"failed"})");
   if (!agent_) return;
   release_reader();
-  agent_->connection().notify("session/cancel", id_params(native_id_));
   run->grace.expires_after(context_.config.cancel_grace);
   run->grace.async_wait([weak = weak_from_this(), run](boost::system::error_code error) {
     const auto self = weak.lock();

@@ -153,8 +153,12 @@ Task<bool> read_some(Descriptor& from, const std::optional<ChildExit>& exit,
 
 // Kept alive by the coroutines that watch the program.
 struct ChildProcess::State {
-  State(Loop& of, std::size_t max_line)
-      : loop(of), lines(max_line), changed(of.context()), room(of.context()) {}
+  State(Loop& of, const ChildOptions& options)
+      : loop(of),
+        by_lines(options.lines),
+        lines(options.max_line),
+        changed(of.context()),
+        room(of.context()) {}
   ~State() {
     if (pid < 0 || exit) return;
     // The loop has gone before the program: there is nobody else to bury it.
@@ -187,6 +191,9 @@ struct ChildProcess::State {
   static Task<> watch_err(std::shared_ptr<State> self);
   static Task<Result<>> write(std::shared_ptr<State> self, std::string bytes);
   static Task<Result<std::optional<ChildLine>>> read_line(std::shared_ptr<State> self);
+  static Task<Result<std::string>> read(std::shared_ptr<State> self);
+  bool has_output() const { return !lines.empty() || !raw.empty(); }
+  bool full() const { return lines.full() || raw.size() >= kReadAhead; }
   static Task<Result<ChildExit>> wait(std::shared_ptr<State> self);
   static Task<Result<ChildExit>> stop(std::shared_ptr<State> self, std::chrono::milliseconds grace);
 
@@ -198,7 +205,9 @@ struct ChildProcess::State {
 
   bool writing = false;
   bool close_after_write = false;
+  const bool by_lines;
   Lines lines;
+  std::string raw;                                // of what is not read by lines
   std::optional<std::size_t> out_left, err_left;  // since it has ended
   bool out_ended = false, err_ended = false;
   bool abandoned = false;  // nobody reads
@@ -243,7 +252,7 @@ Result<std::unique_ptr<ChildProcess>> ChildProcess::start(Loop& loop, ChildOptio
     if (::fcntl(own->get(), F_SETFL, O_NONBLOCK) != 0)
       return std::unexpected(failure("pipe", errno));
 
-  auto state = std::make_shared<State>(loop, options.max_line);
+  auto state = std::make_shared<State>(loop, options);
   pid_t pid = -1;
   const int wrong =
       detail::spawn(pid, *program, options.arguments, options.environment, options.working_dir,
@@ -299,13 +308,17 @@ Task<> ChildProcess::State::watch_exit(std::shared_ptr<State> self) {
 
 Task<> ChildProcess::State::watch_out(std::shared_ptr<State> self) {
   for (;;) {
-    while (self->lines.full() && !self->abandoned) co_await self->room.wait();
+    while (self->full() && !self->abandoned) co_await self->room.wait();
     if (self->abandoned) break;
     const bool more =
-        co_await read_some(self->out, self->exit, self->out_left,
-                           [&lines = self->lines](std::string_view bytes) { lines.feed(bytes); });
+        co_await read_some(self->out, self->exit, self->out_left, [&state = *self](auto bytes) {
+          if (state.by_lines)
+            state.lines.feed(bytes);
+          else
+            state.raw += bytes;
+        });
     if (!more) break;
-    if (!self->lines.empty()) self->changed.notify();
+    if (self->has_output()) self->changed.notify();
   }
   self->lines.finish();
   self->out_ended = true;
@@ -373,6 +386,13 @@ Task<Result<std::optional<ChildLine>>> ChildProcess::State::read_line(std::share
   }
 }
 
+Task<Result<std::string>> ChildProcess::State::read(std::shared_ptr<State> self) {
+  while (self->raw.empty() && !self->out_ended)
+    if (!co_await self->changed.wait()) co_return std::unexpected(detail::cancelled());
+  self->room.notify();
+  co_return std::exchange(self->raw, {});
+}
+
 Task<Result<ChildExit>> ChildProcess::State::wait(std::shared_ptr<State> self) {
   while (!self->exit || !self->err_ended)
     if (!co_await self->changed.wait()) co_return std::unexpected(detail::cancelled());
@@ -420,6 +440,9 @@ std::vector<std::string> clean_environment(
 
 Task<Result<std::optional<ChildLine>>> ChildProcess::read_line() {
   return State::read_line(state_);
+}
+Task<Result<std::string>> ChildProcess::read() {
+  return State::read(state_);
 }
 Task<Result<ChildExit>> ChildProcess::wait() {
   return State::wait(state_);

@@ -23,6 +23,7 @@ struct ChildOptions {
   std::vector<std::string> environment{};  // "NAME=value"; nothing else is there
   std::string working_dir{};               // empty: the host's
   std::size_t max_line = 64 << 20;         // bytes of one line of its output
+  bool lines = true;                       // read by read_line; false: by read
 };
 
 // The environment of a child process by the names that the host's own may give it (PATH, HOME,
@@ -63,6 +64,10 @@ class ChildProcess {
   // Reads ahead at most 1 MiB beyond the line, then the program waits. A process that it left
   // behind with the same output is not waited for. One at a time.
   Task<Result<std::optional<ChildLine>>> read_line();
+
+  // The same without lines: what is there, as it came; empty: its output has ended. Either this or
+  // read_line, for the whole life of the program.
+  Task<Result<std::string>> read();
 
   // The end of the program, when its error output is whole; any number may wait. Its output may
   // still have lines.
