@@ -149,6 +149,8 @@ TEST_F(SdkBackend, AnswersUnsupportedWhatItDoesNotOverride) {
   EXPECT_EQ(host_.reload("{}").code, VIADUCT_E_UNSUPPORTED);
   EXPECT_TRUE(host_.health());
   EXPECT_EQ(host_.resumed(1).result, "{}");
+  EXPECT_EQ(host_.read("left").code, VIADUCT_E_UNSUPPORTED);
+  EXPECT_TRUE(host_.purge({}).ok());
 }
 
 TEST_F(SdkBackend, ReportsTheNativeId) {

@@ -82,6 +82,16 @@ TEST(Metrics, KeepsAThousandSetsOfLabelsForAName) {
   EXPECT_THAT(text, HasSubstr("viaduct_metrics_rejected_total 10\n"));
 }
 
+TEST(Metrics, MeasuresAgesInDaysAndTheRestInSeconds) {
+  Metrics metrics;
+  metrics.observe("viaduct_x_age_seconds", {}, 90'000);
+  metrics.observe("viaduct_x_seconds", {}, 90'000);
+  const auto text = metrics.text();
+  EXPECT_THAT(text, HasSubstr("viaduct_x_age_seconds_bucket{le=\"86400\"} 0\n"));
+  EXPECT_THAT(text, HasSubstr("viaduct_x_age_seconds_bucket{le=\"172800\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("viaduct_x_seconds_bucket{le=\"300\"} 0\n"));
+}
+
 TEST(Metrics, EscapesLabelValues) {
   Metrics metrics;
   metrics.count("viaduct_x", {{"a", "q\"b\\n\nü"}});
