@@ -27,6 +27,8 @@ struct Usage {
 
   // As ACP names it; empty when nothing is known. `input` has what came from a cache in it.
   std::string json() const;
+  // What came since `before`, which was counted in the same way.
+  Usage since(const Usage& before) const;
 };
 
 // Models that think aloud do it between <think> and </think>, at the beginning of their answer.

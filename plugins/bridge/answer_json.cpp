@@ -50,6 +50,19 @@ std::string sample(std::string_view data) {
 
 }  // namespace
 
+Usage Usage::since(const Usage& before) const {
+  const auto less = [](auto now, const auto& then) {
+    if (now && then) now = *now < *then ? std::nullopt : decltype(now)(*now - *then);
+    return now;
+  };
+  return {less(input, before.input),
+          less(output, before.output),
+          less(thought, before.thought),
+          less(cached_read, before.cached_read),
+          less(cached_write, before.cached_write),
+          less(cost, before.cost)};
+}
+
 std::string Usage::json() const {
   nlohmann::json usage = nlohmann::json::object();
   if (input) usage["inputTokens"] = *input;

@@ -43,8 +43,9 @@ class CliOutput {
   const std::string& stop() const { return stop_; }        // a stop reason of ACP, or empty
   const std::string& session() const { return session_; }  // the newest native id, or empty
   const Usage& usage() const { return usage_; }
-  std::size_t skipped() const { return skipped_; }  // lines that are no JSON
-  std::string noise() const;                        // the last of them
+  bool usage_is_total() const { return usage_is_total_; }  // of the whole session so far
+  std::size_t skipped() const { return skipped_; }         // lines that are no JSON
+  std::string noise() const;                               // the last of them
 
  private:
   struct Json;  // knows the library
@@ -68,6 +69,7 @@ class CliOutput {
   std::optional<std::string> error_;
   std::string stop_, session_;
   Usage usage_;
+  bool usage_is_total_ = false;
   std::string block_;  // the lines of an object that is not over
   std::unordered_set<std::string> tools_;
   std::size_t skipped_ = 0;

@@ -355,6 +355,7 @@ struct CliOutput::Json {
       out.push_back({Kind::kNotice, line, ""});
     }
     if (rule.usage) {
+      self.usage_is_total_ = rule.usage->total;
       count(rule.usage->input, from, rule.usage->add, self.usage_.input);
       count(rule.usage->output, from, rule.usage->add, self.usage_.output);
       count(rule.usage->cached, from, rule.usage->add, self.usage_.cached_read);

@@ -42,7 +42,8 @@ struct PlanRule {
 };
 struct UsageRule {
   Value input, output, cached, cost;
-  bool add = false;  // to what was said before, instead of replacing it
+  bool add = false;    // to what was said before, instead of replacing it
+  bool total = false;  // of the whole session so far, not of this turn
 };
 
 // What a line, or a part of it, means. All conditions must hold; then all that is there is done.

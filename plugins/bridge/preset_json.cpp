@@ -233,7 +233,7 @@ Rule parse_rule(const json& given, const std::string& where, int depth) {
   if (const json* usage = keys.find("usage")) {
     Keys of(*usage, keys.at("usage"));
     rule.usage = UsageRule{value_of(of, "input"), value_of(of, "output"), value_of(of, "cached"),
-                           value_of(of, "cost"), of.flag("add")};
+                           value_of(of, "cost"),  of.flag("add"),         of.flag("total")};
     of.finish();
   }
   keys.finish();

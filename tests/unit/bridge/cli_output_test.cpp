@@ -223,6 +223,19 @@ TEST(CliUsage, IsReplacedOrAddedUp) {
   EXPECT_DOUBLE_EQ(*out.of.usage().cost, 0.75);
 }
 
+TEST(CliUsage, OfAWholeSessionSaysSo) {
+  Output out(R"({"usage":{"total":true,"input":"/i","output":"/o"}})");
+  EXPECT_FALSE(out.of.usage_is_total());
+  out.line(R"({"i":36,"o":9})");
+  EXPECT_TRUE(out.of.usage_is_total());
+  Usage before;
+  before.input = 24;
+  before.output = 10;
+  const Usage used = out.of.usage().since(before);
+  EXPECT_EQ(used.input, 12U);
+  EXPECT_FALSE(used.output) << "less than before: it counts from another beginning";
+}
+
 TEST(CliEnd, HasItsWordsReasonAndId) {
   Output out(
       R"({"when":{"/bad":true},"error":["/errors","/result"]},
