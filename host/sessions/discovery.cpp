@@ -149,8 +149,11 @@ void Discovery::look_up(std::shared_ptr<Adoption> adoption, std::size_t next) {
 
 void Discovery::choose(std::shared_ptr<Adoption> adoption, DiscoverAnswer found) {
   const std::string& id = adoption->id;
+  // Who has it already, has it; else the first of the backends.
   const auto rank = [&](const Discovered& session) {
-    return std::ranges::find(adoption->backends, session.backend) - adoption->backends.begin();
+    return session.session_id.empty()
+               ? std::ranges::find(adoption->backends, session.backend) - adoption->backends.begin()
+               : -1;
   };
   std::vector<Discovered> exact, begin;
   for (Discovered& session : found.sessions) {

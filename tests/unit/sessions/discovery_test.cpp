@@ -197,6 +197,20 @@ TEST_F(DiscoveryTest, AnExactIdBeatsAPrefixAndAnAmbiguousOneNamesTheCandidates) 
   EXPECT_EQ(adopt(local, "").error().code, Errc::invalid_argument);
 }
 
+TEST_F(DiscoveryTest, WhereTwoBackendsKnowItTheSurfacesOwnHasItUnlessTheOtherHasAlready) {
+  ScriptedBackend other(*world.loop);
+  other.facts() = world.backend->facts();
+  other.rules = world.backend->rules;
+  world.sessions->add_backend("other", other);
+  EXPECT_EQ(adopt(local, "3f2a-t")->session.record.backend, "agent");
+  const auto id = adopt(local, "3f2a-one", "other")->session.record.id;
+  EXPECT_EQ(adopt(local, "3f2a-one")->session.record.id, id);
+  EXPECT_EQ(adopt(local, "3f2a-o")->session.record.id, id);
+  EXPECT_EQ(stored_sessions(), 2u);
+  ASSERT_TRUE(world.wait<void>(
+      [&](Done<> done) { world.sessions->remove_backend("other", std::move(done)); }));
+}
+
 TEST_F(DiscoveryTest, ASessionIsMarkedOnceItIsTheHosts) {
   const auto id = adopt(local, "3f2a-one")->session.record.id;
   for (const Discovered& session : discover()->sessions)
