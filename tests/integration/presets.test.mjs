@@ -7,7 +7,7 @@ import path from "node:path";
 import { test } from "node:test";
 import { ChatClient } from "../support/chat_client.mjs";
 import { VendorServer } from "../support/vendor_servers.mjs";
-import { exported, forHost, hostFor, request } from "../support/viaduct.mjs";
+import { exported, forHost, hostFor, request, root } from "../support/viaduct.mjs";
 import { until } from "../support/wait.mjs";
 
 const kTurn = 120_000; // a program that starts for the first time takes its time
@@ -259,3 +259,26 @@ for (const [name, program] of Object.entries(kPrograms)) {
     assert.doesNotMatch(out, new RegExp(kKey));
   });
 }
+
+test("amplifier, as its documentation has it: two turns, a lost session and an error", async (t) => {
+  const program = path.join(root, "tests/support/amplifier.mjs");
+  const host = await hostFor(t, {
+    config: {
+      backends: { agent: { plugin: "bridge", config: { driver: "cli", preset: "amplifier", program } } },
+      surfaces: { "web-chat": { plugin: "web_chat", backend: "agent" } },
+    },
+  });
+  const client = await ChatClient.open(host.origin);
+  assert.equal((await say(client, "--help")).data.stop_reason, "end_turn");
+  assert.deepEqual(client.texts(), ["I was told: --help"]);
+  assert.deepEqual(client.of("tool_call").map(({ data }) => [data.title, data.status]), [["bash ls", "completed"]]);
+  await say(client, "the second");
+  assert.equal(client.texts().at(-1), "I was told: --help | the second");
+  const failed = await say(client, "fail");
+  assert.equal(failed.data.error.message, "amplifier: the provider does not answer");
+
+  rmSync(path.join(host.home, ".amplifier"), { recursive: true });
+  assert.equal((await say(client, "the third")).data.stop_reason, "end_turn");
+  assert.match(client.texts().at(-1), /^I was told: The conversation so far[^]*User: --help[^]*User: the second[^]*the third$/);
+  assert.equal(client.of("context_restored")[0].data.rung, "transcript");
+});
