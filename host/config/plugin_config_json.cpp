@@ -339,6 +339,7 @@ class Checker {
   // Everything of `instance`, which `node` became, that is against `schema`.
   void check(const json& schema, const json& instance, const Node& node, const std::string& path) {
     if (node.broken) return;
+    const std::size_t before = report_.size();
     json rest = schema;  // what this function does not see to itself
     if (instance.is_object()) {
       check_map(schema, instance, node, path);
@@ -354,7 +355,7 @@ class Checker {
     const std::string keyword = broken_keyword(rest, instance);
     if (keyword.empty()) return;
     if ((keyword == "anyOf" || keyword == "oneOf") &&
-        check_likely(schema.at(keyword), instance, node, path))
+        (report_.size() > before || check_likely(schema.at(keyword), instance, node, path)))
       return;
     complain(keyword, rest, instance, node, path);
   }
@@ -396,18 +397,28 @@ class Checker {
                     fmt::format("{} is missing{}", in_quotes(name.get<std::string>()), in(path)));
   }
 
+  // Whether the instance has, where the branch has an enum of its own, one of its values.
+  static bool is_for(const json& branch, const json& instance) {
+    for (const auto& [name, property] : branch.value("properties", json::object()).items())
+      if (const auto found = property.find("enum");
+          found != property.end() && instance.is_object() && instance.contains(name) &&
+          std::find(found->begin(), found->end(), instance[name]) == found->end())
+        return false;
+    return true;
+  }
+
   // Says what is wrong by the one branch that was meant, if that is clear: the only one of the
-  // instance's type.
+  // instance's type, or of several the one that its enums name.
   bool check_likely(const json& branches, const json& instance, const Node& node,
                     const std::string& path) {
-    const json* likely = nullptr;
-    for (const json& branch : branches) {
-      if (!branch.contains("type") || broken_keyword({{"type", branch["type"]}}, instance) != "")
-        continue;
-      if (likely != nullptr) return false;
-      likely = &branch;
-    }
-    if (likely == nullptr) return false;
+    std::vector<const json*> meant;
+    for (const json& branch : branches)
+      if (branch.contains("type") && broken_keyword({{"type", branch["type"]}}, instance).empty())
+        meant.push_back(&branch);
+    if (meant.size() > 1)
+      std::erase_if(meant, [&](const json* branch) { return !is_for(*branch, instance); });
+    if (meant.size() != 1) return false;
+    const json* likely = meant.front();
     const std::size_t before = report_.size();
     check(*likely, instance, node, path);
     return report_.size() > before;

@@ -110,19 +110,24 @@ Result<Filled> fill_in(const Reference& reference, const Surroundings& surroundi
                                    ":-default}");
 }
 
+// What stands below these keys ends on a command line.
+bool is_command_key(std::string_view key) {
+  return key == "command" || key == "program" || key == "arguments" || key == "template";
+}
+
 class Filler {
  public:
   Filler(const Surroundings& surroundings, Report& report)
       : surroundings_(surroundings), report_(report) {}
 
-  // `secret`: below a key whose name says so. `command`: below a key "command".
+  // `secret`: below a key whose name says so. `command`: … that makes a command line.
   void fill(Node& node, bool secret, bool command) {
     for (Node& item : node.items) fill(item, secret, command);
     for (Entry& entry : node.entries) {
       if (entry.key.find("${") != std::string::npos)
         report_.add(entry.line, entry.column,
                     "references are filled in values only, not in the key " + in_quotes(entry.key));
-      fill(entry.value, secret || is_secret_key(entry.key), command || entry.key == "command");
+      fill(entry.value, secret || is_secret_key(entry.key), command || is_command_key(entry.key));
     }
     if (node.kind == Node::Kind::scalar) scalar(node, secret, command);
   }

@@ -384,6 +384,22 @@ TEST_F(Load, RefusesSecretsInCommands) {
   EXPECT_THAT(text, Not(HasSubstr("hunter22")));
 }
 
+TEST_F(Load, RefusesSecretsInWhatStartsAProgram) {
+  environment_["API_KEY"] = "hunter22";
+  write("secret", "hunter22");
+  const std::string text = errors(R"(backends:
+  a: { plugin: mock, config: { program: "${file:secret}" } }
+  b: { plugin: mock, config: { arguments: [--key, "${env:API_KEY}"] } }
+  c: { plugin: mock, config: { template: { new: [-p, "${env:API_KEY}"] } } }
+  d: { plugin: mock, config: { program: "${env:HOME}/p", env: { API_KEY: "${env:API_KEY}" } } }
+)");
+  EXPECT_THAT(text, HasSubstr("2:41: a secret in a command"));
+  EXPECT_THAT(text, HasSubstr("3:51: a secret in a command"));
+  EXPECT_THAT(text, HasSubstr("4:54: a secret in a command"));
+  EXPECT_THAT(text, Not(::testing::ContainsRegex("\n5:[0-9]+: a secret")));
+  EXPECT_THAT(text, Not(HasSubstr("hunter22")));
+}
+
 TEST_F(Load, KeepsReferencesOfAnInstanceAsWritten) {
   environment_["NAME"] = "World";
   write("secret", "hunter22\n");

@@ -112,6 +112,16 @@ INSTANTIATE_TEST_SUITE_P(
         Keyword{"AnyOfMeantOne",
                 R"({"anyOf": [{"type": "string"}, {"type": "object", "required": ["y"]}]})",
                 "{ y: 1 }", "{ z: 1 }", "5:10: \"y\" is missing in x"},
+        Keyword{"OneOfTheNamedOne",
+                R"({"oneOf": [
+                  {"type": "object", "required": ["y"], "properties": {"k": {"enum": ["a"]}}},
+                  {"type": "object", "required": ["z"], "properties": {"k": {"enum": ["b"]}}}]})",
+                "{ k: b, z: 1 }", "{ k: b, y: 1 }", "5:10: \"z\" is missing in x"},
+        Keyword{"RequiredOnceOnly",
+                R"({"required": ["k"], "oneOf": [
+                  {"type": "object", "required": ["k"], "properties": {"k": {"enum": ["a"]}}},
+                  {"type": "object", "required": ["k"], "properties": {"k": {"enum": ["b"]}}}]})",
+                "{ k: b }", "{ y: 1 }", "5:10: \"k\" is missing in x"},
         Keyword{"OneOf", R"({"oneOf": [{"minimum": 1}, {"maximum": 5}]})", "0", "3",
                 "5:10: x cannot be \"3\"; expected something else"},
         Keyword{"AllOf", R"({"allOf": [{"minimum": 1}, {"maximum": 5}]})", "3", "6",
