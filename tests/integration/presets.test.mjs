@@ -27,14 +27,14 @@ const kPrograms = {
     checksLogin: true,
   },
   codex: {
-    config: () => ({ model: "stand-in", env: { STANDIN_KEY: kKey } }),
+    config: () => ({ model: "stand-in", env: { CODEX_API_KEY: kKey } }),
     files: (origin) => ({
       ".codex/config.toml": `model_provider = "standin"
 [model_providers.standin]
 name = "Stand-in"
 base_url = "${origin}/v1"
 wire_api = "responses"
-env_key = "STANDIN_KEY"
+env_key = "CODEX_API_KEY"
 request_max_retries = 0
 stream_max_retries = 0
 [analytics]
@@ -44,6 +44,7 @@ enabled = false
     tool: { name: "exec_command", input: { cmd: "ls" } },
     sessions: ".codex/sessions",
     thinks: true,
+    checksLogin: true,
   },
   gemini: {
     config: (origin) => ({ model: "gemini-2.5-flash", env: { GOOGLE_GEMINI_BASE_URL: origin, GEMINI_API_KEY: kKey } }),
