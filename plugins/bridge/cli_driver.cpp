@@ -27,7 +27,7 @@ constexpr std::size_t kMostLost = 4096;
 
 bool is_folder(const std::string& path) {
   struct stat found{};
-  return ::stat(path.c_str(), &found) == 0 && S_ISDIR(found.st_mode);
+  return path.starts_with('/') && ::stat(path.c_str(), &found) == 0 && S_ISDIR(found.st_mode);
 }
 
 sdk::StopReason stop_reason(std::string_view name) {
@@ -55,22 +55,33 @@ struct Run {
   std::optional<sdk::Turn> turn;    // or
   std::optional<sdk::Reply> reply;  // of a compaction that was asked for; or neither
   std::shared_ptr<CliRun> program;
+  TurnRecord record;
+};
+
+// A message that is to be answered.
+struct Asked {
+  sdk::Turn turn;
+  std::string text;  // as the program gets it
+  TurnRecord record;
 };
 
 struct Session {
   std::uint64_t handle = 0;
-  std::string native_id;  // the newest; empty: none yet
+  std::string session_id;  // the host's
+  std::string native_id;   // the newest; empty: none yet
   std::string working_dir;
-  bool begun = false;  // a program has worked for it
+  bool begun = false;         // a program has worked for it
+  std::optional<Usage> used;  // in all, as a program told it that tells no less
   std::set<std::string> authors;
   std::shared_ptr<Run> run;  // null: nothing is under way
   // A message that came while the conversation was being compacted.
-  std::optional<std::pair<sdk::Turn, std::string>> waiting;
+  std::optional<Asked> waiting;
 };
 
 class CliDriver final : public Driver {
  public:
-  CliDriver(const sdk::Host& host, net::Loop& loop, const Config& config, Preset preset)
+  CliDriver(const sdk::Host& host, net::Loop& loop, const Config& config, Preset preset,
+            Transcripts& transcripts)
       : host_(host),
         log_(host),
         metrics_(host),
@@ -78,7 +89,9 @@ class CliDriver final : public Driver {
         config_(config),
         cli_(*config_.cli),
         preset_(std::move(preset)),
+        transcripts_(transcripts),
         secrets_(cli_.secrets()) {
+    transcripts_.belongs_to(preset_.name, preset_.shares_folders);
     environment_ = child_environment(preset_, cli_, [](const char* name) {
       const char* value = std::getenv(name);
       return std::string(value == nullptr ? "" : value);
@@ -97,7 +110,10 @@ class CliDriver final : public Driver {
   }
 
   void open(const sdk::Open& open, sdk::Reply reply) override {
+    // Now, so that an older conversation is not given up for one that cannot begin.
     if (program().empty()) return reply.fail(sdk::Code::kFailedPrecondition, missing());
+    const std::string folder = expand_home(open.working_dir, variable(environment_, "HOME"));
+    if (!is_folder(folder)) return reply.fail(sdk::Code::kFailedPrecondition, no_folder(folder));
     hold(open, "");
     reply.ok();
   }
@@ -113,7 +129,10 @@ class CliDriver final : public Driver {
     const auto session = find(open.session);
     if (!session) return reply.fail(sdk::Code::kNotFound, "no such session");
     if (session->run || session->native_id.empty()) return reply.ok();
-    if (const auto refusal = refused(session->native_id); !refusal.ok()) return reply.fail(refusal);
+    if (const auto refusal = refused(session->native_id); !refusal.ok()) {
+      if (refusal.code == sdk::Code::kNotFound) sessions_.erase(open.session);
+      return reply.fail(refusal);
+    }
     reply.native(session->native_id);
   }
 
@@ -128,16 +147,18 @@ class CliDriver final : public Driver {
       return turn.fail(sdk::Code::kBusy, "the session has a turn already");
     std::string text = words(*session, prompt);
     if (text.empty()) return turn.fail(sdk::Code::kInvalidArgument, "the message is empty");
+    Asked asked{std::move(turn), std::move(text), TurnRecord()};
+    asked.record.user(said_now(prompt.text), prompt.blocks_json, prompt.context_json);
     if (session->run)
-      session->waiting.emplace(std::move(turn), std::move(text));
+      session->waiting.emplace(std::move(asked));
     else
-      begin(session, std::move(turn), std::move(text));
+      begin(session, std::move(asked));
   }
 
   void cancel(std::uint64_t handle, std::uint64_t turn, sdk::Reply reply) override {
     if (const auto session = find(handle)) {
-      if (session->waiting && session->waiting->first.number() == turn)
-        end_waiting(*session);
+      if (session->waiting && session->waiting->turn.number() == turn)
+        end_waiting(*session, sdk::Code::kCancelled);
       else if (session->run && session->run->turn && session->run->turn->number() == turn)
         session->run->program->stop();
     }
@@ -155,7 +176,7 @@ class CliDriver final : public Driver {
 
   void close(std::uint64_t handle, bool /*ended*/, sdk::Reply reply) override {
     if (const auto session = find(handle)) {
-      if (session->waiting) end_waiting(*session);
+      if (session->waiting) end_waiting(*session, sdk::Code::kCancelled);
       if (session->run) abandon(*session, sdk::Code::kCancelled, "the session was closed");
       sessions_.erase(handle);
     }
@@ -175,8 +196,7 @@ class CliDriver final : public Driver {
   void stop(sdk::Reply reply) override {
     for (const auto& [handle, session] : sessions_) {
       constexpr const char* kWhy = "The backend was stopped in the middle of the answer";
-      if (session->waiting) session->waiting->first.fail(sdk::Code::kUnavailable, kWhy);
-      session->waiting.reset();
+      if (session->waiting) end_waiting(*session, sdk::Code::kUnavailable, kWhy);
       if (session->run) abandon(*session, sdk::Code::kUnavailable, kWhy);
     }
     sessions_.clear();
@@ -194,6 +214,7 @@ class CliDriver final : public Driver {
   void hold(const sdk::Open& open, std::string native_id) {
     auto session = std::make_shared<Session>();
     session->handle = open.session;
+    session->session_id = open.session_id;
     session->begun = !native_id.empty();
     session->native_id = std::move(native_id);
     session->working_dir = expand_home(open.working_dir, variable(environment_, "HOME"));
@@ -209,6 +230,11 @@ class CliDriver final : public Driver {
         "The program " + (cli_.program.empty() ? preset_.program : cli_.program) + " was not found";
     if (!preset_.install.empty()) text += "; install it: " + preset_.install;
     return text;
+  }
+
+  static std::string no_folder(const std::string& folder) {
+    return "The working folder " + folder +
+           " is not there; make it, or begin a new conversation in another folder";
   }
 
   // Why a native id cannot be used; ok: as far as can be seen, it can.
@@ -232,6 +258,15 @@ class CliDriver final : public Driver {
     lost_.insert(id);
   }
 
+  // The text without the conversation that the host puts in front of it where nothing else holds
+  // it.
+  static std::string_view said_now(std::string_view text) {
+    constexpr std::string_view kSoFar = "The conversation so far, for context:\n\n";
+    constexpr std::string_view kNext = "The next message is:\n\n";
+    const std::size_t next = text.starts_with(kSoFar) ? text.rfind(kNext) : std::string_view::npos;
+    return next == std::string_view::npos ? text : text.substr(next + kNext.size());
+  }
+
   // What goes into the program: who else said what, the text, and what is attached, in words.
   static std::string words(Session& session, const sdk::Prompt& prompt) {
     const Message message =
@@ -247,16 +282,45 @@ class CliDriver final : public Driver {
   }
 
   // ---------------------------------------------------------------- turns
-  void begin(const SessionPtr& session, sdk::Turn turn, std::string text) {
+  // The end of a turn, behind its lines in the transcript.
+  void end_turn(const Session& session, sdk::Turn turn, TurnRecord record,
+                std::function<void(sdk::Turn&)> end) {
+    transcripts_.record(session.session_id, session.working_dir, session.native_id,
+                        std::move(record),
+                        [kept = std::make_shared<sdk::Turn>(std::move(turn)),
+                         end = std::move(end)] { end(*kept); });
+  }
+  void end_turn(const Session& session, sdk::Turn turn, TurnRecord record, sdk::Code code,
+                std::string_view why) {
+    end_turn(session, std::move(turn), std::move(record),
+             [code, why = std::string(why)](sdk::Turn& it) { it.fail(code, why); });
+  }
+  void end_turn(const Session& session, sdk::Turn turn, TurnRecord record, sdk::StopReason reason,
+                std::string usage = {}) {
+    end_turn(session, std::move(turn), std::move(record),
+             [reason, id = session.native_id, usage = std::move(usage)](sdk::Turn& it) {
+               it.end(reason, id, usage);
+             });
+  }
+
+  // The host lets go of the session and climbs down its ladder with the message.
+  void lose(const Session& session, sdk::Turn& turn, const std::string& why) {
+    sessions_.erase(session.handle);
+    turn.fail(sdk::Code::kNotFound, why);
+  }
+
+  void begin(const SessionPtr& session, Asked asked) {
+    sdk::Turn& turn = asked.turn;
     // Never silently without what was said before.
     if (session->native_id.empty() && session->begun)
-      return turn.fail(sdk::Code::kNotFound, preset_.name + " told no id of this conversation");
+      return lose(*session, turn, preset_.name + " told no id of this conversation");
     if (!session->native_id.empty() &&
         (!is_safe_id(session->native_id) || lost_.contains(session->native_id)))
-      return turn.fail(sdk::Code::kNotFound, preset_.name + " no longer has this conversation");
+      return lose(*session, turn, preset_.name + " no longer has this conversation");
     auto run = std::make_shared<Run>();
     run->turn = std::move(turn);
-    start(session, run, answer(session, run, std::move(text)));
+    run->record = std::move(asked.record);
+    start(session, run, answer(session, run, std::move(asked.text)));
   }
 
   void begin_compaction(const SessionPtr& session, std::optional<sdk::Reply> reply) {
@@ -276,10 +340,8 @@ class CliDriver final : public Driver {
         log_.error("turn failed code=internal reason=" + result.error().message);
         abandon(*session, sdk::Code::kInternal, "The turn failed for a reason of its own");
       }
-      if (!session->run && session->waiting) {
-        auto [turn, text] = *std::exchange(session->waiting, std::nullopt);
-        begin(session, std::move(turn), std::move(text));
-      }
+      if (!session->run && session->waiting)
+        begin(session, *std::exchange(session->waiting, std::nullopt));
     });
   }
 
@@ -296,11 +358,9 @@ class CliDriver final : public Driver {
     const std::string file = program();
     if (file.empty())
       co_return std::unexpected(sdk::Status{sdk::Code::kFailedPrecondition, missing()});
-    if (!session->working_dir.starts_with('/') || !is_folder(session->working_dir))
+    if (!is_folder(session->working_dir))
       co_return std::unexpected(
-          sdk::Status{sdk::Code::kFailedPrecondition,
-                      "The working folder " + session->working_dir +
-                          " is not there; make it, or begin a new conversation in another folder"});
+          sdk::Status{sdk::Code::kFailedPrecondition, no_folder(session->working_dir)});
     CliStart start{{file}, environment_, session->working_dir, std::move(prompt), cli_.timeout};
     for (std::string& one :
          arguments(preset_, {id, cli_.model, session->working_dir, cli_.arguments}))
@@ -318,17 +378,18 @@ class CliDriver final : public Driver {
     const std::string asked = session->native_id;
     const bool had_begun = session->begun;
     const auto end = co_await run_program(session, run, std::move(text), [&](const Said& said) {
-      return run->over ? CliRun::Next::kStop : tell(*session, *run->turn, said);
+      return run->over ? CliRun::Next::kStop : tell(*session, *run, said);
     });
     if (run->over) co_return;
     session->run = nullptr;
     sdk::Turn turn = *std::exchange(run->turn, std::nullopt);
     if (!end) {
       session->begun = had_begun;
-      co_return turn.fail(end.error());
+      co_return end_turn(*session, std::move(turn), std::move(run->record), end.error().code,
+                         end.error().message);
     }
     const CliOutput& output = run->program->output();
-    count(output.usage());
+    const Usage usage = used(*session, output, asked.empty());
     const CliVerdict verdict = judge(preset_, output, *end, !asked.empty(), secrets_);
     if (verdict.kind == CliVerdict::Kind::kLost) {
       remember_lost(asked);
@@ -336,17 +397,34 @@ class CliDriver final : public Driver {
       if (session->native_id != asked) remember_lost(session->native_id);
     }
     if (run->program->stopped() && !end->silent)
-      co_return turn.end(sdk::StopReason::kCancelled, session->native_id, output.usage().json());
+      co_return end_turn(*session, std::move(turn), std::move(run->record),
+                         sdk::StopReason::kCancelled, usage.json());
+    if (verdict.kind == CliVerdict::Kind::kNotLoggedIn) session->begun = had_begun;
+    if (verdict.kind == CliVerdict::Kind::kLost) co_return lose(*session, turn, verdict.words);
     if (verdict.kind != CliVerdict::Kind::kAnswered) {
       log_.warn("turn failed agent=" + preset_.name + " exit=" + std::to_string(end->code) +
                 " signal=" + std::to_string(end->signal) +
                 " reason=" + one_line(verdict.words, 1000));
-      co_return turn.fail(code_of(verdict.kind), verdict.words);
+      co_return end_turn(*session, std::move(turn), std::move(run->record), code_of(verdict.kind),
+                         verdict.words);
     }
-    const bool due = cli_.compact_after > 0 && turn.number() % cli_.compact_after == 0;
-    turn.end(stop_reason(output.stop()), session->native_id, output.usage().json());
-    if (due && !preset_.compact.empty() && is_safe_id(session->native_id))
-      begin_compaction(session, std::nullopt);
+    const bool due = cli_.compact_after > 0 && turn.number() % cli_.compact_after == 0 &&
+                     !preset_.compact.empty() && is_safe_id(session->native_id);
+    end_turn(*session, std::move(turn), std::move(run->record),
+             [this, session, due, reason = stop_reason(output.stop()), id = session->native_id,
+              used = usage.json()](sdk::Turn& it) {
+               it.end(reason, id, used);
+               if (due && !session->run && find(session->handle) == session)
+                 begin_compaction(session, std::nullopt);
+             });
+  }
+
+  // In this turn, or nothing where a program tells totals and the one before is not known.
+  static Usage used(Session& session, const CliOutput& output, bool is_new) {
+    if (!output.usage_is_total()) return output.usage();
+    const auto before = std::exchange(session.used, output.usage());
+    if (is_new) return output.usage();
+    return before ? output.usage().since(*before) : Usage{};
   }
 
   Task<> compacted(SessionPtr session, RunPtr run) {
@@ -379,12 +457,19 @@ class CliDriver final : public Driver {
   }
 
   // Hands on what the program says.
-  CliRun::Next tell(Session& session, const sdk::Turn& turn, const Said& said) {
+  CliRun::Next tell(Session& session, Run& run, const Said& said) {
+    const sdk::Turn& turn = *run.turn;
     sdk::Flow flow = sdk::Flow::kOk;
     switch (said.kind) {
-      case Said::Kind::kText: flow = turn.text(said.text); break;
+      case Said::Kind::kText:
+        flow = turn.text(said.text);
+        run.record.text(said.text);
+        break;
       case Said::Kind::kThought: flow = turn.thought(said.text); break;
-      case Said::Kind::kTool: flow = turn.tool_call(said.id, said.text); break;
+      case Said::Kind::kTool:
+        flow = turn.tool_call(said.id, said.text);
+        run.record.tool_call(said.id, said.text);
+        break;
       case Said::Kind::kPlan: flow = turn.plan(said.text); break;
       case Said::Kind::kNotice: flow = turn.notice(said.text); break;
       case Said::Kind::kSession:
@@ -396,17 +481,25 @@ class CliDriver final : public Driver {
     return flow == sdk::Flow::kOk ? CliRun::Next::kGoOn : CliRun::Next::kStop;
   }
 
+  // Of a compaction, which is no turn: those of turns are counted by the host.
   void count(const Usage& usage) {
-    metrics_.count("bridge_tokens_total", static_cast<double>(usage.input.value_or(0)),
+    metrics_.count("bridge_compaction_tokens_total", static_cast<double>(usage.input.value_or(0)),
                    R"({"kind":"input"})");
-    metrics_.count("bridge_tokens_total", static_cast<double>(usage.output.value_or(0)),
+    metrics_.count("bridge_compaction_tokens_total", static_cast<double>(usage.output.value_or(0)),
                    R"({"kind":"output"})");
   }
 
   // ---------------------------------------------------------------- ends from outside
-  void end_waiting(Session& session) {
-    auto [turn, text] = *std::exchange(session.waiting, std::nullopt);
-    turn.end(sdk::StopReason::kCancelled, session.native_id);
+  void end_waiting(Session& session, sdk::Code code, std::string_view why = {}) {
+    Asked asked = *std::exchange(session.waiting, std::nullopt);
+    stop_turn(session, std::move(asked.turn), std::move(asked.record), code, why);
+  }
+  void stop_turn(const Session& session, sdk::Turn turn, TurnRecord record, sdk::Code code,
+                 std::string_view why) {
+    if (code == sdk::Code::kCancelled)
+      end_turn(session, std::move(turn), std::move(record), sdk::StopReason::kCancelled);
+    else
+      end_turn(session, std::move(turn), std::move(record), code, why);
   }
   void abandon(Session& session, sdk::Code code, std::string_view why) {
     const RunPtr run = std::exchange(session.run, nullptr);
@@ -414,10 +507,9 @@ class CliDriver final : public Driver {
     run->over = true;
     run->program->stop();
     if (!session.native_id.empty()) leaving_[session.native_id] = run->program;
-    if (run->turn && code == sdk::Code::kCancelled)
-      run->turn->end(sdk::StopReason::kCancelled, session.native_id);
-    else if (run->turn)
-      run->turn->fail(code, why);
+    if (run->turn)
+      stop_turn(session, *std::exchange(run->turn, std::nullopt), std::move(run->record), code,
+                why);
     else if (run->reply)
       run->reply->fail(code, why);
   }
@@ -429,7 +521,7 @@ class CliDriver final : public Driver {
       co_await one->gone();
       programs_.erase(one);
     }
-    reply.ok();
+    transcripts_.settle([kept = std::make_shared<sdk::Reply>(std::move(reply))] { kept->ok(); });
   }
 
   // ---------------------------------------------------------------- whether it works
@@ -454,6 +546,12 @@ class CliDriver final : public Driver {
       if (!ok)
         words = preset_.login_hint.empty() ? "not logged in: " + said
                                            : "not logged in: " + preset_.login_hint;
+      // Not every program's check looks at keys.
+      for (const auto& [name, value] : cli_.env)
+        if (!ok && !value.empty() && std::ranges::find(preset_.keys, name) != preset_.keys.end()) {
+          ok = true;
+          words = "not logged in, but `env` has " + name;
+        }
       checks.push_back({"login", ok, words, ok ? sdk::Code::kOk : sdk::Code::kFailedPrecondition});
     }
     done(std::move(checks));
@@ -483,6 +581,7 @@ class CliDriver final : public Driver {
   const Config config_;
   const Cli& cli_;
   const Preset preset_;
+  Transcripts& transcripts_;
   const Preset nothing_{};  // without rules
   const std::vector<std::string> secrets_;
   std::vector<std::string> environment_;
@@ -496,10 +595,10 @@ class CliDriver final : public Driver {
 }  // namespace
 
 std::unique_ptr<Driver> make_cli_driver(const sdk::Host& host, net::Loop& loop,
-                                        const Config& config) {
+                                        const Config& config, Transcripts& transcripts) {
   auto preset = find_preset(*config.cli);
   if (!preset) throw sdk::Error(sdk::Code::kInvalidArgument, preset.error());
-  return std::make_unique<CliDriver>(host, loop, config, *std::move(preset));
+  return std::make_unique<CliDriver>(host, loop, config, *std::move(preset), transcripts);
 }
 
 }  // namespace viaduct::bridge

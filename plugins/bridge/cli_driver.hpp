@@ -5,14 +5,15 @@
 
 #include "plugins/bridge/config.hpp"
 #include "plugins/bridge/driver.hpp"
+#include "plugins/bridge/transcripts.hpp"
 
 #include <memory>
 #include <viaduct/net/loop.hpp>
 
 namespace viaduct::bridge {
 
-// `loop` outlives it. Throws sdk::Error when the preset cannot be read.
+// `loop` and `transcripts` outlive it. Throws sdk::Error when the preset cannot be read.
 std::unique_ptr<Driver> make_cli_driver(const sdk::Host& host, net::Loop& loop,
-                                        const Config& config);
+                                        const Config& config, Transcripts& transcripts);
 
 }  // namespace viaduct::bridge

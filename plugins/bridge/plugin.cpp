@@ -22,7 +22,7 @@ Config parse(std::string_view config_json) {
 
 std::unique_ptr<Driver> make_driver(const sdk::Host& host, net::Loop& loop, const Config& config,
                                     Transcripts& transcripts) {
-  if (config.cli) return make_cli_driver(host, loop, config);
+  if (config.cli) return make_cli_driver(host, loop, config, transcripts);
   return make_llm_driver(host, loop, config, transcripts);
 }
 

@@ -16,15 +16,18 @@ void replace_all(std::string& text, const std::string& what) {
     text.replace(at, what.size(), "***");
 }
 
-// "sk-…", as OpenAI, Anthropic and OpenRouter write their keys; servers quote them, half masked.
+// How keys begin: OpenAI's, Anthropic's and OpenRouter's (servers quote them, half masked),
+// Google's, GitHub's, Slack's.
 void replace_keys(std::string& text) {
-  constexpr std::string_view kStart = "sk-";
-  for (std::size_t at = text.find(kStart); at != std::string::npos;
-       at = text.find(kStart, at + 1)) {
-    if (at > 0 && in_key(text[at - 1])) continue;
-    std::size_t end = at + kStart.size();
-    while (end < text.size() && in_key(text[end])) ++end;
-    if (end - at >= 8) text.replace(at, end - at, "***");
+  for (const std::string_view start :
+       {"sk-", "AIza", "ghp_", "gho_", "ghs_", "github_pat_", "xoxb-", "xoxp-", "xapp-"}) {
+    for (std::size_t at = text.find(start); at != std::string::npos;
+         at = text.find(start, at + 1)) {
+      if (at > 0 && in_key(text[at - 1])) continue;
+      std::size_t end = at + start.size();
+      while (end < text.size() && in_key(text[end])) ++end;
+      if (end - at >= 8) text.replace(at, end - at, "***");
+    }
   }
 }
 
