@@ -29,7 +29,8 @@ constexpr std::size_t kKeptOfAName = 200;         // of a folder whose name woul
 constexpr std::size_t kMostOfTheFacts = 1 << 20;  // bytes of a small file
 constexpr std::size_t kMostOfTheHead = 64 << 10;  // where the first message is looked for
 constexpr std::size_t kMostOfAFile = std::size_t{2} << 30;
-constexpr int kMostLookups = 20'000;  // of one name
+constexpr std::size_t kMostListed = 10'000;  // which the host takes
+constexpr int kMostLookups = 20'000;         // of one name
 constexpr std::size_t kLongestTitle = 120;
 
 class Fd {
@@ -127,6 +128,7 @@ bool write_all(int fd, std::string_view bytes) {
 
 bool copy_all(int from, int to, std::size_t size) {
   std::size_t copied = 0;
+  if (::lseek(from, 0, SEEK_SET) < 0) return false;
   while (copied < size) {
     const ssize_t n = ::copy_file_range(from, nullptr, to, nullptr, size - copied, 0);
     if (n < 0 && errno == EINTR) continue;
@@ -264,7 +266,7 @@ FolderResult<> make_folders(const fs::path& path) {
 
 FolderResult<Fd> make_session(const fs::path& home, const FolderSession& session,
                               const std::string& working_dir) {
-  const std::string id = session.folder_id();
+  const std::string id = folder_id(session.session_id);
   if (!is_plain_id(id))
     return error(FolderError::Kind::kRefused, "the id " + id + " cannot be the name of a folder");
   const fs::path projects = home / "projects";
@@ -280,25 +282,34 @@ FolderResult<Fd> make_session(const fs::path& home, const FolderSession& session
 struct OldTranscript {
   Fd fd;
   std::size_t size = 0;
-  std::size_t lines = 0;
   bool ends_whole = true;
 };
-// What there is of a transcript, counted where that is wanted.
-FolderResult<OldTranscript> old_transcript(int folder, bool count) {
+FolderResult<OldTranscript> old_transcript(int folder) {
   struct stat about{};
   auto fd = open_file(folder, kTranscript, &about);
   if (!fd && fd.error().kind == FolderError::Kind::kNotFound) return OldTranscript{};
   if (!fd) return std::unexpected(fd.error());
-  OldTranscript old{*std::move(fd), static_cast<std::size_t>(about.st_size), 0, true};
+  OldTranscript old{*std::move(fd), static_cast<std::size_t>(about.st_size), true};
   char last = '\n';
   if (old.size > 0 && ::pread(old.fd.get(), &last, 1, about.st_size - 1) != 1)
     return failed(kTranscript);
   old.ends_whole = last == '\n';
-  if (count && !read_file(old.fd.get(), old.size, [&](std::string_view piece) {
-        old.lines += static_cast<std::size_t>(std::count(piece.begin(), piece.end(), '\n'));
-      }))
-    return failed(kTranscript);
   return old;
+}
+
+struct LineCount {
+  std::size_t all = 0;
+  std::vector<std::string_view> users;  // as they are written here
+};
+LineCount count_lines(std::string_view text) {
+  LineCount count;
+  for (std::size_t end = text.find('\n'); end != std::string_view::npos; end = text.find('\n')) {
+    const std::string_view line = text.substr(0, end);
+    ++count.all;
+    if (line.find(R"("role":"user")") != std::string_view::npos) count.users.push_back(line);
+    text.remove_prefix(end + 1);
+  }
+  return count;
 }
 
 FolderResult<> write_session(int folder, const FolderSession& session,
@@ -437,8 +448,8 @@ bool is_plain_id(std::string_view id) {
              std::string_view::npos;
 }
 
-std::string FolderSession::folder_id() const {
-  std::string id = session_id;
+std::string folder_id(std::string_view session_id) {
+  std::string id(session_id);
   std::replace(id.begin(), id.end(), '_', '-');
   return id;
 }
@@ -450,7 +461,7 @@ FolderResult<> TranscriptFolders::append(const FolderSession& session,
   const std::string working_dir = resolved(session.working_dir);
   const auto folder = make_session(home_, session, working_dir);
   if (!folder) return with_path(std::unexpected(folder.error()), home_);
-  const auto old = old_transcript(folder->get(), false);
+  const auto old = old_transcript(folder->get());
   if (!old) return with_path(std::unexpected(old.error()), home_);
   return with_path(write_session(folder->get(), session, working_dir, lines, &*old), home_);
 }
@@ -463,11 +474,22 @@ FolderResult<bool> TranscriptFolders::catch_up(const FolderSession& session,
   const std::string working_dir = resolved(session.working_dir);
   const auto folder = make_session(home_, session, working_dir);
   if (!folder) return fail(folder.error());
-  const auto old = old_transcript(folder->get(), true);
+  const auto old = old_transcript(folder->get());
   if (!old) return fail(old.error());
-  if (old->lines >= static_cast<std::size_t>(std::count(lines.begin(), lines.end(), '\n')))
-    return false;
-  const auto written = write_session(folder->get(), session, working_dir, lines, nullptr);
+  std::string text;
+  if (old->fd &&
+      !read_file(old->fd.get(), old->size, [&](std::string_view piece) { text += piece; }))
+    return fail(failed(kTranscript).error());
+  const LineCount there = count_lines(text), log = count_lines(lines);
+  if (there.users.size() >= log.users.size() && there.all >= log.all) return false;
+  // What an answer said last may be on disk alone: where only turns are missing they are added.
+  const bool adds = !there.users.empty() && there.users.size() < log.users.size() &&
+                    std::equal(there.users.begin(), there.users.end(), log.users.begin());
+  if (adds)
+    lines.remove_prefix(
+        static_cast<std::size_t>(log.users[there.users.size()].data() - lines.data()));
+  const auto written =
+      write_session(folder->get(), session, working_dir, lines, adds ? &*old : nullptr);
   if (!written) return fail(written.error());
   return true;
 }
@@ -505,10 +527,11 @@ FolderResult<TranscriptFolders::Listing> TranscriptFolders::list(
           return;
         if (facts.title.empty())
           facts.title = title_in(transcript->get(), static_cast<std::size_t>(about.st_size));
-        found.push_back({about.st_mtim,
-                         {id, std::move(facts.working_dir), std::move(facts.title),
-                          time_text(about.st_mtim.tv_sec, about.st_mtim.tv_nsec),
-                          std::move(facts.session_id)}});
+        const bool is_ours = folder_id(facts.session_id) == id;
+        found.push_back(
+            {about.st_mtim,
+             {is_ours ? facts.session_id : id, std::move(facts.working_dir), std::move(facts.title),
+              time_text(about.st_mtim.tv_sec, about.st_mtim.tv_nsec)}});
       });
   if (!all) return std::unexpected(all.error());
   std::sort(found.begin(), found.end(), [](const Found& a, const Found& b) {
@@ -518,11 +541,22 @@ FolderResult<TranscriptFolders::Listing> TranscriptFolders::list(
   });
   Listing listing;
   listing.unreadable = *all + unreadable;
+  if (found.size() > kMostListed) {
+    listing.older = found.size() - kMostListed;
+    found.resize(kMostListed);
+  }
   for (Found& one : found) listing.sessions.push_back(std::move(one.session));
   return listing;
 }
 
 FolderResult<TranscriptFolders::Reading> TranscriptFolders::read(std::string_view id) const {
+  auto reading = read_folder(id);
+  if (reading || reading.error().kind != FolderError::Kind::kNotFound || folder_id(id) == id)
+    return reading;
+  return read_folder(folder_id(id));
+}
+
+FolderResult<TranscriptFolders::Reading> TranscriptFolders::read_folder(std::string_view id) const {
   if (!is_plain_id(id))
     return error(FolderError::Kind::kRefused, "this is no id of a session's folder");
   struct Found {

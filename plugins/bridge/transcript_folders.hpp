@@ -34,7 +34,8 @@ class TurnRecord {
  public:
   // In bytes; what is more is left out, and a line says so.
   static constexpr std::size_t kMost = std::size_t{32} << 20;
-  explicit TurnRecord(std::size_t most = kMost) : most_(most) {}
+  TurnRecord() = default;
+  explicit TurnRecord(std::size_t most) : most_(most) {}
   // As viaduct_prompt has them.
   void user(std::string_view text, std::string_view blocks_json, std::string_view context_json);
   // Appended to what was said last.
@@ -53,7 +54,7 @@ class TurnRecord {
   };
   bool fits(std::size_t size);
 
-  std::size_t most_;
+  std::size_t most_ = kMost;
   std::vector<Piece> pieces_;
   std::size_t size_ = 0;
   bool full_ = false;
@@ -120,10 +121,9 @@ struct FolderSession {
   std::string working_dir;  // as the user gave it
   std::string agent_type;
   std::string native_id;
-
-  // The folder's name: the host's id without "_", by which others tell sub-sessions.
-  std::string folder_id() const;
 };
+// The name of its folder: the host's id without "_", by which others tell sub-sessions.
+std::string folder_id(std::string_view session_id);
 
 // The files beside the transcript. `old`: the metadata so far, whose other members stay. `lines`
 // are all of the transcript, or those that were added to it.
@@ -134,11 +134,10 @@ std::string metadata_json(std::string_view old, const FolderSession& session,
 
 // One that was found.
 struct FoundSession {
-  std::string id;
+  std::string id;  // the folder's name, or the host's id of one that a Viaduct wrote
   std::string working_dir;
   std::string title;
   std::string updated_at;  // RFC 3339
-  std::string session_id;  // the host's, of one that a Viaduct wrote
 };
 
 class TranscriptFolders {
@@ -150,7 +149,8 @@ class TranscriptFolders {
   // Adds whole lines. The files are replaced by new ones: after a crash they are the old or the
   // new.
   FolderResult<> append(const FolderSession& session, std::string_view lines) const;
-  // Writes all lines anew where fewer are on disk. True when it did.
+  // Of all lines, adds the turns that are not on disk, or writes all anew where something else is
+  // missing. Never fewer than there are. True when it wrote.
   FolderResult<bool> catch_up(const FolderSession& session, std::string_view lines) const;
 
   // All sessions (of one folder, if given), newest first, without sub-sessions. Folders that cannot
@@ -158,6 +158,7 @@ class TranscriptFolders {
   struct Listing {
     std::vector<FoundSession> sessions;
     std::size_t unreadable = 0;
+    std::size_t older = 0;  // that are too many
   };
   FolderResult<Listing> list(std::string_view working_dir = {}) const;
 
@@ -165,12 +166,15 @@ class TranscriptFolders {
     TranscriptEntries said;
     FolderFacts facts;
   };
+  // By the folder's name or, as the list has it, the host's id.
   FolderResult<Reading> read(std::string_view id) const;
 
   // Removes the session's folder wherever it is. None: fine.
   FolderResult<> remove(std::string_view id) const;
 
  private:
+  FolderResult<Reading> read_folder(std::string_view id) const;
+
   std::filesystem::path home_;
 };
 

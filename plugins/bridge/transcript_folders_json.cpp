@@ -515,7 +515,7 @@ std::string metadata_json(std::string_view old, const FolderSession& session,
   const TranscriptEntries said = reader.finish();
   for (const std::string& entry : said.entries)
     turns += string_in(parse(entry), "type") == "user_message" ? 1 : 0;
-  metadata["session_id"] = session.folder_id();
+  metadata["session_id"] = folder_id(session.session_id);
   if (string_in(metadata, "created").empty()) metadata["created"] = now;
   metadata["working_dir"] = working_dir;
   if (string_in(metadata, "description").empty() && !said.first.empty())

@@ -94,7 +94,7 @@ struct Transcripts::Shared {
   }
 
   void append(const FolderSession& session, std::string lines) {
-    const std::string id = session.folder_id();
+    const std::string id = folder_id(session.session_id);
     if (given_up.contains(id)) return;
     if (const auto found = behind.find(id); found != behind.end()) {
       lines.insert(0, found->second);
@@ -118,12 +118,12 @@ struct Transcripts::Shared {
     const auto lines = lines_of(entries);
     if (!lines) return failed(session, lines.error());
     if (lines->empty()) return;
-    forget(session.folder_id());
+    forget(folder_id(session.session_id));
     if (const auto written = folders.catch_up(session, *lines)) {
-      given_up.erase(session.folder_id());
+      given_up.erase(folder_id(session.session_id));
     } else {
       failed(session, written.error());
-      if (!written.error().lines_written) given_up.insert(session.folder_id());
+      if (!written.error().lines_written) given_up.insert(folder_id(session.session_id));
     }
   }
   void forget(const std::string& id) {
@@ -139,13 +139,14 @@ struct Transcripts::Shared {
     if (listing->unreadable > 0)
       log.warn("folders of sessions that cannot be read count=" +
                std::to_string(listing->unreadable));
+    if (listing->older > 0)
+      log.warn("too many sessions to list, the oldest are left out count=" +
+               std::to_string(listing->older));
     std::string json;
     for (const FoundSession& one : listing->sessions) {
       json += json.empty() ? "{" : ",{";
       json += member("native_id", one.id) + "," + member("working_dir", one.working_dir) + "," +
-              member("title", one.title) + "," + member("updated_at", one.updated_at);
-      if (!one.session_id.empty()) json += "," + member("session_id", one.session_id);
-      json += "}";
+              member("title", one.title) + "," + member("updated_at", one.updated_at) + "}";
     }
     return R"({"sessions":[)" + json + "]}";
   }
@@ -171,9 +172,9 @@ struct Transcripts::Shared {
   }
 
   FolderResult<std::string> purge(const FolderSession& session) {
-    forget(session.folder_id());
-    given_up.erase(session.folder_id());
-    std::vector<std::string> ids{session.folder_id()};
+    forget(folder_id(session.session_id));
+    given_up.erase(folder_id(session.session_id));
+    std::vector<std::string> ids{folder_id(session.session_id)};
     if (shares_folders && is_plain_id(session.native_id)) ids.push_back(session.native_id);
     for (const std::string& id : ids)
       if (const auto removed = folders.remove(id); !removed)

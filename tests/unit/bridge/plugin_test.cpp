@@ -376,18 +376,17 @@ TEST_F(BridgePlugin, WhatWasWrittenIsDiscoveredReadAndPurged) {
   ASSERT_TRUE(host_.open(1, options));
   ASSERT_TRUE(host_.prompt(1, 1, "one"));
   const Answer found = host_.discover("");
-  EXPECT_THAT(found.result, HasSubstr(R"("native_id":"s-abc")"));
-  EXPECT_THAT(found.result, HasSubstr(R"("session_id":"s_abc")"));
+  EXPECT_THAT(found.result, HasSubstr(R"("native_id":"s_abc")"));
   EXPECT_THAT(found.result, HasSubstr(R"("title":"one")"));
   EXPECT_EQ(host_.discover("/nowhere").result, R"({"sessions":[]})");
-  const Answer read = host_.read("s-abc");
+  const Answer read = host_.read("s_abc");
   ASSERT_TRUE(read) << read.message;
   EXPECT_THAT(
       read.result,
       HasSubstr(
           R"("entries":[{"data":{},"text":"one","type":"user_message"},{"data":{},"text":"Hello","type":"text"}])"));
   EXPECT_THAT(read.result, ::testing::Not(HasSubstr("native_id"))) << "no server keeps it";
-  EXPECT_EQ(host_.read("s-none").code, VIADUCT_E_NOT_FOUND);
+  EXPECT_EQ(host_.read("s_none").code, VIADUCT_E_NOT_FOUND);
   EXPECT_EQ(host_.read("../s-abc").code, VIADUCT_E_INVALID_ARGUMENT);
   ASSERT_TRUE(host_.close(1));
   ASSERT_TRUE(host_.purge(options));

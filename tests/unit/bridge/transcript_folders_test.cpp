@@ -289,6 +289,24 @@ TEST_F(Folders, CatchingUpWritesAllAnewOnlyWhereLessIsOnDisk) {
   EXPECT_EQ(json::parse(text_of(folder() / "metadata.json"))["turn_count"], 3);
 }
 
+TEST_F(Folders, CatchingUpKeepsWhatOnlyTheFolderHas) {
+  ASSERT_TRUE(folders_.append(session(), turn("one", "1") + turn("two", "said, and not logged")));
+  // the host died before it had the second answer, and again before the third turn was written
+  const std::string log = turn("one", "1") + line("user", "two") + line("user", "three");
+  EXPECT_TRUE(folders_.catch_up(session(), log).value_or(false));
+  EXPECT_EQ(text_of(folder() / "transcript.jsonl"),
+            turn("one", "1") + turn("two", "said, and not logged") + line("user", "three"));
+  EXPECT_EQ(json::parse(text_of(folder() / "metadata.json"))["turn_count"], 3);
+  EXPECT_FALSE(folders_.catch_up(session(), log).value_or(true));
+}
+
+TEST_F(Folders, CatchingUpWritesAllAnewWhereATurnInTheMiddleIsMissing) {
+  ASSERT_TRUE(folders_.append(session(), turn("one", "1") + turn("three", "3")));
+  const std::string log = turn("one", "1") + line("user", "two") + turn("three", "3");
+  EXPECT_TRUE(folders_.catch_up(session(), log).value_or(false));
+  EXPECT_EQ(text_of(folder() / "transcript.jsonl"), log);
+}
+
 TEST_F(Folders, AnIdThatIsAPathIsRefused) {
   for (const char* id : {"../../x", "a/b", "..", ""}) {
     const auto written = folders_.append(session(id), turn("one", "1"));
@@ -772,8 +790,9 @@ TEST_F(Folders, ASessionOfAViaductIsListedWithItsId) {
   const auto listing = folders_.list();
   ASSERT_TRUE(listing);
   ASSERT_EQ(listing->sessions.size(), 1u);
-  EXPECT_EQ(listing->sessions[0].id, "s-01J");
-  EXPECT_EQ(listing->sessions[0].session_id, "s_01J");
+  EXPECT_EQ(listing->sessions[0].id, "s_01J") << "by which the host knows its own";
+  EXPECT_TRUE(folders_.read("s_01J"));
+  EXPECT_TRUE(folders_.read("s-01J"));
 }
 
 TEST_F(Folders, TheTitleIsLookedForAtTheBeginningAlone) {
@@ -801,7 +820,7 @@ TEST_F(Folders, ASessionIsRemovedWithAllItsFilesAndNoOther) {
   write(folder() / "handoff.md", "x");
   EXPECT_TRUE(folders_.remove("s-01J"));
   EXPECT_FALSE(fs::exists(folder()));
-  EXPECT_THAT(ids(), ElementsAre("s-02J"));
+  EXPECT_THAT(ids(), ElementsAre("s_02J"));
   EXPECT_TRUE(folders_.remove("s-01J")) << "it may be asked for again";
 }
 
