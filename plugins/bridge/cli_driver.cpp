@@ -1,5 +1,6 @@
 #include "plugins/bridge/cli_driver.hpp"
 
+#include "plugins/bridge/cli_check.hpp"
 #include "plugins/bridge/cli_places.hpp"
 #include "plugins/bridge/cli_run.hpp"
 #include "plugins/bridge/cli_verdict.hpp"
@@ -22,7 +23,6 @@ namespace {
 using net::Task;
 using std::chrono::milliseconds;
 
-constexpr milliseconds kCheckLimit{10'000};
 constexpr std::size_t kMostLost = 4096;
 
 bool is_folder(const std::string& path) {
@@ -191,7 +191,9 @@ class CliDriver final : public Driver {
     loop_.spawn(look(std::move(done)));
   }
   // The program itself is asked by `doctor` only.
-  void health(std::function<void(std::vector<Check>)> done) override { done({look_for_program()}); }
+  void health(std::function<void(std::vector<Check>)> done) override {
+    done({check_.look_for_program()});
+  }
 
   void stop(sdk::Reply reply) override {
     for (const auto& [handle, session] : sessions_) {
@@ -222,16 +224,8 @@ class CliDriver final : public Driver {
   }
 
   // ---------------------------------------------------------------- what is there
-  std::string program() const {
-    return find_program(cli_.program.empty() ? preset_.program : cli_.program, environment_);
-  }
-  std::string missing() const {
-    std::string text =
-        "The program " + (cli_.program.empty() ? preset_.program : cli_.program) + " was not found";
-    if (!preset_.install.empty()) text += "; install it: " + preset_.install;
-    return text;
-  }
-
+  std::string program() const { return check_.program(); }
+  std::string missing() const { return check_.missing(); }
   static std::string no_folder(const std::string& folder) {
     return "The working folder " + folder +
            " is not there; make it, or begin a new conversation in another folder";
@@ -514,6 +508,8 @@ class CliDriver final : public Driver {
       run->reply->fail(code, why);
   }
 
+  Task<> look(std::function<void(std::vector<Check>)> done) { done(co_await check_.look()); }
+
   Task<> wait_for_all(sdk::Reply reply) {
     while (!programs_.empty()) {
       const std::shared_ptr<CliRun> one = *programs_.begin();
@@ -524,56 +520,6 @@ class CliDriver final : public Driver {
     transcripts_.settle([kept = std::make_shared<sdk::Reply>(std::move(reply))] { kept->ok(); });
   }
 
-  // ---------------------------------------------------------------- whether it works
-  Check look_for_program() const {
-    const std::string file = program();
-    if (file.empty())
-      return {"program", false, missing() + ", or correct `program` of this backend",
-              sdk::Code::kFailedPrecondition};
-    return {"program", true, file, sdk::Code::kOk};
-  }
-
-  Task<> look(std::function<void(std::vector<Check>)> done) {
-    std::vector<Check> checks{look_for_program()};
-    if (checks.front().ok && !preset_.version.empty()) {
-      auto [ok, said] = co_await ask(preset_.version);
-      checks.push_back({"version", ok, ok ? said : preset_.name + " does not start: " + said,
-                        ok ? sdk::Code::kOk : sdk::Code::kFailedPrecondition});
-    }
-    if (checks.back().ok && !preset_.login.empty()) {
-      auto [ok, said] = co_await ask(preset_.login);
-      std::string words = "logged in";
-      if (!ok)
-        words = preset_.login_hint.empty() ? "not logged in: " + said
-                                           : "not logged in: " + preset_.login_hint;
-      // Not every program's check looks at keys.
-      for (const auto& [name, value] : cli_.env)
-        if (!ok && !value.empty() && std::ranges::find(preset_.keys, name) != preset_.keys.end()) {
-          ok = true;
-          words = "not logged in, but `env` has " + name;
-        }
-      checks.push_back({"login", ok, words, ok ? sdk::Code::kOk : sdk::Code::kFailedPrecondition});
-    }
-    done(std::move(checks));
-  }
-
-  // Whether it exits with 0, and the first line that it says.
-  Task<std::pair<bool, std::string>> ask(std::vector<std::string> how) {
-    const auto run = std::make_shared<CliRun>(loop_, nothing_);
-    programs_.insert(run);
-    CliStart start{{program()}, environment_, variable(environment_, "HOME"), "", kCheckLimit};
-    start.command.insert(start.command.end(), how.begin(), how.end());
-    const auto end =
-        co_await run->go(std::move(start), [](const Said&) { return CliRun::Next::kGoOn; });
-    programs_.erase(run);
-    if (!end) co_return std::pair(false, end.error().message);
-    const bool ok = end->code == 0 && end->signal == 0 && !end->silent;
-    std::string said = one_line(tidy(run->output().noise()), 200);
-    if (said.empty()) said = one_line(tidy(end->errors), 200);
-    if (end->silent) said = "it said nothing for " + in_words(kCheckLimit);
-    co_return std::pair(ok, redacted(std::move(said), secrets_));
-  }
-
   sdk::Host host_;
   sdk::Log log_;
   sdk::Metrics metrics_;
@@ -582,11 +528,11 @@ class CliDriver final : public Driver {
   const Cli& cli_;
   const Preset preset_;
   Transcripts& transcripts_;
-  const Preset nothing_{};  // without rules
   const std::vector<std::string> secrets_;
   std::vector<std::string> environment_;
   std::unordered_map<std::uint64_t, SessionPtr> sessions_;
   std::set<std::shared_ptr<CliRun>> programs_;  // all that have not gone
+  CliCheck check_{loop_, preset_, cli_, environment_, secrets_, programs_};
   // Those of closed sessions, by the native id that they may still be working on.
   std::unordered_map<std::string, std::shared_ptr<CliRun>> leaving_;
   std::unordered_set<std::string> lost_;  // native ids that the program no longer has
