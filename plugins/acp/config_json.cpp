@@ -84,8 +84,29 @@ constexpr const char kSchema[] = R"json({
   }
 })json";
 
+// An agent of a few lines, so that the plugin can be tried where there is none.
 constexpr const char kExample[] =
-    R"json({"command": ["an-acp-agent", "--acp"], "permissions": {"read": "allow", "default": "ask"}})json";
+    R"json({"command": ["/bin/sh", "-c", ")json"
+    R"json(while IFS= read -r line; do\n)json"
+    R"json(  id=${line#*\\\"id\\\":}; id=${id%%[,\\}]*}\n)json"
+    R"json(  case $line in\n)json"
+    R"json(    *'\"method\":\"initialize\"'*) result='{\"protocolVersion\":1,\"agentCapab)json"
+    R"json(ilities\":{\"sessionCapabilities\":{\"resume\":{}}}}' ;;\n)json"
+    R"json(    *'\"method\":\"session/new\"'*) n=$((n + 1)); result=\"{\\\"sessionId\\\":)json"
+    R"json(\\\"$$-$n\\\"}\" ;;\n)json"
+    R"json(    *'\"method\":\"session/prompt\"'*)\n)json"
+    R"json(      session=${line##*\\\"sessionId\\\":\\\"}\n)json"
+    R"json(      printf '{\"jsonrpc\":\"2.0\",\"method\":\"session/update\",\"params\":{)json"
+    R"json(\"sessionId\":\"%s\",\"update\":{\"sessionUpdate\":\"agent_message_chunk\",\"c)json"
+    R"json(ontent\":{\"type\":\"text\",\"text\":\"hello\"}}}}\\n' \"${session%%\\\"*}\"\n)json"
+    R"json(      result='{\"stopReason\":\"end_turn\"}' ;;\n)json"
+    R"json(    *'\"id\":'*) result='{}' ;;\n)json"
+    R"json(    *) continue ;;\n)json"
+    R"json(  esac\n)json"
+    R"json(  printf '{\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":%s}\\n' \"$id\" \"$result)json"
+    R"json(\"\n)json"
+    R"json(done\n)json"
+    R"json("], "permissions": {"read": "allow", "default": "ask"}})json";
 
 namespace {
 

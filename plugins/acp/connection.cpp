@@ -127,14 +127,16 @@ void Connection::refuse(std::string_view id, std::int64_t code, std::string_view
 // ---------------------------------------------------------------- in
 
 void Connection::hold(bool held) {
-  held_ = held;
-  if (!held) to_read_.cancel();
+  if (held)
+    ++held_;
+  else if (held_ > 0 && --held_ == 0)
+    to_read_.cancel();
 }
 
 net::Task<> Connection::read() {
   const auto self = shared_from_this();
   for (;;) {
-    while (held_ && open_) {
+    while (held_ > 0 && open_) {
       to_read_.expires_at(kForever);
       [[maybe_unused]] const auto [error] = co_await to_read_.async_wait(kAsTuple);
     }
@@ -206,7 +208,7 @@ void Connection::fail_calls(const sdk::Status& status) {
 
 void Connection::stop() {
   if (std::exchange(stopping_, true)) return;
-  held_ = false;
+  held_ = 0;
   to_read_.cancel();
   to_write_.cancel();
   child_->close_input();
@@ -219,7 +221,7 @@ void Connection::stop() {
 
 void Connection::kill() {
   stopping_ = true;
-  held_ = false;
+  held_ = 0;
   to_read_.cancel();
   to_write_.cancel();
   child_->kill(SIGKILL);

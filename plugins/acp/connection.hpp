@@ -60,7 +60,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void answer(std::string_view id, std::string_view result);
   void refuse(std::string_view id, std::int64_t code, std::string_view message);
 
-  // While held, nothing more is read, and the agent waits.
+  // While anybody holds it, nothing more is read, and the agent waits.
   void hold(bool held);
 
   // End of its input, then TERM, then KILL to the whole group: within 5 s.
@@ -98,7 +98,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::deque<std::string> out_;
   asio::steady_timer to_write_;
   asio::steady_timer to_read_;
-  bool held_ = false;
+  std::size_t held_ = 0;
   bool open_ = true;       // the process may still speak
   bool stopping_ = false;  // nothing more is written
 };

@@ -25,6 +25,12 @@ std::int64_t rpc_code(sdk::Code code) {
 
 void Session::requested(const std::string& id, std::string_view method, std::string_view params) {
   if (run_) run_->heard = std::chrono::steady_clock::now();
+  in_turn(params.size(), [this, id, method = std::string(method), params = std::string(params)] {
+    if (agent_) serve(id, method, params);
+  });
+}
+
+void Session::serve(const std::string& id, std::string_view method, std::string_view params) {
   const bool files = context_.config.files != Policy::kDeny;
   const bool terminals = context_.config.terminals != Policy::kDeny;
   if (method == "session/request_permission") return request_permission(id, params);

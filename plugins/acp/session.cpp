@@ -122,7 +122,7 @@ void Session::load(std::string native_id, sdk::Reply reply) {
   // The host has all of it: what the agent replays is neither stored nor shown again.
   replay_ = Replay::kDiscarded;
   replayed_ = 0;
-  agent_->attach(native_id, *this);
+  attach(native_id);
   agent_->begin();
   agent_->request(
       "session/load", params(native_id),
@@ -169,7 +169,7 @@ void Session::fork(const Session& source, sdk::Reply reply) {
 void Session::opened(const CallResult& answer, sdk::Reply reply, std::string native_id) {
   const auto failed = [&](const sdk::Status& status) {
     if (agent_) {
-      agent_->detach(native_id, *this);
+      detach();
       context_.agents.release(agent_);
     }
     agent_ = nullptr;
@@ -204,7 +204,18 @@ void Session::opened(const CallResult& answer, sdk::Reply reply, std::string nat
 void Session::use(SessionAnswer answer, std::string native_id) {
   native_id_ = answer.session_id.empty() ? std::move(native_id) : std::move(answer.session_id);
   if (answer.has_options) options_ = std::move(answer.options);
-  agent_->attach(native_id_, *this);
+  attach(native_id_);
+}
+
+void Session::attach(const std::string& native_id) {
+  if (attached_ != native_id) detach();
+  attached_ = native_id;
+  agent_->attach(native_id, *this);
+}
+void Session::detach() {
+  read_on();
+  if (agent_ && !attached_.empty()) agent_->detach(attached_, *this);
+  attached_.clear();
 }
 
 void Session::apply(std::vector<std::pair<std::string, std::string>> wanted, std::size_t next,
@@ -274,7 +285,7 @@ void Session::close(sdk::Reply reply) {
     end(sdk::StopReason::kCancelled, "");
   }
   if (agent_) {
-    agent_->detach(native_id_, *this);
+    detach();
     const auto agent = std::exchange(agent_, nullptr);
     if (agent->usable() && agent->can().close && context_.config.share)
       agent->request("session/close", id_params(native_id_), [](const CallResult&) {});
@@ -286,15 +297,20 @@ void Session::close(sdk::Reply reply) {
 void Session::stop(std::string_view why) {
   say_gathered();
   closed_ = true;
-  if (!run_) return;
-  run_->cancelling = true;
-  decide_all();
-  fail({sdk::Code::kUnavailable, std::string(why)});
+  if (run_) {
+    run_->cancelling = true;
+    decide_all();
+    fail({sdk::Code::kUnavailable, std::string(why)});
+  }
+  detach();
 }
 
 void Session::agent_ended(const std::string& why) {
   const auto self = shared_from_this();
+  say_all();
   agent_ = nullptr;
+  holding_ = false;
+  attached_.clear();
   if (closed_) return;
   // A turn whose end was asked for keeps that end; the next message finds that there is no agent.
   if (const RunPtr run = run_; run && run->timed_out) {

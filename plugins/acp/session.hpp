@@ -36,6 +36,7 @@ struct Context {
 class Session final : public Agent::Session, public std::enable_shared_from_this<Session> {
  public:
   Session(Context& context, const sdk::Open& open);
+  ~Session() override { detach(); }
 
   void open(sdk::Reply reply);
   // session/resume, else session/load.
@@ -87,6 +88,8 @@ class Session final : public Agent::Session, public std::enable_shared_from_this
   void load(std::string native_id, sdk::Reply reply);
   void wait_for_quiet(std::chrono::steady_clock::time_point limit, std::function<void()> then);
   void use(SessionAnswer answer, std::string native_id);
+  void attach(const std::string& native_id);
+  void detach();
   // Sets the options one after the other; what cannot be set is said and does no harm.
   void apply(std::vector<std::pair<std::string, std::string>> wanted, std::size_t next,
              std::function<void()> then);
@@ -103,15 +106,18 @@ class Session final : public Agent::Session, public std::enable_shared_from_this
   RunPtr finish_run();
   void watch_silence(const RunPtr& run, std::chrono::milliseconds wait);
   void took(sdk::Flow flow);
-  void release_reader();
+  // Acts now, or behind what waits for the host to have room.
+  void in_turn(std::size_t size, std::function<void()> act);
+  void say_all();
+  void read_on();
   void gather(std::string_view text);
   void say_gathered();
   void say(const Update& update);
-  void say_backlog();
   void tell_commands();
 
   // ---- requests.cpp: what the agent asks
   void requested(const std::string& id, std::string_view method, std::string_view params) override;
+  void serve(const std::string& id, std::string_view method, std::string_view params);
   void withdrawn(const std::string& id) override;
   void ask(const std::string& id, const PermissionRequest& request, Decided decided);
   void decide_all();
@@ -135,6 +141,7 @@ class Session final : public Agent::Session, public std::enable_shared_from_this
   sdk::Sink sink_;
   Agents::AgentPtr agent_;
   std::string native_id_;
+  std::string attached_;  // the id by which the agent finds this session; empty: none
   std::vector<Option> options_;
   std::set<std::string> commands_;  // of the agent
   std::string commands_json_;
@@ -143,9 +150,15 @@ class Session final : public Agent::Session, public std::enable_shared_from_this
   RunPtr run_;
   std::uint64_t late_turn_ = 0;  // the last one that has ended
   std::chrono::steady_clock::time_point late_until_;
-  std::string gathered_;                                     // said outside of any turn
-  bool holding_ = false;                                     // the reader of the agent
-  std::deque<std::pair<std::string, std::string>> backlog_;  // text and item
+  std::string gathered_;  // said outside of any turn
+  struct Waiting {
+    std::size_t size = 0;
+    std::function<void()> act;
+  };
+  bool busy_ = false;  // the host has no room
+  std::deque<Waiting> waiting_;
+  std::size_t waiting_bytes_ = 0;
+  bool holding_ = false;  // the reader of the agent
   std::uint64_t last_asked_ = 0;
   std::set<std::string> always_;  // kinds that a person has allowed for good
   Terminals terminals_;

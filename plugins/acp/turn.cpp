@@ -14,6 +14,8 @@ using std::chrono::steady_clock;
 constexpr milliseconds kLate{250};      // what comes so soon after a turn's end still belongs to it
 constexpr milliseconds kGathered{300};  // text outside of any turn is one notice
 constexpr std::size_t kPiece = 64 << 10;
+constexpr std::size_t kMostWaiting = 4 << 20;  // before the agent has to wait, too
+constexpr std::size_t kCost = 64;              // of one thing that waits
 
 sdk::StopReason stop_reason(std::string_view name, std::string& notice) {
   if (name == "max_tokens") return sdk::StopReason::kMaxTokens;
@@ -54,7 +56,7 @@ void Session::prompt(const sdk::Prompt& prompt, sdk::Turn turn) {
                     agent_->can()),
       milliseconds{0}, [self = shared_from_this(), run, agent = agent_](const CallResult& answer) {
         agent->finish();
-        self->prompted(run, answer);
+        self->in_turn(0, [self, run, answer] { self->prompted(run, answer); });
       });
 }
 
@@ -122,7 +124,7 @@ void Session::prompted(const RunPtr& run, const CallResult& answer) {
   if (is_unknown_session(answer.error()) && !run->said) {
     // Nothing ran: the host has it back another way.
     fail({sdk::Code::kNotFound, status.message});
-    if (agent_) agent_->detach(native_id_, *this);
+    detach();
     return context_.forget(handle_);
   }
   fail(status);
@@ -133,7 +135,6 @@ Session::RunPtr Session::finish_run() {
   for (auto& [item, asked] : std::exchange(run->asked, {})) asked.decided("");
   run->silence.cancel();
   run->grace.cancel();
-  release_reader();
   late_turn_ = run->turn.number();
   late_until_ = steady_clock::now() + kLate;
   return run;
@@ -156,7 +157,8 @@ void Session::updated(Update update) {
     return;
   }
   if (run_) run_->heard = steady_clock::now();
-  speak(update);
+  const std::size_t size = update.text.size() + update.json.size();
+  in_turn(size, [this, update = std::move(update)] { speak(update); });
 }
 
 void Session::speak(const Update& update) {
@@ -238,35 +240,45 @@ void Session::say_gathered() {
     sink_.notice(said);
 }
 
-// The host takes long texts in pieces: what it has no room for waits here, and the agent with it.
+// The host takes long texts in pieces.
 void Session::say(const Update& update) {
   for (std::string_view rest = update.text; !rest.empty();) {
-    const std::string_view piece = net::prefix(rest, kPiece);
+    std::string piece(net::prefix(rest, kPiece));
     rest.remove_prefix(piece.size());
-    backlog_.push_back({std::string(piece), update.item});
-  }
-  say_backlog();
-}
-void Session::say_backlog() {
-  while (!holding_ && !backlog_.empty() && run_) {
-    const auto [text, item] = std::move(backlog_.front());
-    backlog_.pop_front();
-    took(run_->turn.text(text, item));
+    const std::size_t size = piece.size();
+    in_turn(size, [this, piece = std::move(piece), item = update.item] {
+      if (run_) took(run_->turn.text(piece, item));
+    });
   }
 }
 
-// The host has no room: nothing more is read until it has, and the agent waits.
+// The host has no room: what comes waits here, in order, and when that is much, so does the agent.
 void Session::took(sdk::Flow flow) {
-  if (flow != sdk::Flow::kBusy || !agent_ || std::exchange(holding_, true)) return;
-  agent_->connection().hold(true);
+  if (flow == sdk::Flow::kBusy) busy_ = true;
+}
+void Session::in_turn(std::size_t size, std::function<void()> act) {
+  if (!busy_) return act();
+  waiting_bytes_ += size + kCost;
+  waiting_.push_back({size + kCost, std::move(act)});
+  if (waiting_bytes_ > kMostWaiting && agent_ && !std::exchange(holding_, true))
+    agent_->connection().hold(true);
 }
 void Session::writable() {
-  holding_ = false;
-  say_backlog();
-  if (!holding_ && agent_) agent_->connection().hold(false);
+  const auto self = shared_from_this();
+  busy_ = false;
+  while (!busy_ && !waiting_.empty()) {
+    const Waiting next = std::move(waiting_.front());
+    waiting_.pop_front();
+    waiting_bytes_ -= next.size;
+    next.act();
+  }
+  if (waiting_.empty()) read_on();
 }
-void Session::release_reader() {
-  backlog_.clear();
+// Nothing waits for room any more: the SDK keeps it.
+void Session::say_all() {
+  while (!waiting_.empty()) writable();
+}
+void Session::read_on() {
   if (std::exchange(holding_, false) && agent_) agent_->connection().hold(false);
 }
 
@@ -281,7 +293,7 @@ void Session::cancel(std::uint64_t turn) {
   for (const std::string& tool : std::exchange(run->open_tools, {}))
     run->turn.tool_call(tool, R"({"status":"failed"})");
   if (!agent_) return;
-  release_reader();
+  say_all();  // the host takes no more text of it
   run->grace.expires_after(context_.config.cancel_grace);
   run->grace.async_wait([weak = weak_from_this(), run](boost::system::error_code error) {
     const auto self = weak.lock();
