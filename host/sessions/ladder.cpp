@@ -21,7 +21,7 @@ Ladder::Action Ladder::begin() {
   if (!facts_.policy.enabled)
     return enter_fresh("restoring is turned off for this backend", "turned_off");
   if (!facts_.can_restore)
-    return enter_transcript("the backend cannot restore sessions", "cannot_restore");
+    return enter_transcript("the backend keeps no sessions of its own", "cannot_restore");
   if (!facts_.has_native) return enter_transcript("the backend has no id of this session", "no_id");
   if (!facts_.native_refused.empty())
     return enter_transcript(facts_.native_refused, facts_.refused_cause);

@@ -224,6 +224,18 @@ std::string breaks(const Json& schema, const Json& value, const std::string& whe
   return "";
 }
 
+// Whether an object of the schema may have keys that it does not name; branches close it, too, if
+// each of them does.
+bool takes_unknown_keys(const Json& schema) {
+  if (schema.contains("additionalProperties")) return false;
+  for (const char* branches : {"oneOf", "anyOf"}) {
+    const auto items = schema[branches].items();
+    if (!items.empty() && std::none_of(items.begin(), items.end(), takes_unknown_keys))
+      return false;
+  }
+  return true;
+}
+
 void schema_and_example(Probe& probe) {
   const auto host = probe.loaded();
   const auto schema = Json::parse(host->plugin()->config_schema);
@@ -234,7 +246,7 @@ void schema_and_example(Probe& probe) {
   probe.require(wrong.empty(), wrong);
   if (!schema->contains("type") && !schema->contains("properties")) {
     probe.warn("its schema says nothing, so that no mistake in `config:` is found");
-  } else if (schema->contains("properties") && !schema->contains("additionalProperties")) {
+  } else if (schema->contains("properties") && takes_unknown_keys(*schema)) {
     probe.warn("its schema lets unknown keys pass (\"additionalProperties\": false)");
   }
 }
