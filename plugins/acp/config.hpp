@@ -79,6 +79,8 @@ struct Preset {
   std::string install, login, auth_method;
   std::vector<std::pair<std::string, std::string>> environment;
   std::optional<bool> share;
+  // The login that takes a key, by the key's variable: it is asked for where the config has that.
+  std::vector<std::pair<std::string, std::string>> key_logins = {};
 };
 using Presets = std::map<std::string, Preset, std::less<>>;
 // The error says where.

@@ -25,7 +25,7 @@ constexpr const char kSchema[] = R"json({
     "env": {"$ref": "#/definitions/strings"},
     "model": {"type": "string", "description": "for every session; default: the agent's own"},
     "mode": {"type": "string", "description": "for every session; default: the agent's own"},
-    "auth_method": {"type": "string", "description": "id of the login that is asked for once after the start, for agents that need it although their key is in env"},
+    "auth_method": {"type": "string", "description": "id of the login that is asked for once after the start; the presets know which one takes a key in env"},
     "share": {"type": "boolean", "description": "one process for many sessions, or one each; default true"},
     "mcp_servers": {
       "type": "array",
@@ -380,6 +380,9 @@ void parse_command(Fields& fields, const Presets& presets, Config& config) {
   }
   config.agent_type = fields.named("agent_type", name.empty() ? type_of(config.command) : name);
   for (auto& [key, value] : fields.map("env")) {
+    if (!name.empty())
+      for (const auto& [variable, method] : presets.find(name)->second.key_logins)
+        if (variable == key) config.auth_method = method;
     std::erase_if(config.environment, [&](const auto& one) { return one.first == key; });
     config.environment.emplace_back(key, std::move(value));
   }

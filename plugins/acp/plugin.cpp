@@ -153,10 +153,13 @@ class Acp final : public sdk::Backend, public sdk::Tool {
       words += can.resume || can.load ? " answers and restores its sessions"
                                       : " answers; it cannot restore sessions, so the host gives "
                                         "it the conversation again";
-      if (!can.auth_methods.empty() && !config_.login.empty())
-        words += " (if it asks for a login: " + config_.login + ")";
-      agents_.release(*agent);
-      kept->ok(R"({"checks":[)" + check_json("agent", true, net::one_line(words, 400)) + "]}");
+      try_session(context_, *agent, [this, kept, words, agent = *agent](net::Result<> tried) {
+        agents_.release(agent);
+        kept->ok(R"({"checks":[)" + check_json("agent", true, net::one_line(words, 400)) + "," +
+                 check_json("session", tried.has_value(),
+                            tried ? "it opens a session" : tried.error().message) +
+                 "]}");
+      });
     });
   }
 

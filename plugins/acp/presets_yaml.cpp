@@ -45,9 +45,10 @@ Preset parse_preset(const YAML::Node& node, const std::string& name) {
       preset.login = text(value, where);
     } else if (key == "auth_method") {
       preset.auth_method = text(value, where);
-    } else if (key == "env") {
+    } else if (key == "env" || key == "key_logins") {
+      auto& all = key == "env" ? preset.environment : preset.key_logins;
       for_each(value, where, [&](const std::string& variable, const YAML::Node& given, YAML::Mark) {
-        preset.environment.emplace_back(variable, text(given, where + "." + variable));
+        all.emplace_back(variable, text(given, where + "." + variable));
       });
     } else if (key == "share") {
       if (value.as<std::string>("") != "true" && value.as<std::string>("") != "false")

@@ -196,7 +196,10 @@ void Session::opened(const CallResult& answer, sdk::Reply reply, std::string nat
   use(std::move(*session), std::move(native_id));
   apply(wanted_, 0,
         [self = shared_from_this(), kept = std::make_shared<sdk::Reply>(std::move(reply))] {
-          if (!self->options_.empty()) self->sink_.options(self->options());
+          if (!self->options_.empty()) {
+            self->sink_.options(self->options());
+            self->tell_commands();
+          }
           kept->native(self->native_id_);
         });
 }
@@ -240,7 +243,7 @@ void Session::apply(std::vector<std::pair<std::string, std::string>> wanted, std
         if (answer) {
           auto parsed = parse_session(*answer);
           if (parsed && parsed->has_options)
-            self->options_ = std::move(parsed->options);
+            self->options_ = replaced(self->options_, std::move(parsed->options));
           else
             for (Option& one : self->options_)
               if (one.id == option) one.current = chosen;
@@ -471,6 +474,27 @@ void read_session(Context& context, std::string native_id, sdk::Reply reply) {
                          std::make_shared<Reader>(context, agent, *found, kept)->start();
                        });
           });
+}
+
+void try_session(Context& context, const Agents::AgentPtr& agent,
+                 std::function<void(net::Result<>)> done) {
+  std::vector<std::string> left_out;
+  agent->begin();
+  agent->request("session/new",
+                 session_params("", expanded("~"), context.config, agent->can(), &left_out),
+                 [&context, agent, done = std::move(done)](const CallResult& answer) {
+                   agent->finish();
+                   if (!answer)
+                     return done(std::unexpected(status_of(answer.error(), context.config)));
+                   if (const auto made = parse_session(*answer); made && agent->usable()) {
+                     const std::string params = id_params(made->session_id);
+                     if (agent->can().close)
+                       agent->request("session/close", params, [](const CallResult&) {});
+                     if (agent->can().remove)
+                       agent->request("session/delete", params, [](const CallResult&) {});
+                   }
+                   done({});
+                 });
 }
 
 void delete_session(Context& context, std::string native_id, sdk::Reply reply) {

@@ -169,6 +169,9 @@ class Session final : public Agent::Session, public std::enable_shared_from_this
 void read_session(Context& context, std::string native_id, sdk::Reply reply);
 // The sessions that the agent knows, in `working_dir` (empty: anywhere).
 void list_sessions(Context& context, std::string working_dir, sdk::Reply reply);
+// Opens a session and gives it up again, which some agents refuse to who is not logged in.
+void try_session(Context& context, const Agents::AgentPtr& agent,
+                 std::function<void(net::Result<>)> done);
 void delete_session(Context& context, std::string native_id, sdk::Reply reply);
 
 // "~" is the home folder.

@@ -12,7 +12,8 @@
 //   forget: true      load and resume succeed, and know nothing;   unknownSession: code of its error, -32002 without
 //   rotate: ["session/load", "session/resume"]   they answer with another id;   ids: "uuid"
 //   early: [update …]   before the answer to session/new;   welcome: [update …]   after it, outside of any turn;   afterLoad: [update …]
-//   errors: { METHOD: {code, message, data?, noId?, nullId?, times?} }, delays: { METHOD: ms }, gates: { METHOD: gate }
+//   errors: { METHOD: {code, message, data?, noId?, nullId?, times?} }, answers: { METHOD: result },
+//   delays: { METHOD: ms }, gates: { METHOD: gate }
 //   crash: [{ at: "start" | "idle" | METHOD | "answered METHOD", starts?: [1, 2], code?, signal?, stderr? }]   `starts`: at which starts, all without
 //   hang: [{ at: "start" | METHOD, starts? }]   never answers that
 //   ignore: ["cancel", "eof", "term", "input"]   goes on all the same; `input`: reads no more
@@ -25,7 +26,7 @@
 // A prompt whose last line is `do [step …]` (JSON) is done step by step; `recall` is answered with all user texts that it knows; everything else
 // with "You said: …". A step:
 //   { say: text | [text …], messageId?, delay? }  { think }  { echo: text as the user }  { content: block }  { tool }  { toolUpdate }  { plan }  { commands }
-//   { mode: id, legacy? }  { options }  { title }  { usage }  { update: any }  { send: any message }  { line: any line }  { chunked: text }  { huge: bytes }
+//   { mode: id, legacy? }  { options }  { title }  { usage }  { update: any }  { send: any message }  { line: any line }  { bytes: base64 of a line }  { chunked: text }  { huge: bytes }
 //   { noise: bytes }  { permission: {id?, toolCall?, options?} | [several at once], withdraw?: ms, forget?: true }  { elicit: params, complete? }
 //   { read }  { write }  { terminal: params, then: ["output", "some" output, "wait", "kill", "release"] }  { request: {method, params, id?} }   their answers are said
 //   { wait: ms }  { until: gate }  { hang: true }  { crash: code | signal, stderr? }  { stderr }  { noiseOnStderr: bytes }  { grandchild: "group" | "away" }  { recall }  { blocks }  { where }
@@ -479,8 +480,9 @@ const holder = (how) => {
   child.unref();
   log({ event: "child", child: child.pid, how });
 };
-function crash({ code, signal, stderr }) {
-  if (stderr) process.stderr.write(stderr + "\n");
+async function crash({ code, signal, stderr }) {
+  // What is still queued would be lost with the process.
+  if (stderr) await new Promise((written) => process.stderr.write(stderr + "\n", written));
   log({ event: "crash" });
   if (signal) {
     process.kill(process.pid, signal);
@@ -525,7 +527,8 @@ async function steps(session, turn, list, late, params) {
       case "usage": tell({ sessionUpdate: "usage_update", ...value }); break;
       case "update": tell(value); break;
       case "send": writeLine(JSON.stringify(value)); break;
-      case "line": writeLine(value); break;
+      case "line": writeLine(value.replaceAll("SESSION", session.id)); break;
+      case "bytes": process.stdout.write(Buffer.concat([Buffer.from(Buffer.from(value, "base64").toString("latin1").replaceAll("SESSION", session.id), "latin1"), Buffer.from("\n")])); break;
       case "chunked": {
         session.said("agent", value);
         writeChunked(Buffer.from(JSON.stringify({ jsonrpc: "2.0", method: "session/update", params: { sessionId: session.id, update: chunk("agent_message", value) } }) + "\n"), 1);
@@ -657,6 +660,7 @@ async function take(line) {
       failures.set(method, times);
       throw new RpcError(told.code, told.message, told);
     }
+    if (script.answers && method in script.answers) return reply(script.answers[method]);
     if (!Object.hasOwn(methods, method)) throw new RpcError(-32601, `Method not found: ${method}`);
     const result = await methods[method](params, reply, id);
     if (result !== undefined) reply(result);
