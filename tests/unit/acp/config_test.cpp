@@ -27,7 +27,8 @@ Presets presets() {
   known.auth_method = "key";
   known.environment = {{"QUIET", "1"}, {"MODE", "a"}};
   known.share = false;
-  return {{"known", known}, {"other", Preset{{"other"}, "i", "l", "", {}, std::nullopt}}};
+  known.key_logins = {{"KNOWN_KEY", "take-key"}};
+  return {{"known", known}, {"other", Preset{{"other"}, "i", "l", "", {}, std::nullopt, {}}}};
 }
 
 bool fits_schema(const std::string& json) {
@@ -210,6 +211,19 @@ TEST(AcpConfig, GoesBeforeItsPreset) {
   EXPECT_TRUE(config->share);
   EXPECT_EQ(config->environment,
             (std::vector<std::pair<std::string, std::string>>{{"QUIET", "1"}, {"MODE", "b"}}));
+}
+
+TEST(AcpConfig, AKeyInEnvBringsTheLoginThatTakesIt) {
+  const auto method = [](const std::string& json) {
+    const auto config = parse_config(json, presets());
+    EXPECT_TRUE(config) << config.error();
+    return config ? config->auth_method : "";
+  };
+  EXPECT_EQ(method(R"({"preset":"known","env":{"KNOWN_KEY":"k"}})"), "take-key");
+  EXPECT_EQ(method(R"({"preset":"known","env":{"OTHER_KEY":"k"}})"), "key");
+  EXPECT_EQ(method(R"({"preset":"known","env":{"KNOWN_KEY":"k"},"auth_method":"mine"})"), "mine");
+  EXPECT_EQ(method(R"({"preset":"known","env":{"KNOWN_KEY":"k"},"auth_method":""})"), "");
+  EXPECT_EQ(method(R"({"preset":"other","env":{"KNOWN_KEY":"k"}})"), "");
 }
 
 struct Type {

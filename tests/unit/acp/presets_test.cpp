@@ -47,7 +47,7 @@ TEST(AcpPresets, CanEachBeUsedByNameAlone) {
 TEST(AcpPresets, AreReadWithAllTheirKeys) {
   const auto presets = parse_presets(
       "a:\n  command: [x, --acp]\n  install: get x\n  login: run x\n  auth_method: key\n"
-      "  share: false\n  env: { A: \"1\" }\n");
+      "  share: false\n  env: { A: \"1\" }\n  key_logins: { KEY: key }\n");
   ASSERT_TRUE(presets) << presets.error();
   const Preset& preset = presets->at("a");
   EXPECT_EQ(preset.command, (std::vector<std::string>{"x", "--acp"}));
@@ -56,6 +56,7 @@ TEST(AcpPresets, AreReadWithAllTheirKeys) {
   EXPECT_EQ(preset.auth_method, "key");
   EXPECT_EQ(preset.share, false);
   EXPECT_EQ(preset.environment, (std::vector<std::pair<std::string, std::string>>{{"A", "1"}}));
+  EXPECT_EQ(preset.key_logins, (std::vector<std::pair<std::string, std::string>>{{"KEY", "key"}}));
 }
 
 struct Bad {
