@@ -88,11 +88,13 @@ void Agent::started(net::Result<> result) {
   Started told = std::exchange(started_, nullptr);
   if (!told) return;
   usable_ = result.has_value();
-  if (usable_)
+  if (usable_) {
     log_.info("agent ready agent=" + net::one_line(can_.agent_name, 60) + " version=" +
               net::one_line(can_.agent_version, 40) + " pid=" + std::to_string(pid()));
-  else if (connection_ && connection_->is_open())
+  } else if (connection_ && connection_->is_open()) {
+    wanted_end_ = true;
     connection_->stop();  // a failed handshake leaves no process behind
+  }
   told(std::move(result));
 }
 

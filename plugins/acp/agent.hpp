@@ -56,6 +56,7 @@ class Agent final : public std::enable_shared_from_this<Agent>, Connection::Even
   // What comes for this native id goes to `session` from now on, first what came early.
   void attach(const std::string& native_id, Session& session);
   void detach(const std::string& native_id, const Session& session);
+  bool has_sessions() const { return !sessions_.empty(); }
 
   // While anything is under way it is not idle.
   void begin();

@@ -93,7 +93,8 @@ void Agents::started(const std::shared_ptr<Starting>& starting, const net::Resul
 }
 
 void Agents::release(const AgentPtr& agent) {
-  if (!config_.share && agent->usable()) agent->stop("The session was closed");
+  const bool last = agent->usable() && !agent->has_sessions();  // a copy lives at the same agent
+  if (!config_.share && last) agent->stop("The session was closed");
 }
 
 void Agents::watch_idle(const AgentPtr& agent) {
