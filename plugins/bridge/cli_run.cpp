@@ -25,7 +25,7 @@ CliRun::CliRun(net::Loop& loop, const Preset& preset)
       output_(preset),
       limit_(loop.context()),
       room_(loop.context()),
-      gone_(loop.context()) {}
+      gone_(loop.context(), steady_clock::time_point::max()) {}
 
 Task<net::Result<CliEnd>> CliRun::go(CliStart start, std::function<Next(const Said&)> hear) {
   const auto self = shared_from_this();
@@ -36,8 +36,7 @@ Task<net::Result<CliEnd>> CliRun::go(CliStart start, std::function<Next(const Sa
         net::ChildProcess::start(loop_, {std::move(start.command), std::move(start.environment),
                                          std::move(start.working_dir), kLongestLine});
     if (!started) {
-      over_ = true;
-      gone_.cancel();
+      close();
       co_return std::unexpected(started.error());
     }
     child_ = *std::move(started);
@@ -53,9 +52,7 @@ Task<net::Result<CliEnd>> CliRun::go(CliStart start, std::function<Next(const Sa
     result.silent = silent_;
     result.errors = child_->error_output();
   }
-  over_ = true;
-  limit_.cancel();
-  gone_.cancel();
+  close();
   co_return result;
 }
 
@@ -126,10 +123,15 @@ void CliRun::go_on() {
   room_.cancel();
 }
 
+void CliRun::close() {
+  over_ = true;
+  limit_.cancel();
+  gone_.cancel();
+}
+
 Task<> CliRun::gone() {
   const auto self = shared_from_this();
   while (!over_) {
-    gone_.expires_at(steady_clock::time_point::max());
     [[maybe_unused]] const auto [error] = co_await gone_.async_wait(kAsTuple);
   }
 }

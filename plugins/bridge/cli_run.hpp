@@ -40,8 +40,10 @@ class CliRun : public std::enable_shared_from_this<CliRun> {
   void stop();
   bool stopped() const { return stopped_; }
   void go_on();
-  // Done when go() is.
+  // Done when go() is, or after close(); any number may wait.
   net::Task<> gone();
+  // Where go() will not come any more.
+  void close();
 
   const CliOutput& output() const { return output_; }
   std::size_t too_long() const { return too_long_; }  // lines that were skipped for it
