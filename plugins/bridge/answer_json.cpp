@@ -1,8 +1,7 @@
 #include "plugins/bridge/answer.hpp"
 
-#include "plugins/bridge/text.hpp"
-
 #include <nlohmann/json.hpp>
+#include <viaduct/net/text.hpp>
 
 namespace viaduct::bridge {
 
@@ -45,7 +44,7 @@ std::size_t could_begin(std::string_view text, std::string_view tag) {
 }
 
 std::string sample(std::string_view data) {
-  return "\"" + one_line(prefix(data, 400), 100) + "\"";
+  return "\"" + net::one_line(net::prefix(data, 400), 100) + "\"";
 }
 
 }  // namespace
@@ -286,7 +285,8 @@ void Answer::whole(std::string_view body, std::string_view content_type, std::ve
   }
   fail(refused(llm_, {200, {}, {}, {}}, {}));
   failure_->message +=
-      " (it sent " + one_line(redacted(std::string(content_type), llm_.secrets()), 100) + ")";
+      " (it sent " + net::one_line(net::redacted(std::string(content_type), llm_.secrets()), 100) +
+      ")";
 }
 
 void Answer::closed(std::string_view why, std::vector<Piece>& out) {

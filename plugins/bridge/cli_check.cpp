@@ -2,15 +2,16 @@
 
 #include "plugins/bridge/cli_places.hpp"
 #include "plugins/bridge/cli_verdict.hpp"
-#include "plugins/bridge/text.hpp"
 
 #include <algorithm>
 #include <chrono>
+#include <viaduct/net/text.hpp>
 
 namespace viaduct::bridge {
 namespace {
 
 constexpr std::chrono::milliseconds kCheckLimit{10'000};
+constexpr std::size_t kLongestWords = 200;
 
 }  // namespace
 
@@ -67,10 +68,10 @@ net::Task<std::pair<bool, std::string>> CliCheck::ask(std::vector<std::string> h
   programs_.erase(run);
   if (!end) co_return std::pair(false, end.error().message);
   const bool ok = end->code == 0 && end->signal == 0 && !end->silent;
-  std::string said = one_line(tidy(run->output().noise()), 200);
-  if (said.empty()) said = one_line(tidy(end->errors), 200);
+  std::string said = tidy(run->output().noise());
+  if (said.empty()) said = tidy(end->errors);
   if (end->silent) said = "it said nothing for " + in_words(kCheckLimit);
-  co_return std::pair(ok, redacted(std::move(said), secrets_));
+  co_return std::pair(ok, net::one_line(net::redacted(std::move(said), secrets_), kLongestWords));
 }
 
 }  // namespace viaduct::bridge

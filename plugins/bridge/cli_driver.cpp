@@ -7,15 +7,14 @@
 #include "plugins/bridge/messages.hpp"
 #include "plugins/bridge/preset.hpp"
 #include "plugins/bridge/preset_place.hpp"
-#include "plugins/bridge/text.hpp"
 
 #include <sys/stat.h>
-#include <cstdlib>
 #include <optional>
 #include <set>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
+#include <viaduct/net/text.hpp>
 
 namespace viaduct::bridge {
 namespace {
@@ -92,10 +91,7 @@ class CliDriver final : public Driver {
         transcripts_(transcripts),
         secrets_(cli_.secrets()) {
     transcripts_.belongs_to(preset_.name, preset_.shares_folders);
-    environment_ = child_environment(preset_, cli_, [](const char* name) {
-      const char* value = std::getenv(name);
-      return std::string(value == nullptr ? "" : value);
-    });
+    environment_ = child_environment(preset_, cli_);
   }
 
   sdk::Abilities abilities() const override {
@@ -328,7 +324,6 @@ class CliDriver final : public Driver {
     session->run = run;
     programs_.insert(run->program);
     loop_.spawn(std::move(task), [this, session, run](const net::Result<>& result) {
-      run->program->close();  // it may not have been started at all
       programs_.erase(run->program);
       std::erase_if(leaving_, [&run](const auto& one) { return one.second == run->program; });
       if (!result && !run->over) {  // an exception
@@ -350,8 +345,6 @@ class CliDriver final : public Driver {
       co_await going->gone();
       std::erase_if(leaving_, [&going](const auto& one) { return one.second == going; });
     }
-    if (run->over)
-      co_return std::unexpected(sdk::Status{sdk::Code::kCancelled, "the session was closed"});
     const std::string file = program();
     if (file.empty())
       co_return std::unexpected(sdk::Status{sdk::Code::kFailedPrecondition, missing()});
@@ -401,7 +394,7 @@ class CliDriver final : public Driver {
     if (verdict.kind != CliVerdict::Kind::kAnswered) {
       log_.warn("turn failed agent=" + preset_.name + " exit=" + std::to_string(end->code) +
                 " signal=" + std::to_string(end->signal) +
-                " reason=" + one_line(verdict.words, 1000));
+                " reason=" + net::one_line(verdict.words, 1000));
       co_return end_turn(*session, std::move(turn), std::move(run->record), code_of(verdict.kind),
                          verdict.words);
     }
@@ -439,7 +432,7 @@ class CliDriver final : public Driver {
     if (!end || verdict.kind != CliVerdict::Kind::kAnswered) {  // the old id still holds
       const sdk::Status why = end ? sdk::Status{code_of(verdict.kind), verdict.words} : end.error();
       log_.warn("compaction failed agent=" + preset_.name +
-                " reason=" + one_line(why.message, 1000));
+                " reason=" + net::one_line(why.message, 1000));
       if (run->reply) run->reply->fail(why);
       co_return;
     }
@@ -503,8 +496,7 @@ class CliDriver final : public Driver {
     if (!run) return;
     run->over = true;
     run->program->stop();
-    if (run->program->pid() != 0 && !session.native_id.empty())
-      leaving_[session.native_id] = run->program;
+    if (!session.native_id.empty()) leaving_[session.native_id] = run->program;
     if (run->turn)
       stop_turn(session, *std::exchange(run->turn, std::nullopt), std::move(run->record), code,
                 why);

@@ -1,11 +1,10 @@
 #include "plugins/bridge/cli_output.hpp"
 
-#include "plugins/bridge/text.hpp"
-
 #include <algorithm>
 #include <charconv>
 #include <nlohmann/json.hpp>
 #include <utility>
+#include <viaduct/net/text.hpp>
 
 namespace viaduct::bridge {
 namespace {
@@ -250,13 +249,14 @@ bool is_one_of(const std::string& word, std::initializer_list<const char*> known
 std::string shortened(std::string text) {
   if (text.size() <= CliOutput::kMostOfATool) return text;
   const std::size_t size = text.size();
-  text = prefix(text, CliOutput::kMostOfATool);
+  text = net::prefix(text, CliOutput::kMostOfATool);
   return text + "\n… (" + std::to_string(size - text.size()) + " bytes more)";
 }
 
 json tool_call(const ToolRule& rule, const json& from, const std::string& id) {
   json call = {{"toolCallId", id}};
-  if (const std::string title = one_line(text_of(rule.title, from), kLongestTitle); !title.empty())
+  if (const std::string title = net::one_line(text_of(rule.title, from), kLongestTitle);
+      !title.empty())
     call["title"] = title;
   if (const std::string kind = text_of(rule.kind, from); !kind.empty())
     call["kind"] = is_one_of(kind, {"read", "edit", "delete", "move", "search", "execute", "think",
@@ -290,7 +290,7 @@ json plan_of(const PlanRule& rule, const json& from) {
     const std::string status = text_of(rule.status, one);
     const std::string priority = text_of(rule.priority, one);
     entries.push_back(
-        {{"content", one_line(text_of(rule.content, one), kLongestTitle)},
+        {{"content", net::one_line(text_of(rule.content, one), kLongestTitle)},
          {"status", is_one_of(status, {"in_progress", "completed"}) ? status : "pending"},
          {"priority", is_one_of(priority, {"high", "low"}) ? priority : "medium"}});
   }
@@ -335,7 +335,7 @@ struct CliOutput::Json {
       rules(rule.rules, from);
     }
     if (std::string error = text_of(rule.error, from); !error.empty() && !self.error_)
-      self.error_ = prefix(error, kLongestWords);
+      self.error_ = net::prefix(error, kLongestWords);
     if (std::string id = text_of(rule.session, from); !id.empty()) told = std::move(id);
     self.delta(Kind::kThought, text_of(rule.thought_delta, from), out);
     self.whole(Kind::kThought, text_of(rule.thought, from), out);
@@ -350,7 +350,7 @@ struct CliOutput::Json {
       }
     if (std::string text = text_of(rule.final_text, from); !self.said_text_)
       self.whole(Kind::kText, std::move(text), out);
-    if (const std::string line = one_line(text_of(rule.notice, from), 500); !line.empty()) {
+    if (const std::string line = net::one_line(text_of(rule.notice, from), 500); !line.empty()) {
       self.last_ = Kind::kNotice;
       out.push_back({Kind::kNotice, line, ""});
     }
@@ -366,7 +366,7 @@ struct CliOutput::Json {
   }
 
   void tool(const ToolRule& rule, const json& from) {
-    const std::string id(prefix(text_of(rule.id, from), kLongestId));
+    const std::string id(net::prefix(text_of(rule.id, from), kLongestId));
     if (id.empty()) return;
     json call = tool_call(rule, from, id);
     const bool is_new = self.tools_.size() < kMostTools && self.tools_.insert(id).second;
@@ -395,7 +395,7 @@ void CliOutput::object(std::string_view text, std::vector<Said>& out) {
   const nlohmann::json value = parse_line(text);
   if (!value.is_structured()) {
     ++skipped_;
-    noise_.push_back(one_line(prefix(text, 1000), 300));
+    noise_.push_back(net::one_line(net::prefix(text, 1000), 300));
     if (noise_.size() > kMostNoise) noise_.pop_front();
     return;
   }

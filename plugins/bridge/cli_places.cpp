@@ -3,22 +3,14 @@
 #include <dirent.h>
 #include <fnmatch.h>
 #include <sys/stat.h>
-#include <unistd.h>
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
+#include <viaduct/net/child_process.hpp>
 
 namespace viaduct::bridge {
 namespace {
-
-constexpr const char* kInherited[] = {"PATH", "HOME", "LANG", "TERM", "TMPDIR"};
-
-bool is_program(const std::string& path) {
-  struct stat found{};
-  return ::stat(path.c_str(), &found) == 0 && S_ISREG(found.st_mode) &&
-         ::access(path.c_str(), X_OK) == 0;
-}
 
 bool is_pattern(const std::string& name) {
   return name.find_first_of("*?") != std::string::npos;
@@ -70,19 +62,13 @@ std::expected<bool, std::string> matches(const std::string& folder,
 
 }  // namespace
 
-std::vector<std::string> child_environment(const Preset& preset, const Cli& cli,
-                                           const Variables& variables) {
-  std::vector<std::pair<std::string, std::string>> all;
-  const auto set = [&all](const std::string& name, const std::string& value) {
-    std::erase_if(all, [&name](const auto& one) { return one.first == name; });
-    if (!value.empty()) all.emplace_back(name, value);
-  };
-  for (const char* name : kInherited) set(name, variables(name));
-  for (const auto& [name, value] : preset.environment) set(name, value);
-  for (const auto& [name, value] : cli.env) set(name, value);
-  std::vector<std::string> environment;
-  for (const auto& [name, value] : all) environment.push_back(name + "=" + value);
-  return environment;
+std::vector<std::string> child_environment(const Preset& preset, const Cli& cli) {
+  auto named = preset.environment;
+  for (const auto& [name, value] : cli.env) {
+    std::erase_if(named, [&name](const auto& one) { return one.first == name; });
+    named.emplace_back(name, value);
+  }
+  return net::clean_environment(named);
 }
 
 std::string variable(const std::vector<std::string>& environment, std::string_view name) {
@@ -98,19 +84,7 @@ std::string expand_home(std::string_view path, std::string_view home) {
 }
 
 std::string find_program(const std::string& name, const std::vector<std::string>& environment) {
-  if (name.find('/') != std::string::npos) {
-    std::string path = expand_home(name, variable(environment, "HOME"));
-    return is_program(path) ? path : std::string();
-  }
-  const std::string path = variable(environment, "PATH");
-  for (std::size_t at = 0; at < path.size();) {
-    const std::size_t end = std::min(path.find(':', at), path.size());
-    // An empty or relative entry would mean whatever folder this is.
-    if (path[at] == '/')
-      if (std::string one = path.substr(at, end - at) + "/" + name; is_program(one)) return one;
-    at = end + 1;
-  }
-  return {};
+  return net::find_program(expand_home(name, variable(environment, "HOME")), environment);
 }
 
 std::expected<bool, std::string> has_session_file(const std::vector<std::string>& patterns,

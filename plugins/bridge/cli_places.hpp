@@ -6,20 +6,15 @@
 #include "plugins/bridge/preset.hpp"
 
 #include <expected>
-#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace viaduct::bridge {
 
-// The value of a variable of this process, or empty.
-using Variables = std::function<std::string(const char* name)>;
-
 // "NAME=value": PATH, HOME, LANG, TERM, TMPDIR, then the preset's, then the configuration's; the
 // later one wins, and empty ones are left out.
-std::vector<std::string> child_environment(const Preset& preset, const Cli& cli,
-                                           const Variables& variables);
+std::vector<std::string> child_environment(const Preset& preset, const Cli& cli);
 // Of such an environment; empty: not there.
 std::string variable(const std::vector<std::string>& environment, std::string_view name);
 

@@ -1,9 +1,8 @@
 #include "plugins/bridge/cli_verdict.hpp"
 
-#include "plugins/bridge/text.hpp"
-
 #include <algorithm>
 #include <cstring>
+#include <viaduct/net/text.hpp>
 
 namespace viaduct::bridge {
 namespace {
@@ -75,16 +74,17 @@ CliVerdict judge(const Preset& preset, const CliOutput& output, const CliEnd& en
     return {Kind::kNotLoggedIn, words};
   }
   if (output.error()) {
-    words += ": " + tidy(*output.error());
+    words += ": " + tidy(net::redacted(*output.error(), secrets));
   } else {
     words += end.silent ? " said nothing for " + in_words(end.silence) + " and was ended"
                         : how_it_ended(end);
-    std::string details = tidy(end.errors);
+    // Redacted before it is tidied: its beginning may be cut in the middle of a secret.
+    std::string details = tidy(net::redacted(end.errors, secrets));
     if (details.empty()) details = tidy(output.noise());
     if (!details.empty()) words += ": " + details;
   }
   return {end.silent && !output.error() ? Kind::kSilent : Kind::kFailed,
-          redacted(std::move(words), secrets)};
+          net::redacted(std::move(words), secrets)};
 }
 
 }  // namespace viaduct::bridge

@@ -1,8 +1,7 @@
 #include "plugins/bridge/compaction.hpp"
 
-#include "plugins/bridge/text.hpp"
-
 #include <algorithm>
+#include <viaduct/net/text.hpp>
 
 namespace viaduct::bridge {
 namespace {
@@ -18,7 +17,7 @@ constexpr std::string_view kInstruction =
 // The next at most `limit` bytes, up to the end of a paragraph where there is one near.
 std::string_view next_piece(std::string_view text, std::size_t limit) {
   if (text.size() <= limit) return text;
-  const std::string_view most = prefix(text, limit);
+  const std::string_view most = net::prefix(text, limit);
   const std::size_t end = most.rfind("\n\n");
   return end == std::string_view::npos || end < limit / 2 ? most : most.substr(0, end + 2);
 }

@@ -1,7 +1,5 @@
 #include "plugins/bridge/failure.hpp"
 
-#include "plugins/bridge/text.hpp"
-
 #include <algorithm>
 #include <array>
 #include <cctype>
@@ -12,6 +10,7 @@
 #include <locale>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <viaduct/net/text.hpp>
 
 namespace viaduct::bridge {
 namespace {
@@ -100,7 +99,7 @@ Failure make(const Llm& llm, Code code, std::string_view does, const std::string
   std::string message = server(llm) + " " + std::string(does);
   if (!words.empty()) message += " (" + words + ")";
   message += then;
-  return {code, redacted(std::move(message), llm.secrets()), false, false, std::nullopt};
+  return {code, net::redacted(std::move(message), llm.secrets()), false, false, std::nullopt};
 }
 
 Failure overflow(const Llm& llm, const std::string& words) {
@@ -117,7 +116,7 @@ Failure no_money(const Llm& llm, const std::string& words) {
 
 // Redacted before it is cut, so that no half of a secret stays.
 std::string shortened(const Llm& llm, const std::string& words) {
-  return one_line(redacted(words, llm.secrets()), kLongestWords);
+  return net::one_line(net::redacted(words, llm.secrets()), kLongestWords);
 }
 
 bool is_transient(int status) {

@@ -2,7 +2,6 @@
 
 #include "plugins/bridge/answer.hpp"
 #include "plugins/bridge/messages.hpp"
-#include "plugins/bridge/text.hpp"
 #include "plugins/bridge/turn_plan.hpp"
 
 #include <sys/random.h>
@@ -23,6 +22,7 @@
 #include <utility>
 #include <viaduct/net/http_client.hpp>
 #include <viaduct/net/sse.hpp>
+#include <viaduct/net/text.hpp>
 
 namespace viaduct::bridge {
 namespace {
@@ -304,7 +304,7 @@ class LlmDriver final : public Driver {
   void end_run(Session& session, Run& run) {
     if (run.turn && !run.wanted_tool.empty())
       run.turn->notice("The model wanted to use a tool that it has not been given: " +
-                       one_line(run.wanted_tool, 100));
+                       net::one_line(run.wanted_tool, 100));
     const Stop stop = run.stop;
     const std::string usage = run.usage.json();
     finished(session, run);
@@ -543,7 +543,7 @@ class LlmDriver final : public Driver {
     if (is_there) return {"model", true, llm_.model, sdk::Code::kOk};
     std::string some;
     for (std::size_t i = 0; i < std::min<std::size_t>(models->size(), 10); ++i)
-      some += (i > 0 ? ", " : "") + one_line((*models)[i], 60);
+      some += (i > 0 ? ", " : "") + net::one_line((*models)[i], 60);
     std::string words = "the server does not list the model " + llm_.model;
     words +=
         some.empty() ? "; it has none" : "; it has " + some + (models->size() > 10 ? ", …" : "");

@@ -1,7 +1,5 @@
 #include "plugins/bridge/transcript_folders.hpp"
 
-#include "plugins/bridge/text.hpp"
-
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,11 +13,14 @@
 #include <optional>
 #include <system_error>
 #include <utility>
+#include <viaduct/net/fd.hpp>
+#include <viaduct/net/text.hpp>
 
 namespace viaduct::bridge {
 namespace {
 
 namespace fs = std::filesystem;
+using net::Fd;
 
 constexpr const char* kTranscript = "transcript.jsonl";
 constexpr const char* kInfo = "session-info.json";
@@ -32,25 +33,6 @@ constexpr std::size_t kMostOfAFile = std::size_t{2} << 30;
 constexpr std::size_t kMostListed = 10'000;  // which the host takes
 constexpr int kMostLookups = 20'000;         // of one name
 constexpr std::size_t kLongestTitle = 120;
-
-class Fd {
- public:
-  Fd() = default;
-  explicit Fd(int fd) : fd_(fd) {}
-  Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Fd& operator=(Fd&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~Fd() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  int get() const { return fd_; }
-  explicit operator bool() const { return fd_ >= 0; }
-
- private:
-  int fd_ = -1;
-};
 
 std::unexpected<FolderError> error(FolderError::Kind kind, std::string message) {
   return std::unexpected(FolderError{kind, std::move(message)});
@@ -352,7 +334,7 @@ bool is_newer(const timespec& a, const timespec& b) {
 }
 
 std::string title_of(std::string_view first) {
-  return one_line(first, kLongestTitle);
+  return net::one_line(first, kLongestTitle);
 }
 // What was said first, if it is at the beginning of the file.
 std::string title_in(int transcript, std::size_t size) {

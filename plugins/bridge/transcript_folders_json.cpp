@@ -1,5 +1,4 @@
 #include "plugins/bridge/messages.hpp"
-#include "plugins/bridge/text.hpp"
 #include "plugins/bridge/transcript_folders.hpp"
 
 #include <cctype>
@@ -7,6 +6,7 @@
 #include <set>
 #include <unordered_map>
 #include <utility>
+#include <viaduct/net/text.hpp>
 
 namespace viaduct::bridge {
 namespace {
@@ -490,7 +490,7 @@ FolderFacts parse_facts(std::string_view info_json, std::string_view metadata_js
   FolderFacts facts;
   facts.working_dir = path_in(info);
   if (facts.working_dir.empty()) facts.working_dir = path_in(metadata);
-  facts.title = one_line(string_in(metadata, {"name", "description"}), kLongestTitle);
+  facts.title = net::one_line(string_in(metadata, {"name", "description"}), kLongestTitle);
   facts.session_id = string_in(metadata, "viaduct_session");
   facts.agent_type = string_in(metadata, "agent_type");
   facts.native_id = string_in(metadata, "native_id");
@@ -519,7 +519,7 @@ std::string metadata_json(std::string_view old, const FolderSession& session,
   if (string_in(metadata, "created").empty()) metadata["created"] = now;
   metadata["working_dir"] = working_dir;
   if (string_in(metadata, "description").empty() && !said.first.empty())
-    metadata["description"] = one_line(said.first, kLongestTitle);
+    metadata["description"] = net::one_line(said.first, kLongestTitle);
   metadata["turn_count"] = turns;
   metadata["last_updated"] = now;
   metadata["agent_type"] = session.agent_type;

@@ -30,7 +30,6 @@ namespace {
 
 using detail::Event;
 using detail::failure;
-using detail::Fd;
 using detail::kAsTuple;
 using detail::make_pipe;
 using Descriptor = asio::posix::stream_descriptor;
@@ -41,29 +40,10 @@ constexpr std::size_t kErrorOutput = 8 << 10;
 constexpr std::size_t kShownOfLongLine = 1 << 10;
 constexpr std::size_t kLineCost = 64;  // of an empty line that waits
 
-// The program in the PATH of its own environment.
-Result<std::string> find_program(const ChildOptions& options) {
-  const std::string& name = options.arguments.front();
-  if (name.find('/') != name.npos) return name;
-  std::string_view path = "/usr/local/bin:/usr/bin:/bin";
-  for (const std::string& variable : options.environment)
-    if (variable.starts_with("PATH=")) path = std::string_view(variable).substr(5);
-  for (;;) {
-    const std::size_t end = path.find(':');
-    const std::string_view folder = path.substr(0, end);
-    // An empty or relative entry would mean whatever folder this is.
-    if (folder.starts_with('/')) {
-      std::string candidate = std::string(folder) + "/" + name;
-      struct stat found{};
-      if (::access(candidate.c_str(), X_OK) == 0 && ::stat(candidate.c_str(), &found) == 0 &&
-          S_ISREG(found.st_mode))
-        return candidate;
-    }
-    if (end == path.npos) break;
-    path.remove_prefix(end + 1);
-  }
-  return std::unexpected(sdk::Status{sdk::Code::kFailedPrecondition,
-                                     "the program " + name + " was not found on the PATH"});
+bool is_program(const std::string& path) {
+  struct stat found{};
+  return ::stat(path.c_str(), &found) == 0 && S_ISREG(found.st_mode) &&
+         ::access(path.c_str(), X_OK) == 0;
 }
 
 // Cuts output into lines, with bounded memory.
@@ -150,6 +130,36 @@ Task<bool> read_some(Descriptor& from, const std::optional<ChildExit>& exit,
 }
 
 }  // namespace
+
+std::vector<std::string> clean_environment(
+    const std::vector<std::pair<std::string, std::string>>& named) {
+  std::vector<std::string> environment;
+  for (const char* name : {"PATH", "HOME", "LANG", "TERM", "TMPDIR"}) {
+    const bool is_named =
+        std::any_of(named.begin(), named.end(), [&](const auto& one) { return one.first == name; });
+    if (const char* value = std::getenv(name); value != nullptr && *value != '\0' && !is_named)
+      environment.push_back(std::string(name) + "=" + value);
+  }
+  for (const auto& [name, value] : named)
+    if (!value.empty()) environment.push_back(name + "=" + value);
+  return environment;
+}
+
+std::string find_program(const std::string& name, const std::vector<std::string>& environment) {
+  if (name.find('/') != name.npos) return is_program(name) ? name : std::string();
+  std::string_view path = "/usr/local/bin:/usr/bin:/bin";
+  for (const std::string& variable : environment)
+    if (variable.starts_with("PATH=")) path = std::string_view(variable).substr(5);
+  for (;;) {
+    const std::size_t end = path.find(':');
+    const std::string_view folder = path.substr(0, end);
+    // An empty or relative entry would mean whatever folder this is.
+    if (folder.starts_with('/'))
+      if (std::string one = std::string(folder) + "/" + name; is_program(one)) return one;
+    if (end == path.npos) return {};
+    path.remove_prefix(end + 1);
+  }
+}
 
 // Kept alive by the coroutines that watch the program.
 struct ChildProcess::State {
@@ -240,8 +250,12 @@ Result<std::unique_ptr<ChildProcess>> ChildProcess::start(Loop& loop, ChildOptio
     if (wrong != 0)
       return std::unexpected(failure("the working folder " + options.working_dir, wrong));
   }
-  auto program = find_program(options);
-  if (!program) return std::unexpected(program.error());
+  const std::string& name = options.arguments.front();
+  const bool is_path = name.find('/') != name.npos;
+  const std::string program = is_path ? name : find_program(name, options.environment);
+  if (program.empty())
+    return std::unexpected(sdk::Status{sdk::Code::kFailedPrecondition,
+                                       "the program " + name + " was not found on the PATH"});
   auto in = make_pipe();
   if (!in) return std::unexpected(in.error());
   auto out = make_pipe();
@@ -255,9 +269,9 @@ Result<std::unique_ptr<ChildProcess>> ChildProcess::start(Loop& loop, ChildOptio
   auto state = std::make_shared<State>(loop, options);
   pid_t pid = -1;
   const int wrong =
-      detail::spawn(pid, *program, options.arguments, options.environment, options.working_dir,
+      detail::spawn(pid, program, options.arguments, options.environment, options.working_dir,
                     in->reads.get(), out->writes.get(), err->writes.get());
-  if (wrong != 0) return std::unexpected(failure("cannot start " + *program, wrong));
+  if (wrong != 0) return std::unexpected(failure("cannot start " + program, wrong));
   Fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
   if (!pidfd) {
     const int error = errno;
@@ -424,20 +438,6 @@ void ChildProcess::close_input() {
   else
     state_->close_in();
 }
-std::vector<std::string> clean_environment(
-    const std::vector<std::pair<std::string, std::string>>& named) {
-  std::vector<std::string> environment;
-  for (const char* name : {"PATH", "HOME", "LANG", "TERM", "TMPDIR"}) {
-    const bool is_named =
-        std::any_of(named.begin(), named.end(), [&](const auto& one) { return one.first == name; });
-    if (const char* value = std::getenv(name); value != nullptr && !is_named)
-      environment.push_back(std::string(name) + "=" + value);
-  }
-  for (const auto& [name, value] : named)
-    if (!value.empty()) environment.push_back(name + "=" + value);
-  return environment;
-}
-
 Task<Result<std::optional<ChildLine>>> ChildProcess::read_line() {
   return State::read_line(state_);
 }

@@ -1,11 +1,13 @@
 #include "viaduct/net/text.hpp"
 
+#include <algorithm>
 #include <cctype>
 
 namespace viaduct::net {
 namespace {
 
 constexpr std::size_t kShortestSecret = 4;
+constexpr std::size_t kShortestPiece = 8;  // of one that was cut; less may be chance
 
 bool in_key(char c) {
   return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_' || c == '*';
@@ -16,16 +18,34 @@ void replace_all(std::string& text, const std::string& what) {
     text.replace(at, what.size(), "***");
 }
 
-// "sk-…", as OpenAI, Anthropic and OpenRouter write their keys; servers quote them, half masked.
+// How keys begin: OpenAI's, Anthropic's and OpenRouter's (servers quote them, half masked),
+// Google's, GitHub's, Slack's.
 void replace_keys(std::string& text) {
-  constexpr std::string_view kStart = "sk-";
-  for (std::size_t at = text.find(kStart); at != std::string::npos;
-       at = text.find(kStart, at + 1)) {
-    if (at > 0 && in_key(text[at - 1])) continue;
-    std::size_t end = at + kStart.size();
-    while (end < text.size() && in_key(text[end])) ++end;
-    if (end - at >= 8) text.replace(at, end - at, "***");
+  for (const std::string_view start :
+       {"sk-", "AIza", "ghp_", "gho_", "ghs_", "github_pat_", "xoxb-", "xoxp-", "xapp-"}) {
+    for (std::size_t at = text.find(start); at != std::string::npos;
+         at = text.find(start, at + 1)) {
+      if (at > 0 && in_key(text[at - 1])) continue;
+      std::size_t end = at + start.size();
+      while (end < text.size() && in_key(text[end])) ++end;
+      if (end - at >= 8) text.replace(at, end - at, "***");
+    }
   }
+}
+
+// What is left of a secret where the text was cut, at its beginning or its end.
+void replace_pieces(std::string& text, const std::string& secret) {
+  const std::string_view whole = secret;
+  for (std::size_t size = std::min(whole.size() - 1, text.size()); size >= kShortestPiece; --size)
+    if (text.starts_with(whole.substr(whole.size() - size))) {
+      text.replace(0, size, "***");
+      break;
+    }
+  for (std::size_t size = std::min(whole.size() - 1, text.size()); size >= kShortestPiece; --size)
+    if (text.ends_with(whole.substr(0, size))) {
+      text.replace(text.size() - size, size, "***");
+      break;
+    }
 }
 
 }  // namespace
@@ -65,6 +85,8 @@ std::string last_lines(std::string_view text, std::size_t limit) {
 std::string redacted(std::string text, const std::vector<std::string>& secrets) {
   for (const std::string& secret : secrets)
     if (secret.size() >= kShortestSecret) replace_all(text, secret);
+  for (const std::string& secret : secrets)
+    if (secret.size() > kShortestPiece) replace_pieces(text, secret);
   replace_keys(text);
   return text;
 }

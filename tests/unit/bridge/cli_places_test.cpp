@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,14 +38,35 @@ class CliPlaces : public ::testing::Test {
   std::string folder_;
 };
 
+// A variable of this process, until the end of a test.
+class Variable {
+ public:
+  Variable(const char* name, const char* value) : name_(name) {
+    if (const char* old = std::getenv(name)) old_ = old;
+    ::setenv(name, value, 1);
+  }
+  ~Variable() {
+    if (old_)
+      ::setenv(name_, old_->c_str(), 1);
+    else
+      ::unsetenv(name_);
+  }
+  Variable(const Variable&) = delete;
+  Variable& operator=(const Variable&) = delete;
+
+ private:
+  const char* name_;
+  std::optional<std::string> old_;
+};
+
 TEST(CliEnvironment, HasWhatIsNamedAndNothingEmpty) {
   Preset preset;
   preset.environment = {{"A", "1"}, {"B", "2"}, {"LANG", "C"}};
   Cli cli;
   cli.env = {{"B", "3"}, {"TERM", ""}, {"KEY", "k=v"}};
-  const auto environment = child_environment(preset, cli, [](const char* name) {
-    return std::string(name) == "TMPDIR" ? "" : std::string("host's ") + name;
-  });
+  const Variable path("PATH", "host's PATH"), home("HOME", "host's HOME"), term("TERM", "host's"),
+      folder("TMPDIR", ""), secret("VIADUCT_TEST_SECRET", "hidden");
+  const auto environment = child_environment(preset, cli);
   EXPECT_EQ(environment,
             (Texts{"PATH=host's PATH", "HOME=host's HOME", "A=1", "LANG=C", "B=3", "KEY=k=v"}));
   EXPECT_EQ(variable(environment, "KEY"), "k=v");
@@ -141,6 +163,12 @@ TEST_F(CliWords, FailuresSayWhatTheProgramSaidWithoutSecretsAndColours) {
                      {"hunter22"})
                 .words,
             "agent: key *** is wrong, as *** is");
+  EXPECT_EQ(judge_of({}, ended(1, "er22 is wrong\nbye"), true, {"hunter22hunter22"}).words,
+            "agent ended with code 1: er22 is wrong\nbye")
+      << "too little to be told from chance";
+  EXPECT_EQ(judge_of({}, ended(1, "hunter22 is wrong"), true, {"top-hunter22"}).words,
+            "agent ended with code 1: *** is wrong")
+      << "what was kept of it may begin in the middle of a secret";
 }
 
 TEST_F(CliWords, SilenceHasItsOwnKind) {

@@ -1,6 +1,5 @@
 // Errors of model servers in words, and when a request is sent again.
 #include "plugins/bridge/failure.hpp"
-#include "plugins/bridge/text.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -217,17 +216,6 @@ TEST(Retries, AreOnlyForWhatPasses) {
   Failure failure = transient();
   failure.transient = false;
   EXPECT_EQ(retry.next(failure, 0.0), std::nullopt);
-}
-
-TEST(Text, IsCutBetweenCharacters) {
-  EXPECT_EQ(prefix("aé", 2), "a");
-  EXPECT_EQ(one_line("grüße", 3), "gr…");
-  EXPECT_EQ(one_line("  a \n\t b  ", 10), "a b");
-}
-
-TEST(Text, RedactsEveryOccurrenceAndEndsWhereTheSecretIsPartOfItsMask) {
-  EXPECT_EQ(redacted("abcd abcd abcd", {"abcd"}), "*** *** ***");
-  EXPECT_EQ(redacted("****", {"****"}), "***");
 }
 
 }  // namespace

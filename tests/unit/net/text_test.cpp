@@ -12,6 +12,7 @@ TEST(Text, APrefixNeverCutsACharacterInTwo) {
   EXPECT_EQ(prefix("abc", 5), "abc");
   EXPECT_EQ(prefix("aüb", 2), "a");
   EXPECT_EQ(prefix("aüb", 3), "aü");
+  EXPECT_EQ(prefix("aé", 2), "a");
   EXPECT_EQ(prefix("ü", 1), "");
 }
 
@@ -35,6 +36,17 @@ TEST(Text, SecretsAndKeysAreNotShown) {
   EXPECT_EQ(redacted("a short one: abc", {"abc"}), "a short one: abc");
   EXPECT_EQ(redacted("Bad key sk-ant-0123456789!", {}), "Bad key ***!");
   EXPECT_EQ(redacted("task-force-delta", {}), "task-force-delta");
+  EXPECT_EQ(redacted("AIzaSyA123456 xoxb-1234-5678 ghp_abcdef", {}), "*** *** ***");
+  EXPECT_EQ(redacted("abcd abcd abcd", {"abcd"}), "*** *** ***");
+  EXPECT_EQ(redacted("****", {"****"}), "***");
+}
+
+TEST(Text, WhatIsLeftOfASecretWhereATextWasCutIsNotShown) {
+  const std::vector<std::string> secrets{"correct-horse-battery"};
+  EXPECT_EQ(redacted("horse-battery was refused", secrets), "*** was refused");
+  EXPECT_EQ(redacted("refused: correct-hor", secrets), "refused: ***");
+  EXPECT_EQ(redacted("battery low, it is correct", secrets), "battery low, it is correct")
+      << "too little to be told from chance";
 }
 
 TEST(CleanEnvironment, HasWhatIsNamedAndNothingElseOfTheHost) {

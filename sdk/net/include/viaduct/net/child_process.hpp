@@ -31,6 +31,10 @@ struct ChildOptions {
 std::vector<std::string> clean_environment(
     const std::vector<std::pair<std::string, std::string>>& named);
 
+// The program's file, with a name without a slash looked for in the PATH of that environment;
+// empty: there is none that can be run.
+std::string find_program(const std::string& name, const std::vector<std::string>& environment);
+
 struct ChildExit {
   int code = 0;    // meaningful when signal is 0
   int signal = 0;  // that ended it, or 0

@@ -19,7 +19,8 @@ std::string one_line(std::string_view text, std::size_t limit);
 // The last whole lines of at most `limit` bytes together, as one line for a person.
 std::string last_lines(std::string_view text, std::size_t limit);
 
-// With every secret, and everything that looks like a key, replaced by "***".
+// With every secret, what is left of one where the text was cut, and everything that looks like a
+// key, replaced by "***".
 std::string redacted(std::string text, const std::vector<std::string>& secrets);
 
 }  // namespace viaduct::net
