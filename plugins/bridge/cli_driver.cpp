@@ -324,6 +324,7 @@ class CliDriver final : public Driver {
     session->run = run;
     programs_.insert(run->program);
     loop_.spawn(std::move(task), [this, session, run](const net::Result<>& result) {
+      run->program->close();  // it may not have been started at all
       programs_.erase(run->program);
       std::erase_if(leaving_, [&run](const auto& one) { return one.second == run->program; });
       if (!result && !run->over) {  // an exception
@@ -345,6 +346,8 @@ class CliDriver final : public Driver {
       co_await going->gone();
       std::erase_if(leaving_, [&going](const auto& one) { return one.second == going; });
     }
+    if (run->over)
+      co_return std::unexpected(sdk::Status{sdk::Code::kCancelled, "the session was closed"});
     const std::string file = program();
     if (file.empty())
       co_return std::unexpected(sdk::Status{sdk::Code::kFailedPrecondition, missing()});
@@ -496,7 +499,8 @@ class CliDriver final : public Driver {
     if (!run) return;
     run->over = true;
     run->program->stop();
-    if (!session.native_id.empty()) leaving_[session.native_id] = run->program;
+    if (run->program->pid() != 0 && !session.native_id.empty())
+      leaving_[session.native_id] = run->program;
     if (run->turn)
       stop_turn(session, *std::exchange(run->turn, std::nullopt), std::move(run->record), code,
                 why);

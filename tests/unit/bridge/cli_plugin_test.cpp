@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -211,6 +212,22 @@ TEST_F(CliPlugin, TwoProgramsNeverWorkOnOneConversation) {
   ASSERT_TRUE(answer) << answer.message;
   EXPECT_NE(::kill(pid, 0), 0);
   EXPECT_EQ(file("starts"), "-n <stubborn>\n-r " + id + " <go on>\n");
+}
+
+TEST_F(CliPlugin, StopEndsATurnThatWaitsForAnotherProgramAndCannotBeginAnyMore) {
+  ASSERT_TRUE(host_.open(1));
+  const auto closed = host_.start_prompt(1, 1, "stubborn");
+  const std::string id = "id-" + std::to_string(hanging(1));
+  ASSERT_TRUE(host_.close(1));
+  host_.wait(closed);
+  ASSERT_TRUE(host_.restore(2, with_id(id)));
+  const auto waiting = host_.start_prompt(2, 1, "go on");
+  ASSERT_TRUE(host_.close(9)) << "behind the prompt";
+  fs::remove(home_ + "/agent.sh");
+  const std::clock_t before = std::clock();
+  EXPECT_TRUE(host_.stop());
+  EXPECT_LT(std::clock() - before, 1 * CLOCKS_PER_SEC) << "it waits, and does not spin";
+  EXPECT_EQ(host_.wait(waiting).code, VIADUCT_E_UNAVAILABLE);
 }
 
 TEST_F(CliPlugin, SecondTurnOfASessionIsRefusedAndTheFirstGoesOn) {
