@@ -44,7 +44,7 @@ std::string Agents::trouble() {
 void Agents::start(std::shared_ptr<Starting> starting) {
   if (const std::string words = trouble(); !words.empty()) {
     if (!std::exchange(told_, true)) log_.error("crash loop: " + words);
-    return started(starting, std::unexpected(sdk::Status{sdk::Code::kUnavailable, words}));
+    return started(starting, std::unexpected(sdk::Status{sdk::Code::kFailedPrecondition, words}));
   }
   told_ = false;
   if (crashes_.empty()) return launch(starting);

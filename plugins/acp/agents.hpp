@@ -36,6 +36,8 @@ class Agents {
   // Ends all, for good; `done` when no process is left.
   void stop(std::function<void()> done);
 
+  // An agent has answered a turn: what crashed before was no loop.
+  void worked() { crashes_.clear(); }
   // Why no agent is started at present; empty: one would be.
   std::string trouble();
 

@@ -127,7 +127,7 @@ class Acp final : public sdk::Backend, public sdk::Tool {
   void health(sdk::Reply reply) override {
     const std::string trouble = agents_.trouble();
     if (trouble.empty()) return reply.ok();
-    reply.fail(sdk::Code::kUnavailable, trouble);
+    reply.fail(sdk::Code::kFailedPrecondition, trouble);
   }
 
   // ---- sdk::Tool
