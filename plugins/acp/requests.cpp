@@ -236,7 +236,11 @@ void Session::terminal(const std::string& id, std::string_view method, std::stri
     agent_->connection().answer(id, "{}");
   };
   if (method == "terminal/kill") return done(terminals_.kill(which));
-  if (method == "terminal/release") return done(terminals_.release(which));
+  if (method == "terminal/release") {
+    if (const auto last = terminals_.output(which); last && run_)
+      run_->output.add(which, last->text);  // its call may end later
+    return done(terminals_.release(which));
+  }
   if (method == "terminal/wait_for_exit")
     return terminals_.wait(which, [weak = weak_from_this(), id](const auto& exit) {
       const auto self = weak.lock();

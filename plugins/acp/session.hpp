@@ -4,6 +4,7 @@
 
 #include "plugins/acp/agents.hpp"
 #include "plugins/acp/terminals.hpp"
+#include "plugins/acp/tool_output.hpp"
 
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
@@ -76,6 +77,7 @@ class Session final : public Agent::Session, public std::enable_shared_from_this
     bool cancelling = false;
     bool timed_out = false;
     std::set<std::string> open_tools;
+    ToolOutput output;
     std::map<std::string, Asked> asked;
     std::vector<std::pair<std::string, std::string>> chosen;  // options, by this turn
   };

@@ -114,6 +114,7 @@ void Session::prompted(const RunPtr& run, const CallResult& answer) {
     return fail({sdk::Code::kTimeout, "The agent said nothing for too long and was cancelled"});
   if (run->cancelling) return end(sdk::StopReason::kCancelled, "");
   if (answer) {
+    context_.agents.worked();
     const PromptAnswer told = parse_prompt(*answer);
     std::string notice;
     const sdk::StopReason reason = stop_reason(told.stop_reason, notice);
@@ -183,7 +184,11 @@ void Session::speak(const Update& update) {
         run_->open_tools.erase(update.item);
       else if (!run_->cancelling)
         run_->open_tools.insert(update.item);
-      return took(run_->turn.tool_call(update.item, update.json));
+      return took(run_->turn.tool_call(
+          update.item, run_->output.shown(update, [this](const std::string& terminal) {
+            const auto output = terminals_.output(terminal);
+            return output ? output->text : "";
+          })));
     case Kind::kPlan:
       if (run_) took(run_->turn.plan(update.json));
       return;
