@@ -52,7 +52,7 @@ test("metrics count turns, sessions and what had to be restored", async (t) => {
   await host.kill();
   await host.start();
   await chat(host, "POST", "api/chat", { message: "three" });
-  assert.equal(await metric(host, 'viaduct_resumes_total{backend="echo",outcome="ok",rung="transcript"}'), 1);
+  assert.equal(await metric(host, 'viaduct_resumes_total{backend="echo",outcome="ok",reason="refused",rung="transcript"}'), 1);
 });
 
 test("the settings page has every instance, the effective configuration without secrets, and what is kept", async (t) => {
