@@ -419,3 +419,69 @@ test("a session that is purged is deleted at the agent, too", async (t) => {
   assert.deepEqual(agent.conversations, []);
   assert.notEqual((await forHost(host, "sessions", "export", session_id)).code, 0);
 });
+
+// ---------------------------------------------------------------- all at once
+
+test("kill -9 of host and agent at random moments: nothing that was acknowledged is lost, nothing is doubled, and the agent knows it all", { timeout: 300_000 }, async (t) => {
+  const seed = Number(process.env.VIADUCT_SEED ?? Math.floor(Math.random() * 1e9));
+  t.diagnostic(`VIADUCT_SEED=${seed}`);
+  let state = seed >>> 0;
+  const pick = (most) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return Math.floor((state / 2 ** 32) * most);
+  };
+  const pieces = Array.from({ length: 30 }, (_, i) => `w${i} `);
+  const prompts = [{ match: "^fact \\d+$", do: [{ say: pieces, delay: 1 }] }];
+  const { agent, host, client } = await talking(t, { prompts }, { resume: { attempts: 4, backoff: "50ms", give_up_after: 100 } });
+  let now = client;
+  const facts = [];
+  let kills = 0;
+  let crashes = 0; // of agents of this host
+  for (let i = 0; i < 24; ++i) {
+    agent.script({ prompts, without: [[], ["resume"], ["resume", "load"]][Math.floor(i / 8)], ...(i % 3 ? {} : { replay: "after" }) });
+    const key = `key-${i}`;
+    const { turn } = await now.send(`fact ${i}`, { key });
+    facts.push({ text: `fact ${i}`, turn, key });
+    const victim = crashes === 3 ? 0 : pick(3); // one more is a crash loop
+    const enough = pick(400);
+    await now.until(() => answer(now, turn).length >= enough || now.ends(turn).length, "some of the answer");
+    if (victim === 0) {
+      kills += 1;
+      crashes = 0;
+      now = await restart(host, now);
+      assert.equal((await now.send(`fact ${i}`, { key })).turn, turn, "sent again with its key it is the same");
+    } else if (victim === 1 && agent.running.length) {
+      kills += 1;
+      crashes += 1;
+      agent.kill("SIGKILL", agent.running.at(-1));
+    }
+    await now.until(() => now.ends(turn).length === 1, "its end");
+  }
+  if (crashes === 3) now = await restart(host, now);
+  assert.ok(kills > 5, `${kills} kills`);
+  agent.script({});
+  await until(async () => (await say(now, "recall")).data.stop_reason === "end_turn", "an answer to recall");
+  const whole = await exported(host, now.session.session_id);
+  assert.deepEqual(whole.map(({ entry }) => entry), whole.map((_, i) => i + 1));
+  const messages = whole.filter(({ type, text }) => type === "user_message" && /^fact/.test(text));
+  assert.deepEqual(messages.map(({ text, turn, data }) => ({ text, turn, key: data.key })), facts);
+  const counts = {};
+  for (const { turn, text } of facts) {
+    const of = whole.filter((entry) => entry.turn === turn);
+    const ends = of.filter(({ type }) => type === "turn_end");
+    assert.equal(ends.length, 1);
+    const reason = ends[0].data.stop_reason;
+    counts[reason] = (counts[reason] ?? 0) + 1;
+    const said = of.filter(({ type }) => type === "text").map((entry) => entry.text).join("");
+    if (reason === "end_turn") assert.equal(said, pieces.join(""), text);
+    else assert.ok(reason === "interrupted" && pieces.join("").startsWith(said), `${reason}: ${said}`);
+    const prompted = agent.got("session/prompt").filter(({ params }) => params.prompt.at(-1).text?.split("\n").at(-1) === text);
+    assert.ok(prompted.length <= 1, `${text} was run ${prompted.length} times`);
+    if (reason === "end_turn") assert.equal(prompted.length, 1);
+  }
+  t.diagnostic(`${kills} kills, ${JSON.stringify(counts)}, rungs ${JSON.stringify(rungs(now))}`);
+  const known = answer(now);
+  for (const { text, turn } of facts)
+    if (whole.find((entry) => entry.turn === turn && entry.type === "turn_end").data.stop_reason === "end_turn") assert.match(known, new RegExp(`\\b${text}\\b`), "the agent knows it");
+  assert.deepEqual(now.faults, []);
+});
