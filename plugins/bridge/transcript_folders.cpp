@@ -1,12 +1,13 @@
 #include "plugins/bridge/transcript_folders.hpp"
 
+#include "plugins/bridge/folder_files.hpp"
+
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
-#include <cstdlib>
 #include <ctime>
 #include <functional>
 #include <map>
@@ -25,124 +26,11 @@ using net::Fd;
 constexpr const char* kTranscript = "transcript.jsonl";
 constexpr const char* kInfo = "session-info.json";
 constexpr const char* kMetadata = "metadata.json";
-constexpr std::size_t kLongestName = 255;         // of a file, by the file system
-constexpr std::size_t kKeptOfAName = 200;         // of a folder whose name would be longer
 constexpr std::size_t kMostOfTheFacts = 1 << 20;  // bytes of a small file
 constexpr std::size_t kMostOfTheHead = 64 << 10;  // where the first message is looked for
 constexpr std::size_t kMostOfAFile = std::size_t{2} << 30;
 constexpr std::size_t kMostListed = 10'000;  // which the host takes
-constexpr int kMostLookups = 20'000;         // of one name
 constexpr std::size_t kLongestTitle = 120;
-
-std::unexpected<FolderError> error(FolderError::Kind kind, std::string message) {
-  return std::unexpected(FolderError{kind, std::move(message)});
-}
-// By errno. Only what is certainly not there is not found.
-std::unexpected<FolderError> failed(const std::string& what) {
-  const int why = errno;
-  const auto kind = why == ENOENT ? FolderError::Kind::kNotFound
-                    : why == ELOOP || why == ENOTDIR || why == ENAMETOOLONG
-                        ? FolderError::Kind::kRefused
-                        : FolderError::Kind::kUnavailable;
-  std::string words = why == ELOOP     ? "a symbolic link is in the way"
-                      : why == ENOTDIR ? "something that is no folder is in the way"
-                                       : std::generic_category().message(why);
-  return error(kind, what + ": " + words);
-}
-
-// A folder below another one, never through a link.
-FolderResult<Fd> open_folder(int parent, const std::string& name, bool make) {
-  if (make) {
-    if (::mkdirat(parent, name.c_str(), 0700) == 0)
-      ::fsync(parent);
-    else if (errno != EEXIST)
-      return failed(name);
-  }
-  Fd fd(::openat(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  if (!fd) return failed(name);
-  return fd;
-}
-
-// A plain file, never through a link.
-FolderResult<Fd> open_file(int folder, const char* name, struct stat* about) {
-  Fd fd(::openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-  if (!fd || ::fstat(fd.get(), about) != 0) return failed(name);
-  if (!S_ISREG(about->st_mode))
-    return error(FolderError::Kind::kRefused,
-                 std::string(name) + ": something that is no plain file is in the way");
-  return fd;
-}
-
-// At most `most` bytes of a file, in pieces. False: it could not be read (errno).
-bool read_file(int fd, std::size_t most, const std::function<void(std::string_view)>& take) {
-  std::string buffer(std::min<std::size_t>(most, 256 << 10), '\0');
-  while (most > 0) {
-    const ssize_t n = ::read(fd, buffer.data(), std::min(most, buffer.size()));
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return false;
-    if (n == 0) return true;
-    take({buffer.data(), static_cast<std::size_t>(n)});
-    most -= static_cast<std::size_t>(n);
-  }
-  return true;
-}
-
-// What a small file has; nothing where it is not there or cannot be read.
-std::string small_file(int folder, const char* name) {
-  struct stat about{};
-  const auto fd = open_file(folder, name, &about);
-  std::string text;
-  if (!fd || static_cast<std::size_t>(about.st_size) > kMostOfTheFacts ||
-      !read_file(fd->get(), kMostOfTheFacts, [&](std::string_view piece) { text += piece; }))
-    return {};
-  return text;
-}
-
-bool write_all(int fd, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t n = ::write(fd, bytes.data(), bytes.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return false;
-    bytes.remove_prefix(static_cast<std::size_t>(n));
-  }
-  return true;
-}
-
-bool copy_all(int from, int to, std::size_t size) {
-  std::size_t copied = 0;
-  if (::lseek(from, 0, SEEK_SET) < 0) return false;
-  while (copied < size) {
-    const ssize_t n = ::copy_file_range(from, nullptr, to, nullptr, size - copied, 0);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) break;
-    copied += static_cast<std::size_t>(n);
-  }
-  if (copied == size) return true;
-  // A file system that cannot: by hand, from where it stopped.
-  if (::lseek(from, static_cast<off_t>(copied), SEEK_SET) < 0) return false;
-  bool is_written = true;
-  return read_file(
-             from, size - copied,
-             [&](std::string_view piece) { is_written = is_written && write_all(to, piece); }) &&
-         is_written;
-}
-
-// Replaces the file by one that has the first `kept` bytes of `old` and these. What is on disk is
-// the old or the new one at any moment, but for the folder's own fsync.
-FolderResult<> replace_file(int folder, const char* name, std::string_view bytes, int old = -1,
-                            std::size_t kept = 0) {
-  const std::string part = "." + std::string(name) + ".part";
-  ::unlinkat(folder, part.c_str(), 0);
-  Fd fd(::openat(folder, part.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-  if (!fd) return failed(name);
-  if ((kept > 0 && !copy_all(old, fd.get(), kept)) || !write_all(fd.get(), bytes) ||
-      ::fsync(fd.get()) != 0 || ::renameat(folder, part.c_str(), folder, name) != 0) {
-    const auto why = failed(name);
-    ::unlinkat(folder, part.c_str(), 0);
-    return why;
-  }
-  return {};
-}
 
 std::string time_text(std::time_t seconds, long nanoseconds) {
   std::tm utc{};
@@ -188,7 +76,7 @@ FolderResult<Sessions> sessions_of(int projects, const fs::path& path, const std
 // Opens <home>/projects, which may be a link: what is below is not.
 FolderResult<Fd> open_projects(const fs::path& projects) {
   Fd fd(::open(projects.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd) return failed(projects.string());
+  if (!fd) return os_error(projects.string());
   return fd;
 }
 
@@ -204,8 +92,8 @@ FolderResult<std::size_t> each_session(const fs::path& home, const std::string& 
   if (!root) return std::unexpected(root.error());
   const auto names = names_in(projects);
   if (!names)
-    return error(FolderError::Kind::kUnavailable,
-                 projects.string() + ": " + names.error().message());
+    return folder_error(FolderError::Kind::kUnavailable,
+                        projects.string() + ": " + names.error().message());
   std::size_t unreadable = 0;
   // What is closed to this user is no loss where it is somebody else's.
   const auto count = [&unreadable](const FolderError& why, int parent, const std::string& name) {
@@ -242,7 +130,7 @@ FolderResult<> make_folders(const fs::path& path) {
   if (fs::is_directory(path, why)) return {};
   if (path.has_parent_path() && path.parent_path() != path)
     if (auto made = make_folders(path.parent_path()); !made) return made;
-  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return failed(path.string());
+  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return os_error(path.string());
   return {};
 }
 
@@ -250,7 +138,8 @@ FolderResult<Fd> make_session(const fs::path& home, const FolderSession& session
                               const std::string& working_dir) {
   const std::string id = folder_id(session.session_id);
   if (!is_plain_id(id))
-    return error(FolderError::Kind::kRefused, "the id " + id + " cannot be the name of a folder");
+    return folder_error(FolderError::Kind::kRefused,
+                        "the id " + id + " cannot be the name of a folder");
   const fs::path projects = home / "projects";
   if (auto made = make_folders(projects); !made) return std::unexpected(made.error());
   auto fd = open_projects(projects);
@@ -274,7 +163,7 @@ FolderResult<OldTranscript> old_transcript(int folder) {
   OldTranscript old{*std::move(fd), static_cast<std::size_t>(about.st_size), true};
   char last = '\n';
   if (old.size > 0 && ::pread(old.fd.get(), &last, 1, about.st_size - 1) != 1)
-    return failed(kTranscript);
+    return os_error(kTranscript);
   old.ends_whole = last == '\n';
   return old;
 }
@@ -314,13 +203,14 @@ FolderResult<> write_session(int folder, const FolderSession& session,
   if (auto metadata = open_file(folder, kMetadata, &about);
       !metadata && metadata.error().kind == FolderError::Kind::kRefused) {
     rest = std::unexpected(metadata.error());
-  } else if (auto done = replace_file(folder, kMetadata,
-                                      metadata_json(small_file(folder, kMetadata), session,
-                                                    working_dir, now, lines, old == nullptr));
+  } else if (auto done =
+                 replace_file(folder, kMetadata,
+                              metadata_json(small_file(folder, kMetadata, kMostOfTheFacts), session,
+                                            working_dir, now, lines, old == nullptr));
              !done) {
     rest = done;
   }
-  if (::fsync(folder) != 0 && rest) rest = failed("the folder");
+  if (::fsync(folder) != 0 && rest) rest = os_error("the folder");
   if (!rest) {
     FolderError why = rest.error();
     why.lines_written = true;
@@ -353,88 +243,7 @@ FolderResult<> with_path(FolderResult<> result, const fs::path& home) {
   return std::unexpected(why);
 }
 
-std::string home_folder() {
-  const char* home = std::getenv("HOME");
-  return home == nullptr ? "" : home;
-}
-
 }  // namespace
-
-// ----------------------------------------------------------------------------------- names
-
-std::string resolved(std::string_view given) {
-  std::string path(given.empty() ? "~" : given);
-  if (path == "~" || path.starts_with("~/")) path.replace(0, 1, home_folder());
-  std::error_code why;
-  fs::path whole = fs::absolute(path, why);
-  if (why) whole = path;
-  const fs::path canonical = fs::weakly_canonical(whole, why);
-  std::string text = why ? whole.lexically_normal().string() : canonical.string();
-  while (text.size() > 1 && text.ends_with('/')) text.pop_back();
-  return text;
-}
-
-std::string encode_folder(std::string_view path) {
-  std::string name(path);
-  std::replace(name.begin(), name.end(), '/', '-');
-  if (name.size() <= kLongestName) return name;
-  // Too long for a name: its end, and a sum of all of it. session-info.json has it whole.
-  std::uint64_t sum = 14695981039346656037u;
-  for (const unsigned char c : path) sum = (sum ^ c) * 1099511628211u;
-  char hex[24];
-  std::snprintf(hex, sizeof hex, "%016llx", static_cast<unsigned long long>(sum));
-  std::size_t from = name.size() - kKeptOfAName;
-  while (from < name.size() && (static_cast<unsigned char>(name[from]) & 0xC0) == 0x80) ++from;
-  return hex + ("-" + name.substr(from));
-}
-
-std::string decode_folder(std::string_view name) {
-  if (!name.starts_with('-')) return std::string(name);
-  std::vector<std::string> parts;
-  for (std::string_view rest = name.substr(1);;) {
-    const std::size_t dash = rest.find('-');
-    parts.emplace_back(rest.substr(0, dash));
-    if (dash == std::string_view::npos) break;
-    rest.remove_prefix(dash + 1);
-  }
-  int lookups = 0;
-  std::size_t best_taken = 0;
-  std::string best;  // without the last slash
-  const std::function<bool(const std::string&, std::size_t)> descend =
-      [&](const std::string& folder, std::size_t taken) {
-        if (taken > best_taken) {
-          best = folder;
-          best_taken = taken;
-        }
-        if (taken == parts.size()) return true;
-        for (std::size_t end = parts.size(); end > taken; --end) {
-          std::string below = folder + "/" + parts[taken];
-          for (std::size_t i = taken + 1; i < end; ++i) below.append("-").append(parts[i]);
-          const std::string_view last = std::string_view(below).substr(folder.size() + 1);
-          if (last.empty() || last == "." || last == ".." || last.size() > kLongestName) continue;
-          if (++lookups > kMostLookups) return false;
-          struct stat about{};
-          if (::stat(below.c_str(), &about) == 0 && S_ISDIR(about.st_mode) && descend(below, end))
-            return true;
-        }
-        return false;
-      };
-  descend("", 0);
-  for (std::size_t i = best_taken; i < parts.size(); ++i) best.append("/").append(parts[i]);
-  return best;
-}
-
-bool is_plain_id(std::string_view id) {
-  return !id.empty() && id.size() <= kLongestName - 16 &&
-         id.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-") ==
-             std::string_view::npos;
-}
-
-std::string folder_id(std::string_view session_id) {
-  std::string id(session_id);
-  std::replace(id.begin(), id.end(), '_', '-');
-  return id;
-}
 
 // --------------------------------------------------------------------------------- writing
 
@@ -461,7 +270,7 @@ FolderResult<bool> TranscriptFolders::catch_up(const FolderSession& session,
   std::string text;
   if (old->fd &&
       !read_file(old->fd.get(), old->size, [&](std::string_view piece) { text += piece; }))
-    return fail(failed(kTranscript).error());
+    return fail(os_error(kTranscript).error());
   const LineCount there = count_lines(text), log = count_lines(lines);
   if (there.users.size() >= log.users.size() && there.all >= log.all) return false;
   // What an answer said last may be on disk alone: where only turns are missing they are added.
@@ -498,7 +307,8 @@ FolderResult<TranscriptFolders::Listing> TranscriptFolders::list(
           unreadable += transcript.error().kind == FolderError::Kind::kUnavailable ? 1 : 0;
           return;
         }
-        FolderFacts facts = parse_facts(small_file(folder, kInfo), small_file(folder, kMetadata));
+        FolderFacts facts = parse_facts(small_file(folder, kInfo, kMostOfTheFacts),
+                                        small_file(folder, kMetadata, kMostOfTheFacts));
         if (facts.is_sub_session) return;
         if (facts.working_dir.empty()) {
           const auto known = decoded.find(project);
@@ -540,7 +350,7 @@ FolderResult<TranscriptFolders::Reading> TranscriptFolders::read(std::string_vie
 
 FolderResult<TranscriptFolders::Reading> TranscriptFolders::read_folder(std::string_view id) const {
   if (!is_plain_id(id))
-    return error(FolderError::Kind::kRefused, "this is no id of a session's folder");
+    return folder_error(FolderError::Kind::kRefused, "this is no id of a session's folder");
   struct Found {
     Fd transcript;
     timespec changed{};
@@ -559,18 +369,20 @@ FolderResult<TranscriptFolders::Reading> TranscriptFolders::read_folder(std::str
           return;
         }
         if (found && !is_newer(about.st_mtim, found->changed)) return;
-        FolderFacts facts = parse_facts(small_file(folder, kInfo), small_file(folder, kMetadata));
+        FolderFacts facts = parse_facts(small_file(folder, kInfo, kMostOfTheFacts),
+                                        small_file(folder, kMetadata, kMostOfTheFacts));
         if (facts.working_dir.empty()) facts.working_dir = decode_folder(project);
         found = Found{*std::move(transcript), about.st_mtim, std::move(facts)};
       });
   if (!all) return std::unexpected(all.error());
   if (!found && why) return std::unexpected(*why);
   if (!found && *all > 0)
-    return error(FolderError::Kind::kUnavailable,
-                 "some folders below " + home_.string() + " cannot be read");
+    return folder_error(FolderError::Kind::kUnavailable,
+                        "some folders below " + home_.string() + " cannot be read");
   if (!found)
-    return error(FolderError::Kind::kNotFound,
-                 "there is no transcript of " + std::string(id) + " below " + home_.string());
+    return folder_error(
+        FolderError::Kind::kNotFound,
+        "there is no transcript of " + std::string(id) + " below " + home_.string());
 
   TranscriptReader reader;
   std::size_t size = 0;
@@ -580,13 +392,13 @@ FolderResult<TranscriptFolders::Reading> TranscriptFolders::read_folder(std::str
         reader.feed(piece);
       });
   if (!is_read) {
-    auto failure = failed(kTranscript);
+    auto failure = os_error(kTranscript);
     failure.error().kind = FolderError::Kind::kUnavailable;
     return failure;
   }
   if (size > kMostOfAFile)
-    return error(FolderError::Kind::kRefused,
-                 "the transcript of " + std::string(id) + " is larger than 2 GiB");
+    return folder_error(FolderError::Kind::kRefused,
+                        "the transcript of " + std::string(id) + " is larger than 2 GiB");
   Reading reading{reader.finish(), std::move(found->facts)};
   if (reading.facts.title.empty()) reading.facts.title = title_of(reading.said.first);
   return reading;
@@ -594,7 +406,7 @@ FolderResult<TranscriptFolders::Reading> TranscriptFolders::read_folder(std::str
 
 FolderResult<> TranscriptFolders::remove(std::string_view id) const {
   if (!is_plain_id(id))
-    return error(FolderError::Kind::kRefused, "this is no id of a session's folder");
+    return folder_error(FolderError::Kind::kRefused, "this is no id of a session's folder");
   std::optional<FolderError> failure;
   const auto all = each_session(
       home_, std::string(id),
@@ -606,8 +418,8 @@ FolderResult<> TranscriptFolders::remove(std::string_view id) const {
   if (!all) return std::unexpected(all.error());
   if (failure) return std::unexpected(*failure);
   if (*all > 0)
-    return error(FolderError::Kind::kUnavailable,
-                 "some folders below " + home_.string() + " cannot be read");
+    return folder_error(FolderError::Kind::kUnavailable,
+                        "some folders below " + home_.string() + " cannot be read");
   return {};
 }
 

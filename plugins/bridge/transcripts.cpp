@@ -14,8 +14,9 @@ namespace {
 
 namespace asio = boost::asio;
 
-constexpr std::chrono::seconds kLongestWait{5};  // of a turn's end for its lines
-constexpr std::size_t kMostBehind = 16 << 20;    // bytes of lines that could not be written yet
+constexpr std::chrono::seconds kLongestWait{5};    // of a turn's end for its lines
+constexpr std::size_t kMostOfAnAnswer = 64 << 20;  // which the host takes
+constexpr std::size_t kMostBehind = 16 << 20;      // bytes of lines that could not be written yet
 
 std::string home_or_default(std::string_view home) {
   if (!home.empty()) return resolved(home);
@@ -168,7 +169,13 @@ struct Transcripts::Shared {
             R"(,"entries":[)";
     for (const std::string& entry : said.entries)
       json.append(&entry == said.entries.data() ? "" : ",").append(entry);
-    return json + "]}";
+    json += "]}";
+    if (json.size() > kMostOfAnAnswer)
+      return std::unexpected(FolderError{FolderError::Kind::kRefused,
+                                         "the session " + id + " is too long to be taken over: " +
+                                             std::to_string(json.size() >> 20) + " MiB of " +
+                                             std::to_string(kMostOfAnAnswer >> 20)});
+    return json;
   }
 
   FolderResult<std::string> purge(const FolderSession& session) {
