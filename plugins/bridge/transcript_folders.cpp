@@ -28,8 +28,8 @@ constexpr const char* kInfo = "session-info.json";
 constexpr const char* kMetadata = "metadata.json";
 constexpr std::size_t kMostOfTheFacts = 1 << 20;  // bytes of a small file
 constexpr std::size_t kMostOfTheHead = 64 << 10;  // where the first message is looked for
-constexpr std::size_t kMostOfAFile = std::size_t{2} << 30;
-constexpr std::size_t kMostListed = 10'000;  // which the host takes
+constexpr std::size_t kMostOfAFile = 64 << 20;    // no more is taken over by the host
+constexpr std::size_t kMostListed = 10'000;       // which the host takes
 constexpr std::size_t kLongestTitle = 120;
 
 std::string time_text(std::time_t seconds, long nanoseconds) {
@@ -353,6 +353,7 @@ FolderResult<TranscriptFolders::Reading> TranscriptFolders::read_folder(std::str
     return folder_error(FolderError::Kind::kRefused, "this is no id of a session's folder");
   struct Found {
     Fd transcript;
+    std::size_t size = 0;
     timespec changed{};
     FolderFacts facts;
   };
@@ -372,7 +373,8 @@ FolderResult<TranscriptFolders::Reading> TranscriptFolders::read_folder(std::str
         FolderFacts facts = parse_facts(small_file(folder, kInfo, kMostOfTheFacts),
                                         small_file(folder, kMetadata, kMostOfTheFacts));
         if (facts.working_dir.empty()) facts.working_dir = decode_folder(project);
-        found = Found{*std::move(transcript), about.st_mtim, std::move(facts)};
+        found = Found{*std::move(transcript), static_cast<std::size_t>(about.st_size),
+                      about.st_mtim, std::move(facts)};
       });
   if (!all) return std::unexpected(all.error());
   if (!found && why) return std::unexpected(*why);
@@ -384,21 +386,20 @@ FolderResult<TranscriptFolders::Reading> TranscriptFolders::read_folder(std::str
         FolderError::Kind::kNotFound,
         "there is no transcript of " + std::string(id) + " below " + home_.string());
 
+  if (found->size > kMostOfAFile)
+    return folder_error(FolderError::Kind::kRefused,
+                        "the transcript of " + std::string(id) +
+                            " is too long to be taken over: " + std::to_string(found->size >> 20) +
+                            " MiB of " + std::to_string(kMostOfAFile >> 20));
   TranscriptReader reader;
-  std::size_t size = 0;
-  const bool is_read =
-      read_file(found->transcript.get(), kMostOfAFile + 1, [&](std::string_view piece) {
-        size += piece.size();
-        reader.feed(piece);
-      });
+  // What another program adds meanwhile is not of this reading.
+  const bool is_read = read_file(found->transcript.get(), found->size,
+                                 [&](std::string_view piece) { reader.feed(piece); });
   if (!is_read) {
     auto failure = os_error(kTranscript);
     failure.error().kind = FolderError::Kind::kUnavailable;
     return failure;
   }
-  if (size > kMostOfAFile)
-    return folder_error(FolderError::Kind::kRefused,
-                        "the transcript of " + std::string(id) + " is larger than 2 GiB");
   Reading reading{reader.finish(), std::move(found->facts)};
   if (reading.facts.title.empty()) reading.facts.title = title_of(reading.said.first);
   return reading;

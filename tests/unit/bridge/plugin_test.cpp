@@ -395,19 +395,6 @@ TEST_F(BridgePlugin, WhatWasWrittenIsDiscoveredReadAndPurged) {
   EXPECT_TRUE(host_.purge(options)) << "again";
 }
 
-TEST_F(BridgePlugin, ASessionThatIsTooLongToBeTakenOverIsRefusedInWords) {
-  const Server server([](const std::string&) { return Server::Reply{piece("Hello") + kEnd}; });
-  run(server);
-  const fs::path folder = home_ / "projects/-tmp/sessions/long-one";
-  fs::create_directories(folder);
-  std::ofstream file(folder / "transcript.jsonl");
-  for (int i = 0; i < 65; ++i) file << line("user", std::string(1 << 20, 'x'));
-  file.close();
-  const Answer read = host_.read("long-one", milliseconds(60'000));
-  EXPECT_EQ(read.code, VIADUCT_E_INVALID_ARGUMENT);
-  EXPECT_THAT(read.message, HasSubstr("long-one is too long to be taken over: 65 MiB of 64"));
-}
-
 TEST_F(BridgePlugin, AHomeThatCannotBeWrittenFailsNoTurnAndNothingIsMissingLater) {
   const Server server([](const std::string&) { return Server::Reply{piece("Hello") + kEnd}; });
   run(server);

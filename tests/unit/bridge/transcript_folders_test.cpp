@@ -702,6 +702,15 @@ TEST_F(Folders, AnEmptyTranscriptIsASessionInWhichNothingWasSaid) {
   EXPECT_THAT(reading->said.entries, IsEmpty());
 }
 
+TEST_F(Folders, ATranscriptThatIsTooLongIsRefusedInWords) {
+  leave("abc", line("user", "hello"));
+  fs::resize_file(folder("abc") / "transcript.jsonl", 100 << 20);
+  const auto reading = folders_.read("abc");
+  ASSERT_FALSE(reading);
+  EXPECT_EQ(reading.error().kind, Kind::kRefused);
+  EXPECT_THAT(reading.error().message, HasSubstr("too long to be taken over: 100 MiB of 64"));
+}
+
 TEST_F(Folders, WhatCannotBeReadIsUnavailableAndNeverGone) {
   if (::geteuid() == 0) GTEST_SKIP() << "root reads everything";
   leave("abc", line("user", "hello"));
