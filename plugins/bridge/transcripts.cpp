@@ -178,14 +178,13 @@ struct Transcripts::Shared {
     return json;
   }
 
+  // The folder that was written here. One that a program keeps itself stays: it may be older than
+  // the session of the host.
   FolderResult<std::string> purge(const FolderSession& session) {
-    forget(folder_id(session.session_id));
-    given_up.erase(folder_id(session.session_id));
-    std::vector<std::string> ids{folder_id(session.session_id)};
-    if (shares_folders && is_plain_id(session.native_id)) ids.push_back(session.native_id);
-    for (const std::string& id : ids)
-      if (const auto removed = folders.remove(id); !removed)
-        return std::unexpected(removed.error());
+    const std::string id = folder_id(session.session_id);
+    forget(id);
+    given_up.erase(id);
+    if (const auto removed = folders.remove(id); !removed) return std::unexpected(removed.error());
     return "{}";
   }
 

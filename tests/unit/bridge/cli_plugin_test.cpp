@@ -49,11 +49,15 @@ class CliPlugin : public ::testing::Test {
     fs::permissions(home_ + "/agent.sh", fs::perms::owner_all);
     const Answer loaded = host_.load(BRIDGE_PLUGIN);
     EXPECT_TRUE(loaded) << loaded.message;
+    run();
+  }
+  void run(const std::string& more_of_the_preset = "") {
     const Answer running = host_.run(
-        R"({"driver":"cli","transcripts":false,"env":{"HOME":")" + home_ +
+        R"({"driver":"cli","transcripts":false,"home":")" + home_ + R"(","env":{"HOME":")" + home_ +
         R"("},"template":{"program":")" + home_ +
         R"(/agent.sh","new":["-n"],"resume":["-r","{session}"],"compact":"/compact","lines":[)"
-        R"({"session":"/id","text_delta":"/d"},{"when":{"/end":true},"done":true}]}})");
+        R"({"session":"/id","text_delta":"/d"},{"when":{"/end":true},"done":true}])" +
+        more_of_the_preset + "}}");
     EXPECT_TRUE(running) << running.message;
   }
   ~CliPlugin() override {
@@ -228,6 +232,20 @@ TEST_F(CliPlugin, StopEndsATurnThatWaitsForAnotherProgramAndCannotBeginAnyMore) 
   EXPECT_TRUE(host_.stop());
   EXPECT_LT(std::clock() - before, 1 * CLOCKS_PER_SEC) << "it waits, and does not spin";
   EXPECT_EQ(host_.wait(waiting).code, VIADUCT_E_UNAVAILABLE);
+}
+
+TEST_F(CliPlugin, PurgeLeavesAProgramTheFoldersThatAreItsOwn) {
+  ASSERT_TRUE(host_.stop());
+  host_.destroy();
+  run(R"(,"shares_folders":true)");
+  const fs::path own = home_ + "/projects/-tmp/sessions/own-1";
+  fs::create_directories(own);
+  std::ofstream(own / "transcript.jsonl") << R"({"role":"user","content":"hello"})" << "\n";
+  OpenOptions options = with_id("own-1");
+  options.session_id = "s_1";
+  EXPECT_THAT(host_.read("own-1").result, HasSubstr(R"("native_id":"own-1")"));
+  ASSERT_TRUE(host_.purge(options));
+  EXPECT_TRUE(fs::exists(own / "transcript.jsonl")) << "it may be older than this host's session";
 }
 
 TEST_F(CliPlugin, SecondTurnOfASessionIsRefusedAndTheFirstGoesOn) {
