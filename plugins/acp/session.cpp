@@ -129,7 +129,7 @@ void Session::load(std::string native_id, sdk::Reply reply) {
       [self = shared_from_this(), native_id, agent = agent_,
        kept = std::make_shared<sdk::Reply>(std::move(reply))](const CallResult& answer) {
         agent->finish();
-        if (!answer || self->replayed_ > 0) {
+        if (!answer) {
           self->replay_ = Replay::kNone;
           return self->opened(answer, std::move(*kept), native_id);
         }

@@ -1,17 +1,15 @@
 // The real agent programs in the real host, each by its preset, with a stand-in for its vendor's model server. A program is looked for in the
-// folder of the environment's VIADUCT_AGENTS (where `npm install @anthropic-ai/claude-code @openai/codex @google/gemini-cli opencode-ai` was
+// folders of the environment's VIADUCT_AGENTS (where `npm install @anthropic-ai/claude-code @openai/codex @google/gemini-cli opencode-ai` was
 // run), then on the PATH; where it is not installed its tests are skipped. They have their own home folder and only talk to the stand-in.
 import assert from "node:assert/strict";
-import { accessSync, constants, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { ChatClient } from "../support/chat_client.mjs";
+import { inOrder, installed, kKey, kTurn, of, said, say, settle, whyNot } from "../support/real_agents.mjs";
 import { VendorServer } from "../support/vendor_servers.mjs";
 import { exported, forHost, hostFor, request, root } from "../support/viaduct.mjs";
 import { until } from "../support/wait.mjs";
-
-const kTurn = 120_000; // a program that starts for the first time takes its time
-const kKey = "sk-standin-2718281828";
 
 // How each program is pointed at the stand-in, which of its tools is harmless, and where its sessions lie.
 const kPrograms = {
@@ -77,18 +75,6 @@ enabled = false
   },
 };
 
-function installed(name) {
-  const folders = [process.env.VIADUCT_AGENTS && path.join(process.env.VIADUCT_AGENTS, "node_modules/.bin"), ...(process.env.PATH ?? "").split(":")];
-  for (const folder of folders.filter(Boolean))
-    try {
-      accessSync(path.join(folder, name), constants.X_OK);
-      return path.join(folder, name);
-    } catch {
-      // the next one
-    }
-  return null;
-}
-
 // A host with the program as its only backend.
 async function start(t, name, more = {}) {
   const program = kPrograms[name];
@@ -99,40 +85,11 @@ async function start(t, name, more = {}) {
       surfaces: { "web-chat": { plugin: "web_chat", backend: "agent" } },
     },
   });
-  for (const [file, text] of Object.entries(program.files?.(vendor.origin) ?? {})) {
-    mkdirSync(path.dirname(path.join(host.home, file)), { recursive: true });
-    writeFileSync(path.join(host.home, file), text);
-  }
+  settle(host, program.files?.(vendor.origin));
   return { vendor, host, forget: () => rmSync(path.join(host.home, program.sessions), { recursive: true, force: true }) };
 }
-// What runs with the host's home folder and is not the host.
-function of(host) {
-  return readdirSync("/proc").filter((pid) => {
-    if (!/^\d+$/.test(pid) || Number(pid) === host.pid) return false;
-    try {
-      return readFileSync(`/proc/${pid}/environ`, "utf8").split("\0").includes(`HOME=${host.home}`);
-    } catch {
-      return false; // gone, or somebody else's
-    }
-  });
-}
-async function say(client, text) {
-  const { turn } = await client.send(text);
-  return client.until(() => client.ends(turn)[0], `the end of the turn «${text}»`, kTurn);
-}
-// What was said in a request, without empty lines: every preset's programs add some of their own.
-const said = (request) => request.said.map((line) => line.replace(/\s+/g, " ").trim());
-// That these stand in what was said, in this order.
-function inOrder(lines, wanted) {
-  let at = -1;
-  for (const one of wanted) {
-    at = lines.findIndex((line, i) => i > at && line.includes(one));
-    assert.ok(at >= 0, `«${one}» is missing, or not in its place, in ${JSON.stringify(lines, null, 1)}`);
-  }
-}
-
 for (const [name, program] of Object.entries(kPrograms)) {
-  const skip = installed(name) ? false : `${name} is not installed: set VIADUCT_AGENTS to the folder in which it was installed with npm`;
+  const skip = whyNot(name);
   const it = (words, run) => test(`${name}: ${words}`, { skip, timeout: 600_000 }, run);
 
   it("two turns are one conversation, with thoughts, text, a tool call and what they used", async (t) => {

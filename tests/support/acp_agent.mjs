@@ -8,7 +8,7 @@
 //   protocolVersion: 2, agentInfo: null, authMethods: [{id, name, type?}]
 //   auth: "session/new" | "session/prompt" | "session/load"   answers -32000 there until it is authenticated
 //   modes: true, models: true, options: ["model", "grouped", "boolean"] | [option …], commands: [{name, description}]
-//   replay: "before" | "after" | "none", replayDelay: ms, replayExtra: [update …]   what session/load tells, and when; `after` as gemini does
+//   replay: "before" | "around" | "after" | "none", replayDelay: ms, replayExtra: [update …]   what session/load tells, and when; `around` as gemini does
 //   forget: true      load and resume succeed, and know nothing;   unknownSession: code of its error, -32002 without
 //   rotate: ["session/load", "session/resume"]   they answer with another id;   ids: "uuid"
 //   early: [update …]   before the answer to session/new;   welcome: [update …]   after it, outside of any turn;   afterLoad: [update …]
@@ -302,7 +302,9 @@ const methods = {
     const { session, extra } = reopen(params, "session/load");
     const how = script.replay ?? "before";
     if (how === "before") replay(session, session.id);
+    if (how === "around") update(session.id, chunk("user_message", "<session_context>"));
     reply(script.loadAnswer === undefined ? { ...extra, ...sessionAnswer(session) } : script.loadAnswer);
+    if (how === "around") replay(session, session.id);
     if (how === "after") later(() => replay(session, session.id), script.replayDelay ?? 20);
     for (const change of script.afterLoad ?? []) update(session.id, asUpdate(change));
   },

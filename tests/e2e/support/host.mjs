@@ -105,7 +105,7 @@ export class Host {
   }
   async remove() {
     await this.kill();
-    rmSync(this.home, { recursive: true, force: true });
+    rmSync(this.home, { recursive: true, force: true, maxRetries: 10 }); // what it had started may still write there
   }
 
   async api(method, route, body) {
