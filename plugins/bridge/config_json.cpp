@@ -14,6 +14,8 @@ namespace {
 using nlohmann::json;
 using std::chrono::milliseconds;
 
+constexpr milliseconds kUsualAge = std::chrono::hours(24);  // of the ids of an agent program
+
 struct Bad {
   std::string what;
 };
@@ -347,7 +349,7 @@ std::expected<Config, std::string> parse_config(std::string_view text) {
       fields.fail("home", "must begin with / or ~");
     config.transcripts = fields.flag("transcripts", true);
     if (const json* resume = fields.object("resume")) config.resume = parse_resume(*resume);
-    config.max_age = fields.duration("max_age", milliseconds{0});
+    config.max_age = fields.duration("max_age", config.cli ? kUsualAge : milliseconds{0});
     fields.finish();
     return config;
   } catch (const Bad& bad) {

@@ -75,7 +75,7 @@ constexpr const char kSchema[] = R"json({
     "compact_after": {"type": "integer", "minimum": 1, "description": "turns after which the program compacts the conversation; default never"},
     "home": {"$ref": "#/definitions/home"},
     "transcripts": {"$ref": "#/definitions/transcripts"},
-    "max_age": {"$ref": "#/definitions/duration", "description": "ids older than that since their last use are not resumed; default 24h"},
+    "max_age": {"$ref": "#/definitions/duration", "description": "ids older than that since their last use are not resumed; default 24h, 0s: no limit"},
     "resume": {"$ref": "#/definitions/resume"}
     }
   }]

@@ -177,6 +177,16 @@ TEST(CliConfig, HidesTheValuesOfVariables) {
   EXPECT_EQ(config->cli->timeout, std::chrono::minutes(15));
 }
 
+TEST(CliConfig, LimitsTheAgeOfIdsToADayUnlessItIsTold) {
+  const auto max_age = [](const std::string& more) {
+    return parse_config(R"({"driver":"cli","preset":"claude")" + more + "}")->max_age;
+  };
+  EXPECT_EQ(max_age(""), std::chrono::hours(24));
+  EXPECT_EQ(max_age(R"(,"max_age":"30d")"), std::chrono::days(30));
+  EXPECT_EQ(max_age(R"(,"max_age":"0s")"), milliseconds(0)) << "no limit";
+  EXPECT_EQ(parse_config(kExample)->max_age, milliseconds(0)) << "a model server has no ids";
+}
+
 TEST(BridgeConfig, ExampleFitsSchemaAndParser) {
   EXPECT_TRUE(fits_schema(kExample));
   EXPECT_TRUE(parse_config(kExample));
