@@ -87,6 +87,8 @@ export class Chat {
   retryItem(key: string): void {
     this.outbox.retry(key);
     this.attempts.delete(key);
+    this.backoff.get(key)?.();
+    this.backoff.delete(key);
     this.publishOutbox();
     this.flush();
   }
@@ -373,7 +375,7 @@ export class Chat {
       const failure = failureOf(error);
       // What was lost is sent again after the next hello, with the same key.
       if (failure.code === kLost.code) return;
-      if (isTransient(failure)) this.again(item.key);
+      if (isTransient(failure)) this.again(item.key, failure.message);
       else this.outbox.fail(item.key, failure);
     } finally {
       this.dispatch({ on: "sending", key: item.key, active: false });
@@ -382,7 +384,8 @@ export class Chat {
     this.flush();
   }
 
-  private again(key: string): void {
+  private again(key: string, reason: string): void {
+    this.dispatch({ on: "refused", key, reason });
     const attempt = this.attempts.get(key) ?? 0;
     this.attempts.set(key, attempt + 1);
     const ms = Math.min(16_000, 1000 * 2 ** attempt) * (0.5 + this.world.random() / 2);

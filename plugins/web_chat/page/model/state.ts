@@ -41,6 +41,7 @@ export interface State {
   pending: readonly Item[];
   delivered: readonly Item[]; // confirmed, but the entry has not been seen yet
   sending: ReadonlySet<string>;
+  refused: ReadonlyMap<string, string>; // why what is sent again by itself was not taken yet
   own: ReadonlySet<string>; // keys of what this page has sent
   news: Entry | null; // the last turn_end that the person has not had before: of a live turn, or of one of their own
   exchanges: readonly Exchange[];
@@ -61,6 +62,7 @@ export type Event =
   | { on: "resubscribe"; fresh: boolean }
   | { on: "outbox"; items: readonly Item[] }
   | { on: "sending"; key: string; active: boolean }
+  | { on: "refused"; key: string; reason: string }
   | { on: "delivered"; item: Item }
   | { on: "exchange"; exchange: Omit<Exchange, "after" | "sessionId"> }
   | { on: "list"; loading: true }
@@ -89,6 +91,7 @@ export const initialState: State = {
   pending: [],
   delivered: [],
   sending: new Set(),
+  refused: new Map(),
   own: new Set(),
   news: null,
   exchanges: [],
@@ -119,7 +122,7 @@ export function reduce(state: State, event: Event): State {
     case "connection": {
       if (event.status.is === "open") return { ...state, connection: event.status };
       const transcript = state.transcript && resubscribing(state.transcript);
-      return { ...state, connection: event.status, synced: false, stopping: 0, busy: null, transcript, sending: new Set() };
+      return { ...state, connection: event.status, synced: false, stopping: 0, busy: null, transcript, sending: new Set(), refused: new Map() };
     }
     case "hello": {
       const { hello } = event;
@@ -183,6 +186,8 @@ export function reduce(state: State, event: Event): State {
       else sending.delete(event.key);
       return { ...state, sending, own: event.active ? new Set(state.own).add(event.key) : state.own };
     }
+    case "refused":
+      return { ...state, refused: new Map(state.refused).set(event.key, event.reason) };
     case "delivered": {
       const shown = state.transcript?.entries.some((entry) => entry.data?.key === event.item.key) ?? false;
       return shown ? state : { ...state, delivered: [...state.delivered, event.item] };

@@ -179,6 +179,8 @@ test("a transient refusal is tried again with the same key, an other one waits f
   bench.host.intercept = (request) =>
     request.type === "send" && refusals-- > 0 ? { error: { code: "busy", message: "later" } } : undefined;
   chat.say("a");
+  await bench.pass();
+  assert.equal(chat.state.refused.get("k1"), "later");
   await bench.pass(10_000);
   assert.deepEqual(bench.sends(), ["k1", "k1", "k1"]);
   bench.host.intercept = (request) => (request.type === "send" ? { error: { code: "failed_precondition", message: "log in first" } } : undefined);
@@ -190,6 +192,22 @@ test("a transient refusal is tried again with the same key, an other one waits f
   chat.retryItem("k2");
   await bench.pass();
   assert.deepEqual(bench.said(), ["a", "b"]);
+});
+
+test("a person who does not want to wait for the next attempt sends at once, and no second time", async () => {
+  const bench = new Bench();
+  const chat = await bench.chat();
+  bench.host.intercept = (request) => (request.type === "send" ? { error: { code: "unavailable", message: "the agent has crashed" } } : undefined);
+  chat.say("a");
+  await bench.pass(30_000);
+  const before = bench.sends().length;
+  bench.host.intercept = () => undefined;
+  chat.retryItem("k1");
+  await bench.pass();
+  assert.equal(bench.sends().length, before + 1);
+  await bench.pass(60_000);
+  assert.equal(bench.sends().length, before + 1);
+  assert.deepEqual(bench.said(), ["a"]);
 });
 
 test("a dead session keeps the words, and a new one can begin with them", async () => {

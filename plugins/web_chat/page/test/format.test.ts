@@ -26,11 +26,20 @@ test("every stop reason but the natural end says what happened", () => {
   }
   assert.deepEqual(format.outcome({ stop_reason: "interrupted" })?.again, ["retry", "continue"]);
   assert.equal(format.outcome({ stop_reason: "error", error: { message: "disk full" } })?.text, "Disk full");
+  const interrupted = (message?: string): string | undefined => format.outcome({ stop_reason: "interrupted", ...(message ? { error: { message } } : {}) })?.text.replace(/ What had .*/, "");
+  for (const message of [undefined, "The host was restarted"])
+    assert.equal(interrupted(message), "Interrupted: the host was restarted before the answer was finished.");
+  assert.equal(interrupted("The host was stopped"), "Interrupted: the host was stopped before the answer was finished.");
+  assert.equal(interrupted("agent was ended by signal 9"), "Interrupted: agent was ended by signal 9.");
 });
 
 test("tool output of every ACP kind is readable", () => {
   assert.equal(format.toolText([{ type: "content", content: { type: "text", text: "hi" } }]), "hi");
   assert.equal(format.toolText([{ type: "diff", path: "a.txt", oldText: "x\n", newText: "y\nz" }]), "a.txt\n- x\n+ y\n+ z");
+  const [one, two] = [["a", "b", "c", "d", "x", "", "f", "g", "h", "i"], ["a", "b", "c", "d", "y", "", "f", "g", "h", "i"]].map((all) => all.join("\n"));
+  assert.equal(format.toolText([{ type: "diff", path: "p", oldText: one, newText: two }]), "p\n  …\n  b\n  c\n  d\n- x\n+ y\n\n  f\n  g\n  …");
+  assert.equal(format.toolText([{ type: "diff", path: "p", oldText: "a\na\n", newText: "a\n" }]), "p\n  a\n- a");
+  assert.equal(format.toolText([{ type: "diff", path: "p", oldText: null, newText: "a\n" }]), "p\n+ a");
   assert.equal(format.toolText(undefined), "");
   assert.match(format.toolText([{ type: "terminal", terminalId: "t1" }]), /t1/);
   assert.match(format.toolText([null, 3]), /3/);

@@ -98,7 +98,14 @@ function UserMessage({ entry, chat, waiting, usable }: EntryProps): JSX.Element 
 }
 
 // What the person said and the server has not confirmed.
-export function PendingMessage({ item, chat, sending, elsewhere }: { item: Item; chat: Chat; sending: boolean; elsewhere?: boolean }): JSX.Element {
+interface PendingProps {
+  item: Item;
+  chat: Chat;
+  sending: boolean;
+  refused?: string; // why not yet
+  elsewhere?: boolean;
+}
+export function PendingMessage({ item, chat, sending, refused, elsewhere }: PendingProps): JSX.Element {
   const { failure } = item;
   const restart = failure && (failure.code === "session_dead" || failure.code === "not_found");
   return (
@@ -116,6 +123,16 @@ export function PendingMessage({ item, chat, sending, elsewhere }: { item: Item;
               <button type="button" onClick={() => chat.retryItem(item.key)}>Try again</button>
             )}
             <button type="button" class="plain" onClick={() => chat.discardItem(item.key)}>Discard</button>
+          </span>
+        </div>
+      ) : refused !== undefined ? (
+        <div class="under failed" role="alert">
+          <span>
+            <Clock /> Not sent yet: {refused}
+          </span>
+          <span class="buttons">
+            <button type="button" disabled={sending} onClick={() => chat.retryItem(item.key)}>{sending ? "Trying again…" : "Try now"}</button>
+            <button type="button" class="plain" disabled={sending} onClick={() => chat.discardItem(item.key)}>Discard</button>
           </span>
         </div>
       ) : (

@@ -74,7 +74,7 @@ export function outcome(data: EntryData): { text: string; tone: "muted" | "warn"
       return { text: "Stopped", tone: "muted", again: ["retry", "continue"] };
     case "interrupted":
       return {
-        text: "Interrupted: the host was restarted before the answer was finished. What had arrived is kept; nothing is run again by itself.",
+        text: `Interrupted: ${interruption(data.error?.message ?? "")} What had arrived is kept; nothing is run again by itself.`,
         tone: "warn",
         again: ["retry", "continue"],
       };
@@ -89,6 +89,11 @@ export function outcome(data: EntryData): { text: string; tone: "muted" | "warn"
     default:
       return { text: message || "The turn failed", tone: "danger", again: ["retry"] };
   }
+}
+
+function interruption(why: string): string {
+  if (why !== "" && !why.startsWith("The host was ")) return /[.!?]$/.test(why) ? why : `${why}.`;
+  return `${why.replace("The", "the") || "the host was restarted"} before the answer was finished.`;
 }
 
 // Messages of the host begin in lower case, for they may stand after a colon.
@@ -109,17 +114,35 @@ export function toolText(content: unknown): string {
     .map((part) => {
       if (typeof part !== "object" || part === null) return String(part);
       const { type, content: inner, path, oldText, newText } = part as Record<string, unknown>;
-      if (type === "diff") return `${String(path ?? "")}\n${lines("-", oldText)}${lines("+", newText)}`.trimEnd();
+      if (type === "diff") return `${String(path ?? "")}\n${diff(lines(oldText), lines(newText)).join("\n")}`.trimEnd();
       if (type === "content" && typeof inner === "object" && inner !== null && "text" in inner) return String(inner.text);
       return pretty(part);
     })
     .join("\n\n");
 }
 
-function lines(mark: string, text: unknown): string {
-  if (typeof text !== "string" || text === "") return "";
-  const body = text.endsWith("\n") ? text.slice(0, -1) : text;
-  return `${body.split("\n").map((line) => `${mark} ${line}`).join("\n")}\n`;
+function lines(text: unknown): string[] {
+  if (typeof text !== "string" || text === "") return [];
+  return (text.endsWith("\n") ? text.slice(0, -1) : text).split("\n");
+}
+
+// Agents tell whole files: what is the same at both ends is shown for a few lines only.
+const kAround = 3;
+function diff(before: string[], after: string[]): string[] {
+  const most = Math.min(before.length, after.length);
+  let head = 0;
+  while (head < most && before[head] === after[head]) head++;
+  let tail = 0;
+  while (tail < most - head && before[before.length - 1 - tail] === after[after.length - 1 - tail]) tail++;
+  const marked = (mark: string, all: string[]): string[] => all.map((line) => `${mark} ${line}`.trimEnd());
+  return [
+    ...(head > kAround ? ["  …"] : []),
+    ...marked(" ", before.slice(Math.max(0, head - kAround), head)),
+    ...marked("-", before.slice(head, before.length - tail)),
+    ...marked("+", after.slice(head, after.length - tail)),
+    ...marked(" ", after.slice(after.length - tail, after.length - tail + kAround)),
+    ...(tail > kAround ? ["  …"] : []),
+  ];
 }
 
 export function closeReason(why: "person" | "refused" | "defect", reason: string): string {

@@ -170,7 +170,7 @@ export class TranscriptView extends Component<Props, { away: boolean; unread: bo
             </p>
           )}
           {pending.map((item) => (
-            <PendingMessage key={`p${item.key}`} item={item} chat={chat} sending={state.sending.has(item.key)} elsewhere={!here(item.session)} />
+            <PendingMessage key={`p${item.key}`} item={item} chat={chat} sending={state.sending.has(item.key)} refused={state.refused.get(item.key)} elsewhere={!here(item.session)} />
           ))}
           {(state.past || transcript?.session?.ended) && entries.length > 0 && <p class="when">{pastText(state.past)} Your next message begins a new one.</p>}
         </div>
