@@ -4,18 +4,11 @@ import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync, realpathSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { act, Agent, answer, hostWith, say } from "../support/acp.mjs";
+import { act, Agent, answer, hostWith, say, talking } from "../support/acp.mjs";
 import { ChatClient } from "../support/chat_client.mjs";
 import { exported, forHost, plugins, root, viaduct } from "../support/viaduct.mjs";
 import { until } from "../support/wait.mjs";
 
-async function talking(t, script = {}, config = {}, options = {}) {
-  const agent = Agent.for(t, script, options);
-  const host = await hostWith(t, agent, config);
-  const client = await ChatClient.open(host.origin);
-  t.after(() => assert.deepEqual(client.faults, []));
-  return { agent, host, client };
-}
 const types = (client, turn) => client.list().filter((entry) => entry.turn === turn).map(({ type }) => type);
 const ended = (end) => [end.data.stop_reason, end.data.error?.code];
 
@@ -629,10 +622,10 @@ test("what an agent leaves running in a terminal ends with its session", async (
 // ---------------------------------------------------------------- silence
 
 test("a turn that says nothing for a long time is cancelled, and not while a permission is open", async (t) => {
-  const { agent, client } = await talking(t, {}, { timeout: "1s" });
+  const { agent, client } = await talking(t, {}, { timeout: "3s" });
   const { turn } = await client.send(act({ say: "hm" }, { permission: {} }, { hang: true }));
   const asked = await client.until(() => client.of("permission")[0], "the request");
-  await new Promise((resolve) => setTimeout(resolve, 2500)); // it is the time that is tested: more than twice the limit
+  await new Promise((resolve) => setTimeout(resolve, 6500)); // it is the time that is tested: more than twice the limit
   assert.deepEqual(agent.got("session/cancel"), []);
   await client.request("answer", { entry: asked.entry, option_id: "once" });
   const end = await client.ended(turn);

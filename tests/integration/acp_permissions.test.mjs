@@ -1,16 +1,10 @@
 // What an ACP agent asks, people answer: each request once, by its kind, with its id as it came, and never for an agent that is gone.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { act, Agent, answer, hostWith, say } from "../support/acp.mjs";
+import { act, Agent, answer, hostWith, say, talking } from "../support/acp.mjs";
 import { ChatClient } from "../support/chat_client.mjs";
 import { until } from "../support/wait.mjs";
 
-async function talking(t, script = {}, config = {}) {
-  const agent = Agent.for(t, script);
-  const host = await hostWith(t, agent, config);
-  const client = await ChatClient.open(host.origin);
-  return { agent, host, client };
-}
 const pending = (client) => client.of("permission").filter(({ data }) => data.status === "pending");
 const asked = (client, n = 1) => client.until(() => pending(client).length >= n && pending(client), `${n} open requests`);
 const choose = (client, entry, option_id) => client.request("answer", { entry: entry.entry, option_id });

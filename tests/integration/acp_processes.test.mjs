@@ -4,17 +4,11 @@ import { once } from "node:events";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { act, Agent, alive, answer, die, hostWith, say } from "../support/acp.mjs";
+import { act, Agent, alive, answer, die, hostWith, say, talking } from "../support/acp.mjs";
 import { ChatClient } from "../support/chat_client.mjs";
 import { configOf, forHost, Host, plugins, viaduct } from "../support/viaduct.mjs";
 import { until, within } from "../support/wait.mjs";
 
-async function talking(t, script = {}, config = {}, options = {}) {
-  const agent = Agent.for(t, script, options);
-  const host = await hostWith(t, agent, config);
-  const client = await ChatClient.open(host.origin);
-  return { agent, host, client };
-}
 // A new session, which is the current one now.
 async function fresh(client, description) {
   const { session_id } = await client.request("new", { description });

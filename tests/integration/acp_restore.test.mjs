@@ -3,17 +3,11 @@ import assert from "node:assert/strict";
 import { mkdirSync, rmdirSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { act, Agent, answer, configFor, die, hostWith, say } from "../support/acp.mjs";
+import { act, Agent, answer, configFor, die, hostWith, say, talking } from "../support/acp.mjs";
 import { ChatClient } from "../support/chat_client.mjs";
 import { exported, forHost, reconfigure, request } from "../support/viaduct.mjs";
 import { until } from "../support/wait.mjs";
 
-async function talking(t, script = {}, config = {}, options = {}) {
-  const agent = Agent.for(t, script, options);
-  const host = await hostWith(t, agent, config);
-  const client = await ChatClient.open(host.origin);
-  return { agent, host, client };
-}
 async function back(host, like) {
   const client = await ChatClient.open(host.origin, { like });
   await client.until(() => client.live, "live");

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSy
 import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { ChatClient } from "./chat_client.mjs";
 import { hostFor } from "./viaduct.mjs";
 import { until } from "./wait.mjs";
 
@@ -128,6 +129,15 @@ export const hostWith = (t, agent, config = {}, host = {}) =>
       ...host,
     },
   });
+
+// An agent, a host and somebody who talks to it.
+export async function talking(t, script = {}, config = {}, options = {}) {
+  const agent = Agent.for(t, script, options);
+  const host = await hostWith(t, agent, config);
+  const client = await ChatClient.open(host.origin);
+  t.after(() => assert.deepEqual(client.faults, [], "what the server did wrong"));
+  return { agent, host, client };
+}
 
 // Says it and waits for the end of the turn.
 export async function say(client, text, fields = {}) {
