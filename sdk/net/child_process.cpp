@@ -101,12 +101,11 @@ class Lines {
   std::size_t cost_ = 0;
 };
 
-// Reads what is there. False: the end. When the program has ended, what is in the pipe by then is
-// the end: others may hold it open, and go on writing.
+// Reads what is there, by way of `bytes`. False: the end. When the program has ended, what is in
+// the pipe by then is the end: others may hold it open, and go on writing.
 template <class Take>
-Task<bool> read_some(Descriptor& from, const std::optional<ChildExit>& exit,
+Task<bool> read_some(Descriptor& from, std::string& bytes, const std::optional<ChildExit>& exit,
                      std::optional<std::size_t>& left, Take take) {
-  std::string bytes(kReadAtOnce, '\0');
   for (;;) {
     if (exit && !left) {
       int there = 0;
@@ -321,18 +320,18 @@ Task<> ChildProcess::State::watch_exit(std::shared_ptr<State> self) {
 }
 
 Task<> ChildProcess::State::watch_out(std::shared_ptr<State> self) {
+  const auto take = [&state = *self](std::string_view bytes) {
+    if (state.by_lines)
+      state.lines.feed(bytes);
+    else
+      state.raw += bytes;
+    if (state.has_output()) state.changed.notify();
+  };
+  std::string bytes(kReadAtOnce, '\0');
   for (;;) {
     while (self->full() && !self->abandoned) co_await self->room.wait();
     if (self->abandoned) break;
-    const bool more =
-        co_await read_some(self->out, self->exit, self->out_left, [&state = *self](auto bytes) {
-          if (state.by_lines)
-            state.lines.feed(bytes);
-          else
-            state.raw += bytes;
-        });
-    if (!more) break;
-    if (self->has_output()) self->changed.notify();
+    if (!co_await read_some(self->out, bytes, self->exit, self->out_left, take)) break;
   }
   self->lines.finish();
   self->out_ended = true;
@@ -345,7 +344,8 @@ Task<> ChildProcess::State::watch_err(std::shared_ptr<State> self) {
     kept += bytes.substr(bytes.size() - std::min(bytes.size(), kErrorOutput));
     if (kept.size() > kErrorOutput) kept.erase(0, kept.size() - kErrorOutput);
   };
-  while (co_await read_some(self->err, self->exit, self->err_left, keep)) {
+  std::string bytes(kReadAtOnce, '\0');
+  while (co_await read_some(self->err, bytes, self->exit, self->err_left, keep)) {
   }
   close(self->err);
   self->err_ended = true;
