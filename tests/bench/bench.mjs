@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, wri
 import os from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
+import { acpRows } from "./acp.mjs";
 import { bridgeRows } from "./bridge.mjs";
 
 const kRoot = path.resolve(import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname), "../..");
@@ -323,7 +324,8 @@ function table() {
   return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column])).join("  ").trimEnd()).join("\n");
 }
 
-const all = { chat, stream, idle, start, resume, list, ...bridgeRows({ short, host, store, post, used, onDisk, figure, atMost, median, number }) };
+const tools = { build: kBuild, short, host, load, store, post, used, onDisk, figure, atMost, median, number };
+const all = { chat, stream, idle, start, resume, list, ...bridgeRows(tools), ...acpRows(tools) };
 const wanted = positionals.length ? positionals : Object.keys(all);
 for (const name of wanted)
   if (!all[name]) {

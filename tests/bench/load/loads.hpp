@@ -14,10 +14,13 @@ void requests(unsigned port, const std::string& path, int connections, double se
 // Idle WebSockets, which say hello first unless `quiet`: memory and processor time of `pid`.
 void idle(unsigned port, const std::string& path, int count, double seconds, const std::string& pid,
           bool quiet);
-// Web chats in which stamp_backend.c talks: from its stamps to the client's socket.
+// Web chats in which stamp_backend.c or acp_agent.cpp talks: from its stamps to the client's
+// socket.
 void stream(unsigned port, const std::string& path, int sessions, double seconds, double rate);
 // The same stamps through TCP on loopback alone, from one thread to another.
 void hop(int connections, double seconds, double rate);
+// The same stamps from an agent's standard output alone: acp_agent.cpp, without a host.
+void pipe(int sessions, double seconds, double rate, Arguments command);
 // From connecting to `live`; with a session id, from asking to resume it to `live`.
 void first_screen(unsigned port, const std::string& path, const std::string& session);
 // Starts a program some times: until it prints `line` (empty: until it exits), and its memory after

@@ -12,9 +12,11 @@ constexpr const char* kUsage =
        viaduct_load idle PORT PATH COUNT SECONDS PID [quiet]
          WebSockets that say hello (not if quiet) and then nothing: memory and processor of PID
        viaduct_load stream PORT PATH SESSIONS SECONDS RATE
-         web chats in which stamp_backend talks: from its stamps to here
+         web chats in which stamp_backend or acp_agent talks: from its stamps to here
        viaduct_load hop CONNECTIONS SECONDS RATE
          the same stamps through TCP alone, from one thread to another
+       viaduct_load pipe SESSIONS SECONDS RATE COMMAND…
+         the same stamps from the standard output of acp_agent
        viaduct_load first-screen PORT PATH [SESSION]
          from connecting, or from resuming SESSION, to live
        viaduct_load start TIMES SETTLE-SECONDS LINE COMMAND…
@@ -43,6 +45,9 @@ bool run(const viaduct::bench::Arguments& args) {
     stream(port(args[1]), args[2], std::stoi(args[3]), std::stod(args[4]), std::stod(args[5]));
   else if (is("hop", 3, 3))
     hop(std::stoi(args[1]), std::stod(args[2]), std::stod(args[3]));
+  else if (is("pipe", 4, 100))
+    pipe(std::stoi(args[1]), std::stod(args[2]), std::stod(args[3]),
+         {args.begin() + 4, args.end()});
   else if (is("first-screen", 2, 3))
     first_screen(port(args[1]), args[2], optional(3));
   else if (is("start", 4, 100))

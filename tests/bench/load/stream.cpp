@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <charconv>
@@ -155,6 +156,57 @@ void hop(int connections, double seconds, double rate) {
     }
   }
   print(connections, rate, seconds, std::move(took));
+}
+
+void pipe(int sessions, double seconds, double rate, Arguments command) {
+  int in[2];
+  int out[2];
+  if (::pipe(in) != 0 || ::pipe(out) != 0) give_up("no pipe");
+  const pid_t child = ::fork();
+  if (child < 0) give_up("cannot fork");
+  if (child == 0) {
+    ::dup2(in[0], STDIN_FILENO);
+    ::dup2(out[1], STDOUT_FILENO);
+    for (const int fd : {in[0], in[1], out[0], out[1]}) ::close(fd);
+    std::vector<char*> arguments;
+    for (std::string& one : command) arguments.push_back(one.data());
+    arguments.push_back(nullptr);
+    ::execv(arguments[0], arguments.data());
+    ::_exit(127);
+  }
+  ::close(in[0]);
+  ::close(out[1]);
+  std::string ask;
+  for (int i = 0; i < sessions; ++i)
+    ask += R"({"jsonrpc":"2.0","id":)" + std::to_string(i) +
+           R"(,"method":"session/prompt","params":{"sessionId":"s)" + std::to_string(i) +
+           R"(","prompt":[{"type":"text","text":"stream )" + std::to_string(rate) + " " +
+           std::to_string(seconds) + "\"}]}}\n";
+  const std::int64_t from = now_ns() + kWarmUp;
+  if (::write(in[1], ask.data(), ask.size()) != static_cast<ssize_t>(ask.size()))
+    give_up("the agent does not take what is sent");
+  std::vector<double> took;
+  std::string text;
+  char space[65536];
+  for (int ended = 0; ended < sessions;) {
+    const ssize_t size = ::read(out[0], space, sizeof space);
+    const std::int64_t now = now_ns();
+    if (size <= 0) give_up("the agent has ended");
+    text.append(space, static_cast<std::size_t>(size));
+    std::size_t taken = 0;
+    for (std::size_t end; (end = text.find('\n', taken)) != std::string::npos; taken = end + 1) {
+      const std::string_view line = std::string_view(text).substr(taken, end - taken);
+      const std::size_t at = line.find(kText);
+      if (at != std::string_view::npos)
+        take_stamps(line.substr(at + kText.size(), kStamp), now, from, took);
+      else if (line.find("\"result\"") != std::string_view::npos)
+        ++ended;
+    }
+    text.erase(0, taken);
+  }
+  ::close(in[1]);
+  ::waitpid(child, nullptr, 0);
+  print(sessions, rate, seconds, std::move(took));
 }
 
 }  // namespace viaduct::bench
