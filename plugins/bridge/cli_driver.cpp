@@ -176,7 +176,7 @@ class CliDriver final : public Driver {
       if (session->run) abandon(*session, sdk::Code::kCancelled, "the session was closed");
       sessions_.erase(handle);
     }
-    reply.ok();
+    transcripts_.settle(std::move(reply));  // behind the end of its turn
   }
 
   void writable(std::uint64_t handle) override {
@@ -517,7 +517,7 @@ class CliDriver final : public Driver {
       co_await one->gone();
       programs_.erase(one);
     }
-    transcripts_.settle([kept = std::make_shared<sdk::Reply>(std::move(reply))] { kept->ok(); });
+    transcripts_.settle(std::move(reply));
   }
 
   sdk::Host host_;

@@ -183,7 +183,7 @@ class LlmDriver final : public Driver {
       if (session->run) stop_run(*session, sdk::Code::kCancelled, "the session was closed");
       sessions_.erase(handle);
     }
-    reply.ok();
+    transcripts_.settle(std::move(reply));  // behind the end of its turn
   }
 
   void writable(std::uint64_t handle) override {
@@ -205,7 +205,7 @@ class LlmDriver final : public Driver {
         stop_run(*session, sdk::Code::kUnavailable,
                  "The backend was stopped in the middle of the answer");
     sessions_.clear();
-    transcripts_.settle([kept = std::make_shared<sdk::Reply>(std::move(reply))] { kept->ok(); });
+    transcripts_.settle(std::move(reply));
   }
 
  private:

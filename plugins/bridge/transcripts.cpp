@@ -235,8 +235,8 @@ void Transcripts::catch_up(std::string_view session_id, std::string_view working
              });
 }
 
-void Transcripts::settle(std::function<void()> done) {
-  shared_->run([] {}, std::move(done));
+void Transcripts::settle(sdk::Reply reply) {
+  shared_->run([] {}, [kept = std::make_shared<sdk::Reply>(std::move(reply))] { kept->ok(); });
 }
 
 void Transcripts::discover(std::string_view working_dir, sdk::Reply reply) {

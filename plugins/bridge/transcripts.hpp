@@ -36,8 +36,9 @@ class Transcripts {
   // The session was injected with this log: the folder is written anew if it is behind.
   void catch_up(std::string_view session_id, std::string_view working_dir,
                 std::string_view native_id, std::string_view entries_json);
-  // `done` follows on the loop after everything that was asked for before, or after a limit.
-  void settle(std::function<void()> done);
+  // Answers on the loop after everything that was asked for before (the ends of turns, too), or
+  // after a limit.
+  void settle(sdk::Reply reply);
 
   // As sdk::Backend has them.
   void discover(std::string_view working_dir, sdk::Reply reply);

@@ -287,7 +287,7 @@ TEST_F(BridgePlugin, CloseAndStopEndWhatIsUnderWay) {
   for (std::uint64_t session : {1, 2})
     ASSERT_TRUE(host_.wait_until([&] { return host_.text(session, 1) == "Hel"; }));
   ASSERT_TRUE(host_.close(1));
-  EXPECT_TRUE(host_.wait(closed).answered);
+  EXPECT_TRUE(host_.wait(closed, milliseconds(0)).answered) << "before the close is";
   ASSERT_TRUE(host_.stop());
   EXPECT_EQ(host_.wait(stopped).code, VIADUCT_E_UNAVAILABLE);
   EXPECT_TRUE(host_.wait_until([&] { return server.closed() >= 1; }));
