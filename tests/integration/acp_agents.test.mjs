@@ -3,7 +3,7 @@
 // @agentclientprotocol/codex-acp @zed-industries/codex-acp @google/gemini-cli opencode-ai` was run), then on the PATH; where it is not installed its
 // tests are skipped. They have their own home folder and only talk to the stand-in.
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { Agent, hostWith } from "../support/acp.mjs";
@@ -33,8 +33,8 @@ enabled = false
 });
 const kMake = "touch made-by-agent && echo made by an agent";
 
-// How each agent is pointed at the stand-in, which of its tools makes the file, whether it asks
-// first, where its sessions lie, how it restores, another model of it, and what is said where nobody has logged in (`atOnce`: when a session is opened).
+// How each agent is pointed at the stand-in, which of its tools makes the file, whether it asks first, where its sessions lie, whether it restores and
+// lists them, another model of it, and what is said where nobody has logged in (`atOnce`: when a session is opened).
 const kAgents = {
   claude: {
     program: "claude-agent-acp",
@@ -45,6 +45,7 @@ const kAgents = {
     sessions: ".claude/projects",
     asks: true,
     native: true,
+    lists: true,
     otherModel: /haiku/,
     bare: (origin) => ({ ANTHROPIC_BASE_URL: origin, CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: "1" }),
     login: /ANTHROPIC_API_KEY.*\/login/, // which it misses at the first message
@@ -57,6 +58,7 @@ const kAgents = {
     sessions: ".codex/sessions",
     asks: true,
     native: true,
+    lists: true,
     otherModel: /^gpt-5\.5/,
     toldBeside: true, // what a program says
     login: /OPENAI_API_KEY.*codex login/,
@@ -71,6 +73,7 @@ const kAgents = {
     sessions: ".codex/sessions",
     asks: true,
     native: true,
+    lists: true,
     holdsOn: true, // to the answer of the model, when it is cancelled
   },
   gemini: {
@@ -113,7 +116,7 @@ const kAgents = {
     tool: { name: "bash", input: { command: kMake, description: "Make a file" } },
     sessions: ".local/share/opencode",
     asks: true,
-    native: true,
+    native: true, // and lists only sessions of the folder in which it was started
     otherModel: /second/,
   },
 };
@@ -277,6 +280,32 @@ for (const [name, agent] of Object.entries(kAgents)) {
     assert.deepEqual([answers(client).length, answers(client)[0]], [2, "You said: the first"], "nothing is there twice");
     if (agent.native) assert.ok(said(vendor.requests.at(-1)).some((line) => /^user: the second$/.test(line)), "the prompt alone");
   });
+
+  if (agent.lists)
+    it("a session that it has by itself becomes the host's, with what was said", async (t) => {
+      const { vendor, host } = await start(t, name);
+      const client = await ChatClient.open(host.origin);
+      vendor.script = [{ say: ["Blue, ", "of course."] }];
+      await say(client, "which colour has the door?");
+      await written(host, agent, "of course.");
+      await host.stop();
+      for (const file of readdirSync(host.home).filter((one) => one.startsWith("viaduct.db"))) rmSync(path.join(host.home, file));
+      await host.start(); // which knows of nothing
+      const found = await forHost(host, "sessions", "discover", "--json");
+      const [session, ...others] = JSON.parse(found.out).sessions;
+      assert.deepEqual([session?.backend, others.length], ["agent", 0], found.out + found.err);
+      const taken = await forHost(host, "sessions", "adopt", session.native_id, "--surface", "web-chat");
+      assert.equal(taken.code, 0, taken.err);
+      const back = await ChatClient.open(host.origin);
+      const { session_id } = (await back.request("list")).sessions[0];
+      await back.request("resume", { session_id });
+      await back.until(() => back.session?.session_id === session_id && back.live, "live");
+      assert.deepEqual(back.of("user_message").map(({ text }) => text), ["which colour has the door?"]);
+      assert.deepEqual(answers(back), ["Blue, of course."]);
+      await say(back, "and the wall?");
+      inOrder(said(vendor.requests.at(-1)), ["which colour has the door?", "Blue, of course.", "and the wall?"]);
+      assert.equal(answers(back).length, 2);
+    });
 
   if (agent.otherModel)
     it("/model shows the models and chooses one, also after a kill of the host", async (t) => {
