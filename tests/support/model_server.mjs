@@ -10,44 +10,19 @@
 //   { say: […], error: "Overloaded" }  then an error event
 //   { tool: "search" }  { refuse: "I will not" }  { overflow: true }  { whole: true, say: […] } (not streamed)
 //   { say: […], hang: true }         then silence, with the connection open
-import http from "node:http";
+import { LocalServer } from "./local_server.mjs";
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 // The text of a message's content, whichever way it is written.
 export const textOf = (content) => (typeof content === "string" ? content : content.map((part) => part.text ?? "[image]").join("\n\n"));
 
-export class ModelServer {
-  requests = [];
+export class ModelServer extends LocalServer {
   models = ["stand-in"];
   key = null; // when set, requests without it are refused
-  script = null;
-  #server;
-  #sockets = new Set();
-  #watchers = new Set();
 
-  static async start(t, options = {}) {
-    const server = Object.assign(new ModelServer(), options);
-    await server.listen();
-    t?.after(() => server.stop());
-    return server;
-  }
-  async listen(port = 0) {
-    this.#server = http.createServer((request, response) => this.#serve(request, response).catch((error) => response.destroy(error)));
-    this.#server.on("connection", (socket) => {
-      this.#sockets.add(socket);
-      socket.on("error", () => {});
-      socket.on("close", () => this.#sockets.delete(socket));
-    });
-    await new Promise((resolve, reject) => this.#server.once("error", reject).listen(port, "127.0.0.1", resolve));
-    this.port = this.#server.address().port;
-  }
-  async stop() {
-    for (const socket of this.#sockets) socket.destroy();
-    await new Promise((resolve) => this.#server.close(resolve));
-  }
   get url() {
-    return `http://127.0.0.1:${this.port}/v1`;
+    return `${this.origin}/v1`;
   }
   // The conversations that were sent, as "role: text".
   get conversations() {
@@ -55,24 +30,14 @@ export class ModelServer {
   }
   // Waits for a request number (from 1) for which `check` holds.
   until(number, check = () => true, limit = 30_000) {
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`request ${number} has not come about within ${limit} ms`)), limit);
-      const look = () => {
-        const request = this.requests[number - 1];
-        if (!request || !check(request)) return;
-        clearTimeout(timer);
-        this.#watchers.delete(look);
-        resolve(request);
-      };
-      this.#watchers.add(look);
-      look();
-    });
-  }
-  #look() {
-    for (const look of [...this.#watchers]) look();
+    const find = () => {
+      const request = this.requests[number - 1];
+      return request && check(request) ? request : null;
+    };
+    return this.wait(find, limit, () => `request ${number} has not come about`);
   }
 
-  async #serve(request, response) {
+  async serve(request, response) {
     const chunks = [];
     for await (const chunk of request) chunks.push(chunk);
     const received = performance.now();
@@ -90,9 +55,9 @@ export class ModelServer {
     response.on("close", () => {
       kept.ended = response.writableFinished ? "finished" : "cut";
       kept.endedAt = performance.now();
-      this.#look();
+      this.look();
     });
-    this.#look();
+    this.look();
     const last = kept.body.messages.at(-1);
     const step = (Array.isArray(this.script) ? this.script.shift() : this.script?.(kept, this.requests.length)) ?? { say: [`You said: ${textOf(last.content)}`] };
     if (step.wait) await step.wait;

@@ -6,7 +6,7 @@
 //   { say: ["one ", "two"], think: ["hm"], tool: { name: "list", input: {…} }, usage: { input: 12, output: 3 }, wait: promise }
 //   { status: 429, headers: {…}, message: "slow down" }     an answer that is an error, in the words of the vendor
 //   { say: […], hang: true }                                then silence, with the connection open
-import http from "node:http";
+import { LocalServer } from "./local_server.mjs";
 
 const sse = { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache" };
 // What the programs tell the model by themselves: dates, folders, lists of tools.
@@ -131,58 +131,18 @@ const kApis = {
   },
 };
 
-export class VendorServer {
-  requests = []; // { api, path, headers, body, said: ["user: …"], tools: ["name"], ended: null | "finished" | "cut" }
+export class VendorServer extends LocalServer {
+  // requests: { api, path, headers, body, said: ["user: …"], tools: ["name"], ended: null | "finished" | "cut" }
   asides = [];
   others = []; // "METHOD path" of all that is none of the APIs
-  script = null;
-  #server;
-  #sockets = new Set();
-  #watchers = new Set();
 
-  static async start(t, options = {}) {
-    const server = Object.assign(new VendorServer(), options);
-    await server.listen();
-    t?.after(() => server.stop());
-    return server;
-  }
-  async listen(port = 0) {
-    this.#server = http.createServer((request, response) => this.#serve(request, response).catch((error) => response.destroy(error)));
-    this.#server.on("connection", (socket) => {
-      this.#sockets.add(socket);
-      socket.on("error", () => {});
-      socket.on("close", () => this.#sockets.delete(socket));
-    });
-    await new Promise((resolve, reject) => this.#server.once("error", reject).listen(port, "127.0.0.1", resolve));
-    this.port = this.#server.address().port;
-  }
-  async stop() {
-    for (const socket of this.#sockets) socket.destroy();
-    await new Promise((resolve) => this.#server.close(resolve));
-  }
-  get origin() {
-    return `http://127.0.0.1:${this.port}`;
-  }
   // Waits for a request for which `check` holds.
   until(check, limit = 60_000) {
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`no such request within ${limit} ms; there were ${JSON.stringify(this.requests.map(({ said }) => said.at(-1)))}`)), limit);
-      const look = () => {
-        const request = this.requests.find(check);
-        if (!request) return;
-        clearTimeout(timer);
-        this.#watchers.delete(look);
-        resolve(request);
-      };
-      this.#watchers.add(look);
-      look();
-    });
-  }
-  #look() {
-    for (const look of [...this.#watchers]) look();
+    const said = () => JSON.stringify(this.requests.map((request) => request.said.at(-1)));
+    return this.wait(() => this.requests.find(check), limit, () => `no such request, there were ${said()},`);
   }
 
-  async #serve(request, response) {
+  async serve(request, response) {
     const chunks = [];
     for await (const chunk of request) chunks.push(chunk);
     const { pathname } = new URL(request.url, this.origin);
@@ -195,9 +155,9 @@ export class VendorServer {
     (aside ? this.asides : this.requests).push(kept);
     response.on("close", () => {
       kept.ended = response.writableFinished ? "finished" : "cut";
-      this.#look();
+      this.look();
     });
-    this.#look();
+    this.look();
     const step = (aside ? this.aside?.(kept) : Array.isArray(this.script) ? this.script.shift() : this.script?.(kept, this.requests.length)) ?? {
       say: aside ? ["An aside"] : ["You said: ", kept.said.at(-1).replace(/^\w+: /, "")],
     };
