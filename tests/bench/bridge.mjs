@@ -1,12 +1,15 @@
-// The rows of the bridge's driver llm. The model server is the tests' stand-in, in this process, as are the people: what is measured has both in it.
+// The rows of the bridge. The model server is the tests' stand-in, in this process, as are the people: what is measured has both in it. The agent
+// program is the tests' stand-in, too.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import http from "node:http";
 import path from "node:path";
 import { ChatClient } from "../support/chat_client.mjs";
+import { agentProgram, runs, starts } from "../support/cli_agent_notes.mjs";
 import { ModelServer } from "../support/model_server.mjs";
 
 const bridge = (model) => ({ backend: "local", backends: { local: { plugin: "bridge", config: { driver: "llm", base_url: model.url, model: "stand-in" } } } });
+const agent = { backend: "agent", backends: { agent: { plugin: "bridge", config: { driver: "cli", preset: "claude", program: agentProgram } } } };
 const kEndless = Array.from({ length: 100_000 }, (_, i) => `w${i} `);
 
 async function withModel(use) {
@@ -72,7 +75,7 @@ export function bridgeRows({ short, host, store, post, used, onDisk, figure, atM
       beside: { what: "with 20 messages", value: few.next, unit: "ms" } });
   }
 
-  async function cancel() {
+  async function cancelRequest() {
     const turns = short ? 10 : 50;
     await withModel(async (model) => {
       model.script = () => ({ say: kEndless, delay: 2 });
@@ -108,6 +111,31 @@ export function bridgeRows({ short, host, store, post, used, onDisk, figure, atM
       figure("cancel", `Stop to the closed connection, ${turns} turns, longest`, most(times), "ms", {
         beside: { what: "closing it without a host", value: most(alone), unit: "ms" }, target: atMost(100, "ms", most(times)) });
     });
+  }
+
+  async function cancelProgram() {
+    const turns = short ? 3 : 20;
+    const times = await onDisk((home) => host(home, agent, async ({ port }) => {
+      const client = await ChatClient.open(`http://127.0.0.1:${port}`, { surface: "chat-0" });
+      const took = [];
+      for (let i = 0; i < turns; ++i) {
+        const { turn } = await client.send("count [[words 99999]] [[slow 2]]");
+        await client.until(() => client.of("text").some((entry) => entry.turn === turn && entry.text.includes("w3 ")), "the beginning of an answer");
+        const { pid } = starts({ home }).at(-1);
+        assert.ok(runs(pid));
+        const begin = performance.now();
+        const reply = client.request("cancel", { turn });
+        while (runs(pid)) await new Promise((resolve) => setImmediate(resolve));
+        took.push(performance.now() - begin);
+        await reply;
+        assert.equal((await client.ended(turn)).data.stop_reason, "cancelled");
+      }
+      await client.socket.close();
+      return took;
+    }));
+    const most = Math.max(...times);
+    figure("cancel", `Stop to the end of an agent program, ${turns} turns, p50`, median(times), "ms", { more: { times } });
+    figure("cancel", `Stop to the end of an agent program, ${turns} turns, longest`, most, "ms", { target: atMost(100, "ms", most) });
   }
 
   async function models() {
@@ -162,5 +190,12 @@ export function bridgeRows({ short, host, store, post, used, onDisk, figure, atM
     });
   }
 
-  return { restore, cancel, models };
+  return {
+    restore,
+    async cancel() {
+      await cancelRequest();
+      await cancelProgram();
+    },
+    models,
+  };
 }
