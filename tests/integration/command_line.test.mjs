@@ -164,6 +164,19 @@ test("the default configuration and every example are fine", async (t) => {
   assert.deepEqual(readdirSync(home), []);
 });
 
+test("what the README and the bridge's say to write is fine", async (t) => {
+  const home = folderFor(t);
+  const texts = ["README.md", "plugins/bridge/README.md"].map((file) => readFileSync(path.join(root, file), "utf8"));
+  const found = texts.flatMap((text) => [...text.matchAll(/^```yaml\n([^]*?)^```$/gm)].map(([, yaml]) => yaml)).filter((yaml) => /^backends:$/m.test(yaml));
+  assert.ok(found.length >= 5);
+  for (const yaml of found) {
+    const file = path.join(home, "said.yaml");
+    writeFileSync(file, yaml);
+    const { code, err } = await viaduct(["check", "--config", file], { home });
+    assert.equal(code, 0, `${yaml}\n${err}`);
+  }
+});
+
 test("without --config it is config/viaduct.yaml, then the one in the home folder", async (t) => {
   const folder = folderFor(t);
   const nowhere = await viaduct(["check"], { home: folder, cwd: folder });
