@@ -19,8 +19,7 @@ struct Program {
 };
 constexpr std::array kPrograms{
     Program{"claude", {"ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN"}},
-    Program{"codex", {"CODEX_API_KEY"}},
-    Program{"gemini", {"GEMINI_API_KEY"}},
+    Program{"codex", {"CODEX_API_KEY"}}, Program{"gemini", {"GEMINI_API_KEY"}},
     Program{"opencode",
             {"ANTHROPIC_API_KEY", "OPENAI_API_KEY", "OPENROUTER_API_KEY", "GEMINI_API_KEY"}},
     Program{"amplifier",
