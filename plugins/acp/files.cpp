@@ -12,23 +12,10 @@
 #include <cstring>
 #include <filesystem>
 #include <utility>
+#include <viaduct/net/fd.hpp>
 
 namespace viaduct::acp {
 namespace {
-
-class Fd {
- public:
-  explicit Fd(int fd) : fd_(fd) {}
-  Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Fd& operator=(Fd&&) = delete;
-  ~Fd() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 std::unexpected<sdk::Status> failed(const std::string& path) {
   const int error = errno;
@@ -50,8 +37,8 @@ int open_below(int folder, const std::string& path, std::uint64_t flags) {
   return static_cast<int>(::syscall(SYS_openat2, folder, path.c_str(), &how, sizeof how));
 }
 
-net::Result<Fd> open_folder(const std::string& folder) {
-  Fd fd(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+net::Result<net::Fd> open_folder(const std::string& folder) {
+  net::Fd fd(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (fd.get() < 0) return failed(folder);
   return fd;
 }
@@ -110,7 +97,7 @@ net::Result<std::string> read_file(const std::string& folder, const ReadFile& re
   const auto root = open_folder(folder);
   if (!root) return std::unexpected(root.error());
   // Not to hang on a pipe that somebody put there.
-  const Fd file(open_below(root->get(), *below, O_RDONLY | O_NONBLOCK | O_NOCTTY));
+  const net::Fd file(open_below(root->get(), *below, O_RDONLY | O_NONBLOCK | O_NOCTTY));
   if (file.get() < 0) return failed(request.path);
   struct stat found{};
   if (::fstat(file.get(), &found) != 0) return failed(request.path);
@@ -139,7 +126,7 @@ net::Result<> write_file(const std::string& folder, const WriteFile& request, st
   if (!root) return std::unexpected(root.error());
   const std::filesystem::path path(*below);
   const std::string parent = path.has_parent_path() ? path.parent_path().string() : ".";
-  const Fd where(open_below(root->get(), parent, O_PATH | O_DIRECTORY));
+  const net::Fd where(open_below(root->get(), parent, O_PATH | O_DIRECTORY));
   if (where.get() < 0) return failed(request.path);
   const std::string name = path.filename().string();
 
@@ -150,8 +137,8 @@ net::Result<> write_file(const std::string& folder, const WriteFile& request, st
     mode = present.st_mode & 0777;
   }
   const std::string temporary = temporary_name();
-  const Fd file(::openat(where.get(), temporary.c_str(),
-                         O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  const net::Fd file(::openat(where.get(), temporary.c_str(),
+                              O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (file.get() < 0) return failed(request.path);
   if (write_all(file.get(), request.content) && ::fchmod(file.get(), mode) == 0 &&
       ::fsync(file.get()) == 0 &&

@@ -36,7 +36,7 @@ TEST_F(Examples, TheDefaultServesSomebodyWithoutAnyAccount) {
 TEST_F(Examples, EachOneHasNoErrors) {
   // Their `config:` is held against the real plugins by tests/integration/command_line.test.mjs.
   plugins_["mock"].schema = "{}";
-  plugins_["bridge"] = {"{}", false};
+  for (const char* backend : {"bridge", "acp"}) plugins_[backend] = {"{}", false};
   int count = 0;
   for (const auto& entry : std::filesystem::directory_iterator(
            std::filesystem::path(VIADUCT_CONFIG_FOLDER) / "examples")) {
