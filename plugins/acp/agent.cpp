@@ -9,6 +9,7 @@ namespace viaduct::acp {
 namespace {
 
 constexpr std::size_t kMostEarly = 100;
+constexpr std::size_t kMostEarlyBytes = 1 << 20;
 constexpr std::size_t kLongestWords = 600;
 
 std::string lower(std::string text) {
@@ -87,6 +88,8 @@ void Agent::initialized(const CallResult& answer) {
 void Agent::started(net::Result<> result) {
   Started told = std::exchange(started_, nullptr);
   if (!told) return;
+  if (result && wanted_end_)
+    result = std::unexpected(sdk::Status{sdk::Code::kUnavailable, "The agent was stopped"});
   usable_ = result.has_value();
   if (usable_) {
     log_.info("agent ready agent=" + net::one_line(can_.agent_name, 60) + " version=" +
@@ -110,15 +113,20 @@ Agent::Session* Agent::find(const std::string& native_id) const {
   return found == sessions_.end() ? nullptr : found->second;
 }
 
-void Agent::attach(const std::string& native_id, Session& session) {
-  sessions_[native_id] = &session;
-  auto early = std::exchange(early_, {});
-  for (Early& one : early) {
-    if (one.native_id == native_id)
+bool Agent::attach(const std::string& native_id, Session& session) {
+  Session*& held = sessions_[native_id];
+  if (held != nullptr && held != &session) return false;
+  held = &session;
+  early_bytes_ = 0;
+  for (Early& one : std::exchange(early_, {})) {
+    if (one.native_id == native_id) {
       one.tell(session);
-    else
+    } else {
+      early_bytes_ += one.size;
       early_.push_back(std::move(one));
+    }
   }
+  return true;
 }
 
 void Agent::detach(const std::string& native_id, const Session& session) {
@@ -138,9 +146,15 @@ void Agent::notified(std::string_view method, std::string_view params) {
     auto update = parse_update(params);
     if (!update) return;
     if (Session* session = find(update->session_id)) return session->updated(std::move(*update));
-    if (early_.size() == kMostEarly) early_.pop_front();
+    const std::size_t size = update->text.size() + update->json.size();
+    if (size > kMostEarlyBytes) return;
+    while (early_.size() == kMostEarly || early_bytes_ + size > kMostEarlyBytes) {
+      early_bytes_ -= early_.front().size;
+      early_.pop_front();
+    }
+    early_bytes_ += size;
     std::string native_id = update->session_id;
-    early_.push_back({std::move(native_id), [update = std::move(*update)](Session& session) {
+    early_.push_back({std::move(native_id), size, [update = std::move(*update)](Session& session) {
                         session.updated(update);
                       }});
   } else if (method == "$/cancel_request") {
@@ -167,14 +181,14 @@ void Agent::lose_sessions(const std::string& why) {
 
 void Agent::stop(const std::string& why) {
   const auto self = shared_from_this();
-  wanted_end_ = true;
+  if (connection_ && connection_->is_open()) wanted_end_ = true;
   lose_sessions(why);
   if (connection_) connection_->stop();
 }
 
 void Agent::kill(const std::string& why) {
   const auto self = shared_from_this();
-  wanted_end_ = true;
+  if (connection_ && connection_->is_open()) wanted_end_ = true;
   lose_sessions(why);
   if (connection_) connection_->kill();
 }

@@ -54,7 +54,8 @@ class Agent final : public std::enable_shared_from_this<Agent>, Connection::Even
                std::function<void(CallResult)> done);
 
   // What comes for this native id goes to `session` from now on, first what came early.
-  void attach(const std::string& native_id, Session& session);
+  // False: another session has it.
+  bool attach(const std::string& native_id, Session& session);
   void detach(const std::string& native_id, const Session& session);
   bool has_sessions() const { return !sessions_.empty(); }
 
@@ -89,8 +90,10 @@ class Agent final : public std::enable_shared_from_this<Agent>, Connection::Even
   std::unordered_map<std::string, Session*> sessions_;
   struct Early {
     std::string native_id;
+    std::size_t size = 0;
     std::function<void(Session&)> tell;
   };
+  std::size_t early_bytes_ = 0;
   std::deque<Early> early_;  // of sessions whose id is not known yet
   std::size_t under_way_ = 0;
   std::function<void()> idle_;

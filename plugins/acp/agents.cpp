@@ -12,6 +12,7 @@ using std::chrono::steady_clock;
 constexpr std::chrono::minutes kCrashWindow{5};
 constexpr std::size_t kMostCrashes = 4;  // in the window; then it is not started again
 constexpr milliseconds kFirstBackoff{250};
+constexpr milliseconds kOneCause{200};  // less than the first backoff
 
 }  // namespace
 
@@ -122,7 +123,11 @@ void Agents::ended(Agent& agent, const std::string& why, bool wanted) {
   if (!wanted) {
     metrics_.count("agent_crashes_total");
     log_.warn("agent ended by itself reason=" + why);
-    crashes_.push_back({steady_clock::now(), why});
+    // Several that died of one cause are one crash.
+    const auto now = steady_clock::now();
+    if (!config_.share && !crashes_.empty() && now - crashes_.back().at < kOneCause)
+      crashes_.pop_back();
+    crashes_.push_back({now, why});
   }
   if (stopping_ && agents_.empty())
     if (const auto done = std::exchange(stopped_, nullptr)) done();

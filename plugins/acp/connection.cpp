@@ -16,6 +16,7 @@ using std::chrono::milliseconds;
 constexpr auto kAsTuple = asio::as_tuple(asio::use_awaitable);
 constexpr milliseconds kEndOfInput{1500};  // to end by itself when its input has
 constexpr milliseconds kTerm{2000};
+constexpr std::size_t kMostUnread = 8 << 20;  // of our answers
 constexpr auto kForever = asio::steady_timer::time_point::max();
 
 std::string exit_words(const net::ChildExit& exit) {
@@ -63,8 +64,10 @@ std::string Connection::error_output() const {
 
 void Connection::send(std::string line) {
   if (stopping_ || !open_) return;
+  out_bytes_ += line.size();
   out_.push_back(std::move(line));
   to_write_.cancel();
+  if (out_bytes_ > kMostUnread && !std::exchange(flooded_, true)) hold(true);
 }
 
 net::Task<> Connection::write() {
@@ -77,7 +80,10 @@ net::Task<> Connection::write() {
     }
     std::string line = std::move(out_.front());
     out_.pop_front();
+    const std::size_t size = line.size();
     if (const auto written = co_await child_->write(std::move(line)); !written) co_return;
+    out_bytes_ -= size;
+    if (out_bytes_ < kMostUnread / 2 && std::exchange(flooded_, false)) hold(false);
   }
 }
 

@@ -96,6 +96,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::unordered_map<std::uint64_t, Call> calls_;
   std::uint64_t last_id_ = 0;
   std::deque<std::string> out_;
+  std::size_t out_bytes_ = 0;
+  bool flooded_ = false;  // it asks and does not read: it has to wait
   asio::steady_timer to_write_;
   asio::steady_timer to_read_;
   std::size_t held_ = 0;

@@ -100,8 +100,17 @@ std::string read_json(const ListedSession& session, const ReplayLog& log) {
                {"entries", parsed(log.json())}});
 }
 
-std::string subject_json(std::string_view title, std::string_view kind) {
-  return dump({{"title", title}, {"kind", kind}});
+std::string subject_json(std::string_view title, std::string_view kind,
+                         const std::vector<std::pair<std::string, std::string>>& details) {
+  json input = json::object();
+  for (const auto& [name, value] : details) {
+    const bool is_list = name == "argument" || name == "env";
+    if (is_list)
+      input[name].push_back(value);
+    else
+      input[name] = value;
+  }
+  return dump({{"title", title}, {"kind", kind}, {"rawInput", std::move(input)}});
 }
 
 }  // namespace viaduct::acp

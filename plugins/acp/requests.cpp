@@ -31,6 +31,7 @@ void Session::requested(const std::string& id, std::string_view method, std::str
 }
 
 void Session::serve(const std::string& id, std::string_view method, std::string_view params) {
+  if (run_) run_->said = true;  // something has been done, or may have been
   const bool files = context_.config.files != Policy::kDeny;
   const bool terminals = context_.config.terminals != Policy::kDeny;
   if (method == "session/request_permission") return request_permission(id, params);
@@ -78,7 +79,10 @@ void Session::decide_all() {
 }
 
 void Session::withdrawn(const std::string& id) {
-  if (!run_) return;
+  in_turn(id.size(), [this, id] { withdraw(id); });
+}
+void Session::withdraw(const std::string& id) {
+  if (!run_ || !agent_) return;
   for (auto one = run_->asked.begin(); one != run_->asked.end(); ++one) {
     if (one->second.id != id) continue;
     run_->turn.permission_gone(one->first, "the agent withdrew the request");
@@ -108,14 +112,14 @@ void Session::request_permission(const std::string& id, std::string_view params)
 }
 
 void Session::permitted(Policy policy, const std::string& id, const std::string& kind,
-                        std::string title, std::function<void()> act) {
+                        std::string title, const Details& details, std::function<void()> act) {
   if (policy == Policy::kAllow || always_.contains(kind)) return act();
   PermissionRequest request;
   request.title = std::move(title);
   request.kind = kind;
-  request.tool_call = subject_json(request.title, kind);
+  request.tool_call = subject_json(request.title, kind, details);
   request.options = {{kAllowOnce, "Allow once", kAllowOnce},
-                     {kAllowAlways, "Allow always in this session", kAllowAlways},
+                     {kAllowAlways, "Allow everything of this kind in this session", kAllowAlways},
                      {kRejectOnce, "Reject", kRejectOnce}};
   ask(id, request,
       [self = shared_from_this(), id, kind, act = std::move(act)](const std::string& option) {
@@ -190,8 +194,8 @@ void Session::elicit_next(const std::string& id, std::shared_ptr<Elicitation> as
 void Session::read_text_file(const std::string& id, std::string_view params) {
   const auto request = parse_read_file(params);
   if (!request) return refuse(id, {sdk::Code::kInvalidArgument, request.error()});
-  permitted(context_.config.files, id, "read", "Read " + request->path,
-            [this, self = shared_from_this(), id, request = *request] {
+  permitted(context_.config.files, id, "read", "Read " + net::one_line(request->path, 500),
+            {{"path", request->path}}, [this, self = shared_from_this(), id, request = *request] {
               const auto text = read_file(folder_, request, context_.config.max_file);
               if (!text) return refuse(id, text.error());
               agent_->connection().answer(id, read_file_result(*text));
@@ -201,7 +205,8 @@ void Session::read_text_file(const std::string& id, std::string_view params) {
 void Session::write_text_file(const std::string& id, std::string_view params) {
   const auto request = parse_write_file(params);
   if (!request) return refuse(id, {sdk::Code::kInvalidArgument, request.error()});
-  permitted(context_.config.files, id, "edit", "Write " + request->path,
+  permitted(context_.config.files, id, "edit", "Write " + net::one_line(request->path, 500),
+            {{"path", request->path}, {"content", request->content}},
             [this, self = shared_from_this(), id, request = *request] {
               const auto written = write_file(folder_, request, context_.config.max_file);
               if (!written) return refuse(id, written.error());
@@ -221,8 +226,13 @@ void Session::terminal(const std::string& id, std::string_view method, std::stri
     }
     std::string line = request->command;
     for (const std::string& argument : request->arguments) line += " " + argument;
+    // All of it is for the person to see, whatever the title has room for.
+    Details details{{"command", request->command}, {"cwd", where}};
+    for (const std::string& argument : request->arguments)
+      details.emplace_back("argument", argument);
+    for (const std::string& variable : request->environment) details.emplace_back("env", variable);
     return permitted(context_.config.terminals, id, "execute", "Run " + net::one_line(line, 500),
-                     [this, self = shared_from_this(), id, request = *request, where] {
+                     details, [this, self = shared_from_this(), id, request = *request, where] {
                        const auto made = terminals_.create(request, where);
                        if (!made) return refuse(id, made.error());
                        agent_->connection().answer(id, terminal_created_result(*made));

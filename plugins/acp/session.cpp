@@ -18,6 +18,9 @@ using std::chrono::steady_clock;
 constexpr milliseconds kQuiet{250};
 constexpr std::chrono::seconds kLongestReplay{10};
 
+const sdk::Status kTaken{sdk::Code::kUnavailable,
+                         "The agent gave the id of another session that is open here"};
+
 // The options of a session by id; what the user chose goes before what the configuration says.
 std::vector<std::pair<std::string, std::string>> wanted_options(const Config& config,
                                                                 std::string_view chosen_json) {
@@ -65,20 +68,18 @@ std::string Session::params(std::string_view native_id) const {
 void Session::with_agent(sdk::Reply reply, std::function<void(sdk::Reply)> then) {
   struct stat found{};
   if (!folder_.starts_with('/'))
-    return reply.fail(sdk::Code::kInvalidArgument,
-                      "The working folder " + folder_ + " is not an absolute path");
+    return give_up(std::move(reply), {sdk::Code::kInvalidArgument, "The working folder " + folder_ +
+                                                                       " is not an absolute path"});
   if (::stat(folder_.c_str(), &found) != 0 || !S_ISDIR(found.st_mode))
-    return reply.fail(sdk::Code::kFailedPrecondition,
-                      "There is no working folder " + folder_ + " on the host");
+    return give_up(std::move(reply), {sdk::Code::kFailedPrecondition,
+                                      "There is no working folder " + folder_ + " on the host"});
   context_.agents.acquire([self = shared_from_this(),
                            kept = std::make_shared<sdk::Reply>(std::move(reply)),
                            then = std::move(then)](net::Result<Agents::AgentPtr> agent) {
-    if (!agent) return kept->fail(agent.error());
+    if (!agent) return self->give_up(std::move(*kept), agent.error());
     self->agent_ = std::move(*agent);
-    if (self->closed_) {
-      self->context_.agents.release(self->agent_);
-      return kept->fail(sdk::Code::kCancelled, "The session was closed");
-    }
+    if (self->closed_)
+      return self->give_up(std::move(*kept), {sdk::Code::kCancelled, "The session was closed"});
     then(std::move(*kept));
   });
 }
@@ -101,7 +102,8 @@ void Session::restore(std::string native_id, sdk::Reply reply) {
                                 native_id = std::move(native_id)](sdk::Reply restoring) {
     const AgentCapabilities& can = self->agent_->can();
     if (!can.resume && !can.load)
-      return restoring.fail(sdk::Code::kNotFound, "the agent cannot load sessions");
+      return self->give_up(std::move(restoring),
+                           {sdk::Code::kNotFound, "the agent cannot load sessions"});
     if (!can.resume) return self->load(native_id, std::move(restoring));
     self->agent_->begin();
     self->agent_->request(
@@ -111,7 +113,7 @@ void Session::restore(std::string native_id, sdk::Reply reply) {
           agent->finish();
           const bool refused =
               !answer && answer.error().answered && answer.error().rpc.code != kAuthRequired;
-          if (refused && agent->usable() && agent->can().load)
+          if (refused && self->agent_ && agent->usable() && agent->can().load)
             return self->load(native_id, std::move(*kept));
           self->opened(answer, std::move(*kept), native_id);
         });
@@ -122,7 +124,7 @@ void Session::load(std::string native_id, sdk::Reply reply) {
   // The host has all of it: what the agent replays is neither stored nor shown again.
   replay_ = Replay::kDiscarded;
   replayed_ = 0;
-  attach(native_id);
+  if (!attach(native_id)) return give_up(std::move(reply), kTaken);
   agent_->begin();
   agent_->request(
       "session/load", params(native_id),
@@ -152,7 +154,7 @@ void Session::wait_for_quiet(steady_clock::time_point limit, std::function<void(
 void Session::fork(const Session& source, sdk::Reply reply) {
   agent_ = source.agent_;
   if (!agent_ || !agent_->usable() || !agent_->can().fork)
-    return reply.fail(sdk::Code::kUnsupported, "The agent cannot copy sessions");
+    return give_up(std::move(reply), {sdk::Code::kUnsupported, "The agent cannot copy sessions"});
   agent_->begin();
   agent_->request(
       "session/fork", params(source.native_id_),
@@ -167,14 +169,7 @@ void Session::fork(const Session& source, sdk::Reply reply) {
 
 // The answer to new, resume, load and fork. `native_id` is what was asked for, empty: a new one.
 void Session::opened(const CallResult& answer, sdk::Reply reply, std::string native_id) {
-  const auto failed = [&](const sdk::Status& status) {
-    if (agent_) {
-      detach();
-      context_.agents.release(agent_);
-    }
-    agent_ = nullptr;
-    reply.fail(status);
-  };
+  const auto failed = [&](const sdk::Status& status) { give_up(std::move(reply), status); };
   if (!answer) {
     sdk::Status status = status_of(answer.error(), context_.config);
     // A live agent's answer is final for this rung; what is worth another try is silence and death.
@@ -193,7 +188,7 @@ void Session::opened(const CallResult& answer, sdk::Reply reply, std::string nat
     return failed({sdk::Code::kUnavailable, "The agent ended while the session was opened"});
   if (!agent_->usable())
     return failed({sdk::Code::kUnavailable, "The agent ended while the session was opened"});
-  use(std::move(*session), std::move(native_id));
+  if (!use(std::move(*session), std::move(native_id))) return failed(kTaken);
   apply(wanted_, 0,
         [self = shared_from_this(), kept = std::make_shared<sdk::Reply>(std::move(reply))] {
           if (!self->options_.empty()) {
@@ -204,16 +199,31 @@ void Session::opened(const CallResult& answer, sdk::Reply reply, std::string nat
         });
 }
 
-void Session::use(SessionAnswer answer, std::string native_id) {
+bool Session::use(SessionAnswer answer, std::string native_id) {
   native_id_ = answer.session_id.empty() ? std::move(native_id) : std::move(answer.session_id);
   if (answer.has_options) options_ = std::move(answer.options);
-  attach(native_id_);
+  return attach(native_id_);
 }
 
-void Session::attach(const std::string& native_id) {
+// It could not be had: nothing is left of it.
+void Session::give_up(sdk::Reply reply, const sdk::Status& status) {
+  const auto self = shared_from_this();
+  native_id_.clear();
+  let_go();
+  reply.fail(status);
+}
+void Session::let_go() {
+  detach();
+  terminals_.clear();
+  if (const auto agent = std::exchange(agent_, nullptr)) context_.agents.release(agent);
+  context_.forget(handle_);
+}
+
+bool Session::attach(const std::string& native_id) {
   if (attached_ != native_id) detach();
+  if (!agent_->attach(native_id, *this)) return false;
   attached_ = native_id;
-  agent_->attach(native_id, *this);
+  return true;
 }
 void Session::detach() {
   read_on();
@@ -279,33 +289,45 @@ void Session::resumed(sdk::Reply reply) {
 }
 
 void Session::close(sdk::Reply reply) {
+  const auto self = shared_from_this();
   say_gathered();
   closed_ = true;
-  if (run_) {
+  waiting_.clear();
+  if (const RunPtr run = run_) {
     if (agent_) agent_->connection().notify("session/cancel", id_params(native_id_));
-    run_->cancelling = true;
+    run->cancelling = true;
     decide_all();
     end(sdk::StopReason::kCancelled, "");
+    if (agent_ && !run->own) kill_unless_answered(run);
   }
-  if (agent_) {
-    detach();
-    const auto agent = std::exchange(agent_, nullptr);
-    if (agent->usable() && agent->can().close && context_.config.share)
-      agent->request("session/close", id_params(native_id_), [](const CallResult&) {});
-    context_.agents.release(agent);
-  }
+  if (agent_ && agent_->usable() && agent_->can().close && context_.config.share &&
+      !native_id_.empty())
+    agent_->request("session/close", id_params(native_id_), [](const CallResult&) {});
+  let_go();
   reply.ok();
+}
+
+// Nobody waits for the turn any more, but the agent may still be at work.
+void Session::kill_unless_answered(const RunPtr& run) {
+  auto timer =
+      std::make_shared<asio::steady_timer>(context_.loop.context(), context_.config.cancel_grace);
+  timer->async_wait([timer, run, agent = agent_](boost::system::error_code) {
+    if (!run->answered && agent->usable())
+      agent->kill("The agent was killed because it did not stop");
+  });
 }
 
 void Session::stop(std::string_view why) {
   say_gathered();
   closed_ = true;
+  waiting_.clear();
   if (run_) {
     run_->cancelling = true;
     decide_all();
     fail({sdk::Code::kUnavailable, std::string(why)});
   }
   detach();
+  terminals_.clear();
 }
 
 void Session::agent_ended(const std::string& why) {
@@ -314,19 +336,21 @@ void Session::agent_ended(const std::string& why) {
   agent_ = nullptr;
   holding_ = false;
   attached_.clear();
+  terminals_.clear();
   if (closed_) return;
-  // A turn whose end was asked for keeps that end; the next message finds that there is no agent.
+  // A turn whose end was asked for keeps that end; the next message finds no session here.
   if (const RunPtr run = run_; run && run->timed_out) {
-    return fail({sdk::Code::kTimeout, "The agent said nothing for too long and was stopped"});
+    fail({sdk::Code::kTimeout, "The agent said nothing for too long and was stopped"});
   } else if (run && run->cancelling) {
-    return end(sdk::StopReason::kCancelled, "");
+    end(sdk::StopReason::kCancelled, "");
   } else if (run) {
     sink_.lost(why);  // ends the turn as interrupted
     fail({sdk::Code::kUnavailable, why});
-    return context_.forget(handle_);
+  } else if (native_id_.empty()) {
+    return;  // not opened yet: what it waits for fails
+  } else {
+    sink_.lost(why);
   }
-  if (native_id_.empty()) return;  // not opened yet: what it waits for fails
-  sink_.lost(why);
   context_.forget(handle_);
 }
 
@@ -340,8 +364,13 @@ void briefly(Context& context, sdk::Reply reply,
   context.agents.acquire([kept = std::make_shared<sdk::Reply>(std::move(reply)),
                           then = std::move(then)](net::Result<Agents::AgentPtr> agent) {
     if (!agent) return kept->fail(agent.error());
+    (*agent)->begin();
     then(*agent, kept);
   });
+}
+void no_longer(Context& context, const Agents::AgentPtr& agent) {
+  agent->finish();
+  context.agents.release(agent);
 }
 
 struct Listing {
@@ -377,7 +406,10 @@ class Reader final : public Agent::Session, public std::enable_shared_from_this<
 
   void start() {
     std::vector<std::string> left_out;
-    agent_->attach(about_.id, *this);
+    if (!agent_->attach(about_.id, *this)) {
+      no_longer(context_, std::exchange(agent_, nullptr));
+      return reply_->fail(sdk::Code::kBusy, "The session is open here");
+    }
     agent_->request(
         "session/load",
         session_params(about_.id, about_.cwd, context_.config, agent_->can(), &left_out),
@@ -415,7 +447,7 @@ class Reader final : public Agent::Session, public std::enable_shared_from_this<
     agent->detach(about_.id, *this);
     if (agent->usable() && agent->can().close)
       agent->request("session/close", id_params(about_.id), [](const CallResult&) {});
-    context_.agents.release(agent);
+    no_longer(context_, agent);
     if (status.ok())
       reply_->ok(read_json(about_, log_));
     else
@@ -437,13 +469,13 @@ void list_sessions(Context& context, std::string working_dir, sdk::Reply reply) 
           [&context, folder = working_dir.empty() ? "" : expanded(working_dir)](
               const Agents::AgentPtr& agent, const std::shared_ptr<sdk::Reply>& kept) {
             if (!agent->can().list) {
-              context.agents.release(agent);
+              no_longer(context, agent);
               return kept->ok(discovered_json({}));
             }
             auto listing = std::make_shared<Listing>(Listing{{}, folder});
             list_pages(context, agent, listing, "",
                        [&context, agent, kept, listing](const net::Result<>& result) {
-                         context.agents.release(agent);
+                         no_longer(context, agent);
                          if (!result) return kept->fail(result.error());
                          kept->ok(discovered_json(listing->sessions));
                        });
@@ -455,7 +487,7 @@ void read_session(Context& context, std::string native_id, sdk::Reply reply) {
           [&context, native_id](const Agents::AgentPtr& agent,
                                 const std::shared_ptr<sdk::Reply>& kept) {
             const auto refused = [&](sdk::Code code, const char* why) {
-              context.agents.release(agent);
+              no_longer(context, agent);
               kept->fail(code, why);
             };
             if (!agent->can().load || !agent->can().list)
@@ -466,7 +498,7 @@ void read_session(Context& context, std::string native_id, sdk::Reply reply) {
                          const auto found =
                              std::ranges::find(listing->sessions, native_id, &ListedSession::id);
                          if (!result || found == listing->sessions.end()) {
-                           context.agents.release(agent);
+                           no_longer(context, agent);
                            return result ? kept->fail(sdk::Code::kNotFound,
                                                       "The agent has no such session")
                                          : kept->fail(result.error());
@@ -503,12 +535,12 @@ void delete_session(Context& context, std::string native_id, sdk::Reply reply) {
           [&context, native_id](const Agents::AgentPtr& agent,
                                 const std::shared_ptr<sdk::Reply>& kept) {
             if (!agent->can().remove) {
-              context.agents.release(agent);
+              no_longer(context, agent);
               return kept->ok();
             }
             agent->request("session/delete", id_params(native_id),
                            [&context, agent, kept](const CallResult& answer) {
-                             context.agents.release(agent);
+                             no_longer(context, agent);
                              if (answer || is_unknown_session(answer.error())) return kept->ok();
                              kept->fail(status_of(answer.error(), context.config));
                            });

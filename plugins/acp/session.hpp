@@ -76,6 +76,8 @@ class Session final : public Agent::Session, public std::enable_shared_from_this
     bool said = false;
     bool cancelling = false;
     bool timed_out = false;
+    bool own = false;       // a command of ours, which the agent does not know of
+    bool answered = false;  // by the agent, whatever the host has been told
     std::set<std::string> open_tools;
     ToolOutput output;
     std::map<std::string, Asked> asked;
@@ -89,13 +91,16 @@ class Session final : public Agent::Session, public std::enable_shared_from_this
   void opened(const CallResult& answer, sdk::Reply reply, std::string native_id);
   void load(std::string native_id, sdk::Reply reply);
   void wait_for_quiet(std::chrono::steady_clock::time_point limit, std::function<void()> then);
-  void use(SessionAnswer answer, std::string native_id);
-  void attach(const std::string& native_id);
+  bool use(SessionAnswer answer, std::string native_id);
+  void give_up(sdk::Reply reply, const sdk::Status& status);
+  void let_go();
+  bool attach(const std::string& native_id);  // false: another session has this id
   void detach();
   // Sets the options one after the other; what cannot be set is said and does no harm.
   void apply(std::vector<std::pair<std::string, std::string>> wanted, std::size_t next,
              std::function<void()> then);
   std::string params(std::string_view native_id) const;
+  void kill_unless_answered(const RunPtr& run);
   void agent_ended(const std::string& why) override;
 
   // ---- turn.cpp: a turn, and what is said
@@ -114,13 +119,14 @@ class Session final : public Agent::Session, public std::enable_shared_from_this
   void read_on();
   void gather(std::string_view text);
   void say_gathered();
-  void say(const Update& update);
+  void queue(Update update);
   void tell_commands();
 
   // ---- requests.cpp: what the agent asks
   void requested(const std::string& id, std::string_view method, std::string_view params) override;
   void serve(const std::string& id, std::string_view method, std::string_view params);
   void withdrawn(const std::string& id) override;
+  void withdraw(const std::string& id);
   void ask(const std::string& id, const PermissionRequest& request, Decided decided);
   void decide_all();
   void request_permission(const std::string& id, std::string_view params);
@@ -131,8 +137,9 @@ class Session final : public Agent::Session, public std::enable_shared_from_this
   void write_text_file(const std::string& id, std::string_view params);
   void terminal(const std::string& id, std::string_view method, std::string_view params);
   // Runs `act` if the policy, or a person, allows it.
+  using Details = std::vector<std::pair<std::string, std::string>>;
   void permitted(Policy policy, const std::string& id, const std::string& kind, std::string title,
-                 std::function<void()> act);
+                 const Details& details, std::function<void()> act);
   void refuse(const std::string& id, const sdk::Status& status);
 
   Context& context_;
@@ -194,6 +201,8 @@ std::string with_commands(std::string_view json, const std::vector<OwnCommand>& 
 std::string discovered_json(const std::vector<ListedSession>& sessions);
 // As viaduct_backend.read answers.
 std::string read_json(const ListedSession& session, const ReplayLog& log);
-std::string subject_json(std::string_view title, std::string_view kind);  // a tool call of ours
+// A tool call of ours: what is to be done, name and value; several of one name are a list.
+std::string subject_json(std::string_view title, std::string_view kind,
+                         const std::vector<std::pair<std::string, std::string>>& details);
 
 }  // namespace viaduct::acp

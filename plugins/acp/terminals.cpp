@@ -36,7 +36,10 @@ struct Terminals::Terminal {
 };
 
 Terminals::~Terminals() {
-  for (const auto& [id, terminal] : terminals_) terminal->child->kill(SIGKILL);
+  clear();
+}
+void Terminals::clear() {
+  for (const auto& [id, terminal] : std::exchange(terminals_, {})) terminal->child->kill(SIGKILL);
 }
 
 std::shared_ptr<Terminals::Terminal> Terminals::find(const std::string& id) const {

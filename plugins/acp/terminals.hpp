@@ -34,6 +34,7 @@ class Terminals {
   void wait(const std::string& id, std::function<void(net::Result<TerminalExit>)> done);
   net::Result<> kill(const std::string& id);
   net::Result<> release(const std::string& id);
+  void clear();  // ends all
 
  private:
   struct Terminal;

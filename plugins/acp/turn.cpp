@@ -56,7 +56,8 @@ void Session::prompt(const sdk::Prompt& prompt, sdk::Turn turn) {
                     agent_->can()),
       milliseconds{0}, [self = shared_from_this(), run, agent = agent_](const CallResult& answer) {
         agent->finish();
-        self->in_turn(0, [self, run, answer] { self->prompted(run, answer); });
+        run->answered = true;
+        self->in_turn(0, [here = self.get(), run, answer] { here->prompted(run, answer); });
       });
 }
 
@@ -83,6 +84,7 @@ bool Session::own_command(const RunPtr& run, std::string_view text) {
     } else if (const auto chosen = choose(options_, option->id, value); !chosen) {
       said = chosen.error();
     } else {
+      run->own = true;
       apply({{option->id, chosen->value}}, 0,
             [self = shared_from_this(), run, id = option->id, value = chosen->value] {
               if (self->run_ != run) return;
@@ -125,8 +127,7 @@ void Session::prompted(const RunPtr& run, const CallResult& answer) {
   if (is_unknown_session(answer.error()) && !run->said) {
     // Nothing ran: the host has it back another way.
     fail({sdk::Code::kNotFound, status.message});
-    detach();
-    return context_.forget(handle_);
+    return let_go();
   }
   fail(status);
 }
@@ -158,6 +159,18 @@ void Session::updated(Update update) {
     return;
   }
   if (run_) run_->heard = steady_clock::now();
+  // The host takes long texts in pieces.
+  const bool is_long = update.kind == Update::Kind::kText && update.text.size() > kPiece;
+  if (!is_long) return queue(std::move(update));
+  const std::string text = std::move(update.text);
+  for (std::string_view rest = text; !rest.empty();) {
+    update.text = net::prefix(rest, kPiece);
+    rest.remove_prefix(update.text.size());
+    queue(update);
+  }
+}
+
+void Session::queue(Update update) {
   const std::size_t size = update.text.size() + update.json.size();
   in_turn(size, [this, update = std::move(update)] { speak(update); });
 }
@@ -169,7 +182,7 @@ void Session::speak(const Update& update) {
   switch (update.kind) {
     case Kind::kText:
       if (update.text.empty()) return;
-      if (run_) return say(update);
+      if (run_) return took(run_->turn.text(update.text, update.item));
       if (late_turn_ != 0 && steady_clock::now() < late_until_) {
         sdk::Sink(context_.host, handle_, late_turn_).text(update.text, update.item);
         return;
@@ -245,18 +258,6 @@ void Session::say_gathered() {
     sink_.notice(said);
 }
 
-// The host takes long texts in pieces.
-void Session::say(const Update& update) {
-  for (std::string_view rest = update.text; !rest.empty();) {
-    std::string piece(net::prefix(rest, kPiece));
-    rest.remove_prefix(piece.size());
-    const std::size_t size = piece.size();
-    in_turn(size, [this, piece = std::move(piece), item = update.item] {
-      if (run_) took(run_->turn.text(piece, item));
-    });
-  }
-}
-
 // The host has no room: what comes waits here, in order, and when that is much, so does the agent.
 void Session::took(sdk::Flow flow) {
   if (flow == sdk::Flow::kBusy) busy_ = true;
@@ -293,6 +294,7 @@ void Session::cancel(std::uint64_t turn) {
   const RunPtr run = run_;
   if (!run || run->turn.number() != turn || run->cancelling) return;
   run->cancelling = true;
+  if (run->own) return end(sdk::StopReason::kCancelled, "");
   if (agent_) agent_->connection().notify("session/cancel", id_params(native_id_));
   decide_all();
   for (const std::string& tool : std::exchange(run->open_tools, {}))
