@@ -244,6 +244,16 @@ test("a line of 8 MiB is one text", async (t) => {
   assert.equal(answer(client), "You said: still there?");
 });
 
+test("long texts that come faster than the host takes them stay whole and in order, up to the end of the turn", async (t) => {
+  const { client } = await talking(t);
+  const parts = 12;
+  const bytes = 400_000;
+  const end = await say(client, act(...Array.from({ length: parts }, (_, i) => [{ huge: bytes }, { say: `<${i}>` }]).flat(), { huge: bytes }));
+  assert.equal(end.data.stop_reason, "end_turn");
+  const seen = answer(client).replaceAll(/[^<>\d]+/g, (run) => `[${run.length}]`);
+  assert.equal(seen, `${Array.from({ length: parts }, (_, i) => `[${bytes}]<${i}>`).join("")}[${bytes}]`);
+});
+
 test("a line beyond max_line is not kept in memory: the turn has one end, and the conversation goes on", async (t) => {
   const { client } = await talking(t, {}, { max_line: "1MiB" });
   const end = await say(client, act({ say: "before" }, { noise: 4 << 20 }, { say: "after" }));
