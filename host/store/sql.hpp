@@ -51,8 +51,8 @@ inline constexpr char kSessionsOfAll[] =
 inline constexpr char kSessionsByPrefix[] =
     "SELECT " VIADUCT_SESSION_COLUMNS
     " FROM sessions WHERE id >= ?2 AND id < ?3 AND +owner = ?1 ORDER BY id LIMIT ?4";
-inline constexpr char kIdsOfBackend[] =
-    "SELECT id, native_id, previous_native_id, create_key FROM sessions WHERE backend = ?";
+inline constexpr char kIdsOfSessions[] =
+    "SELECT id, native_id, previous_native_id, create_key, backend = ?1 FROM sessions";
 inline constexpr char kSessionBytes[] =
     "SELECT coalesce((SELECT sum(length(CAST(data AS BLOB)) + length(CAST(text AS BLOB))) "
     "FROM entries WHERE session = ?1), 0) + coalesce((SELECT sum(length(CAST(text AS BLOB))) "

@@ -581,12 +581,14 @@ class SqliteStore final : public Store {
          asked = std::unordered_set<std::string>(ids.begin(), ids.end())](
             Database& database) -> Result<std::map<std::string, std::string>> {
           std::map<std::string, std::string> known;
-          Query rows(database, sql::kIdsOfBackend, backend);
+          Query rows(database, sql::kIdsOfSessions, backend);
           while (rows.next()) {
             const std::string id = rows.text(0);
+            if (asked.contains(id)) known.emplace(id, id);
+            if (rows.number(4) == 0) continue;  // another backend's native ids say nothing
             std::string key = rows.text(3);
             key = key.starts_with(key_prefix) ? key.substr(key_prefix.size()) : "";
-            for (const std::string& one : {id, rows.text(1), rows.text(2), key})
+            for (const std::string& one : {rows.text(1), rows.text(2), key})
               if (!one.empty() && asked.contains(one)) known.emplace(one, id);
           }
           if (auto status = rows.status(); !status) return std::unexpected(status.error());

@@ -178,9 +178,9 @@ class Store {
   // The sessions of an owner whose id begins so, at most `limit`.
   virtual void sessions_by_prefix(std::string owner, std::string prefix, std::uint32_t limit,
                                   Done<std::vector<Session>> done) = 0;
-  // Which ids of a backend belong to sessions that are here, of anybody: as the session's own id,
-  // its native id now or before, or what follows `key_prefix` in its creation key. Id → session id.
-  // Looks at every session of the backend.
+  // Which ids of a backend belong to sessions that are here, of anybody: as the own id of a session
+  // (of whatever backend), or in one of this backend as its native id now or before, or as what
+  // follows `key_prefix` in its creation key. Id → session id. Looks at every session.
   virtual void known_ids(std::string backend, std::string key_prefix, std::vector<std::string> ids,
                          Done<std::map<std::string, std::string>> done) = 0;
   // Bytes of what is logged in a session.

@@ -1,11 +1,19 @@
 #include "plugins/bridge/answer.hpp"
 
+#include "plugins/bridge/nesting.hpp"
+
 #include <nlohmann/json.hpp>
 #include <viaduct/net/text.hpp>
 
 namespace viaduct::bridge {
 
 using nlohmann::json;
+
+// Discarded, too, when it is nested too deeply.
+json read(std::string_view text) {
+  if (too_deep(text)) return json(json::value_t::discarded);
+  return json::parse(text, nullptr, /*allow_exceptions=*/false);
+}
 
 namespace {
 
@@ -245,7 +253,7 @@ void Answer::event(std::string_view data, std::vector<Piece>& out) {
     return finish(out);
   }
   if (data.find_first_not_of(" \t\r\n") == std::string_view::npos) return;
-  const json event = json::parse(data, nullptr, /*allow_exceptions=*/false);
+  const json event = read(data);
   if (!event.is_object()) {
     think_.end(out);
     return fail(broken(llm_, "sent something that is no event: " + sample(data)));
@@ -269,7 +277,7 @@ void Answer::event(std::string_view data, std::vector<Piece>& out) {
 
 void Answer::whole(std::string_view body, std::string_view content_type, std::vector<Piece>& out) {
   if (over_) return;
-  const json answer = json::parse(body, nullptr, /*allow_exceptions=*/false);
+  const json answer = read(body);
   const json& error = value_in(answer, "error");
   if (answer.is_object() && !error.is_null()) return fail(error_event(llm_, body));
   Json reader{*this, out};

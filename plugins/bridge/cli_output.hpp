@@ -28,7 +28,6 @@ class CliOutput {
   static constexpr std::size_t kMostOfATool = 256 << 10;  // of its input, and of its output
   static constexpr std::size_t kMostOfDeltas = 8 << 20;   // that a whole text is compared with
   static constexpr std::size_t kMostOfABlock = 16 << 20;  // an object over several lines
-  static constexpr int kDeepest = 200;                    // nesting of a line
 
   // `preset` outlives it.
   explicit CliOutput(const Preset& preset) : preset_(preset) {}

@@ -1,5 +1,7 @@
 #include "plugins/bridge/cli_output.hpp"
 
+#include "plugins/bridge/nesting.hpp"
+
 #include <algorithm>
 #include <charconv>
 #include <nlohmann/json.hpp>
@@ -23,27 +25,6 @@ std::string dump(const json& value) {
 }
 
 // ---------------------------------------------------------------- reading a line
-
-bool too_deep(std::string_view text) {
-  int depth = 0;
-  bool quoted = false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (quoted) {
-      if (c == '\\')
-        ++i;
-      else if (c == '"')
-        quoted = false;
-    } else if (c == '"') {
-      quoted = true;
-    } else if (c == '{' || c == '[') {
-      if (++depth > CliOutput::kDeepest) return true;
-    } else if (c == '}' || c == ']') {
-      --depth;
-    }
-  }
-  return false;
-}
 
 // How many bytes of UTF-8 begin here; 0: none.
 std::size_t character(std::string_view text) {

@@ -1,5 +1,7 @@
 #include "plugins/bridge/failure.hpp"
 
+#include "plugins/bridge/nesting.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cctype>
@@ -16,6 +18,12 @@ namespace viaduct::bridge {
 namespace {
 
 using nlohmann::json;
+
+// Discarded, too, when it is nested too deeply.
+json read(std::string_view text) {
+  if (too_deep(text)) return json(json::value_t::discarded);
+  return json::parse(text, nullptr, /*allow_exceptions=*/false);
+}
 using std::chrono::milliseconds;
 using std::chrono::system_clock;
 
@@ -155,7 +163,7 @@ std::optional<double> parse_number(std::string_view text) {
 }  // namespace
 
 Failure refused(const Llm& llm, const Refusal& refusal, system_clock::time_point now) {
-  const json body = json::parse(refusal.body, nullptr, /*allow_exceptions=*/false);
+  const json body = read(refusal.body);
   const Said said = parse_error(body);
   const std::string status = std::to_string(refusal.status);
   const std::string words =
@@ -201,7 +209,7 @@ Failure refused(const Llm& llm, const Refusal& refusal, system_clock::time_point
 }
 
 Failure error_event(const Llm& llm, std::string_view text) {
-  const json body = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  const json body = read(text);
   const Said said = parse_error(body);
   const std::string words = shortened(llm, said.message);
   if (says_overflow(said)) return overflow(llm, words);

@@ -169,6 +169,17 @@ TEST(OpenAiAnswer, MalformedEventIsAFailureInWords) {
   }
 }
 
+TEST(OpenAiAnswer, AnEventNestedWithoutEndIsMalformed) {
+  std::string deep = R"([{"type":"thinking","thinking":)";
+  std::string data = R"({"choices":[{"delta":{"content":)";
+  for (int i = 0; i < 100'000; ++i) data += deep;
+  data += "\"x\"";
+  for (int i = 0; i < 100'000; ++i) data += "}]";
+  Stream stream(Api::kOpenAi);
+  stream.event(data + "}}]}");
+  EXPECT_THAT(stream.error(), HasSubstr("sent something that is no event: "));
+}
+
 TEST(OpenAiAnswer, ToleratesWhatItDoesNotKnow) {
   Stream stream(Api::kOpenAi);
   stream.event(R"({"object":"new.thing"})")

@@ -193,6 +193,13 @@ TEST(Retries, GrowByTwoWithHalfByChance) {
   EXPECT_EQ(low.next(transient(), 0.0), std::nullopt) << "the fifth attempt was the last";
 }
 
+TEST(BridgeFailure, JsonThatIsNestedWithoutEndHarmsNothing) {
+  const std::string deep = std::string(1'000'000, '[') + std::string(1'000'000, ']');
+  EXPECT_FALSE(error_event(server(), R"({"error":{"detail":)" + deep + "}}").message.empty());
+  const Refusal refusal{400, deep, "", ""};
+  EXPECT_FALSE(refused(server(), refusal, std::chrono::system_clock::now()).message.empty());
+}
+
 TEST(Retries, NeverWaitLongerThanTheLongest) {
   Retry retry({20, milliseconds(1000), milliseconds(3000)});
   for (int i = 1; i < 20; ++i) EXPECT_LE(*retry.next(transient(), 0.999), milliseconds(3000));
