@@ -401,7 +401,8 @@ test("1,000 reconnects leak nothing", { timeout: 300_000 }, async (t) => {
   await warm(1000);
   t.diagnostic(`${before} descriptors before, ${await settled()} after; ${rssBefore} KiB before, ${rss()} after`);
   assert.ok(threads() <= threadsBefore);
-  assert.ok(rss() < rssBefore + 30_000, `${rssBefore} KiB before, ${rss()} after`);
+  // The address sanitizer keeps what was freed.
+  if (!process.env.ASAN_OPTIONS) assert.ok(rss() < rssBefore + 30_000, `${rssBefore} KiB before, ${rss()} after`);
   assert.equal(agent.starts.length, 1);
   assert.equal(agent.got("session/new").length, 1);
   assert.deepEqual(agent.methods.filter((name) => /load|resume/.test(name)), []);

@@ -105,7 +105,14 @@ export class Host {
   }
   async remove() {
     await this.kill();
-    rmSync(this.home, { recursive: true, force: true, maxRetries: 10 }); // what it had started may still write there
+    for (let left = 100; ; --left) {
+      try {
+        return rmSync(this.home, { recursive: true, force: true });
+      } catch (error) {
+        if (left === 0 || error.code !== "ENOTEMPTY") throw error;
+        await new Promise((resolve) => setTimeout(resolve, 100)); // what it had started may still write there
+      }
+    }
   }
 
   async api(method, route, body) {
