@@ -68,7 +68,7 @@ net::Task<std::pair<bool, std::string>> CliCheck::ask(std::vector<std::string> h
   programs_.erase(run);
   if (!end) co_return std::pair(false, end.error().message);
   const bool ok = end->code == 0 && end->signal == 0 && !end->silent;
-  std::string said = tidy(run->output().noise());
+  std::string said = tidy(run->output().noise(secrets_));
   if (said.empty()) said = tidy(end->errors);
   if (end->silent) said = "it said nothing for " + in_words(kCheckLimit);
   co_return std::pair(ok, net::one_line(net::redacted(std::move(said), secrets_), kLongestWords));

@@ -42,9 +42,9 @@ class CliOutput {
   const std::string& stop() const { return stop_; }        // a stop reason of ACP, or empty
   const std::string& session() const { return session_; }  // the newest native id, or empty
   const Usage& usage() const { return usage_; }
-  bool usage_is_total() const { return usage_is_total_; }  // of the whole session so far
-  std::size_t skipped() const { return skipped_; }         // lines that are no JSON
-  std::string noise() const;                               // the last of them
+  bool usage_is_total() const { return usage_is_total_; }            // of the whole session so far
+  std::size_t skipped() const { return skipped_; }                   // lines that are no JSON
+  std::string noise(const std::vector<std::string>& secrets) const;  // the last of them
 
  private:
   struct Json;  // knows the library

@@ -17,6 +17,7 @@ constexpr std::size_t kLongestId = 512;
 constexpr std::size_t kLongestTitle = 300;
 constexpr std::size_t kLongestWords = 4000;
 constexpr std::size_t kMostNoise = 5;
+constexpr std::size_t kMostOfNoise = 4000;
 constexpr std::size_t kMostTools = 10'000;
 constexpr std::size_t kMostOfAPlan = 200;
 
@@ -376,7 +377,7 @@ void CliOutput::object(std::string_view text, std::vector<Said>& out) {
   const nlohmann::json value = parse_line(text);
   if (!value.is_structured()) {
     ++skipped_;
-    noise_.push_back(net::one_line(net::prefix(text, 1000), 300));
+    noise_.emplace_back(net::prefix(text, kMostOfNoise));
     if (noise_.size() > kMostNoise) noise_.pop_front();
     return;
   }
@@ -390,9 +391,11 @@ void CliOutput::object(std::string_view text, std::vector<Said>& out) {
              {Said::Kind::kSession, std::move(reader.told), ""});
 }
 
-std::string CliOutput::noise() const {
+std::string CliOutput::noise(const std::vector<std::string>& secrets) const {
   std::string all;
-  for (const std::string& one : noise_) all += (all.empty() ? "" : "\n") + one;
+  // Redacted before it is cut: half a secret is not recognised.
+  for (const std::string& one : noise_)
+    all += (all.empty() ? "" : "\n") + net::one_line(net::redacted(one, secrets), 300);
   return all;
 }
 

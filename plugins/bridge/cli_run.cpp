@@ -86,7 +86,10 @@ Task<> CliRun::read(const std::function<Next(const Said&)>& hear) {
 }
 
 void CliRun::heard() {
-  deadline_ = steady_clock::now() + (output_.done() ? std::min(kLinger, silence_) : silence_);
+  const auto now = steady_clock::now();
+  // Once it is done it has a moment to end, whatever else it prints.
+  if (output_.done() && !end_by_) end_by_ = now + std::min(kLinger, silence_);
+  deadline_ = end_by_.value_or(now + silence_);
   if (deadline_ < limit_.expiry()) limit_.cancel();  // it waits for too long
 }
 

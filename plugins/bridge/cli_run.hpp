@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 #include <viaduct/net/child_process.hpp>
@@ -61,7 +62,8 @@ class CliRun : public std::enable_shared_from_this<CliRun> {
   CliOutput output_;
   Child child_;
   std::chrono::milliseconds silence_{0};
-  std::chrono::steady_clock::time_point deadline_;  // of what it says next
+  std::chrono::steady_clock::time_point deadline_;               // of what it says next
+  std::optional<std::chrono::steady_clock::time_point> end_by_;  // it has said that it is done
   boost::asio::steady_timer limit_, room_, gone_;
   bool waiting_ = false;  // for room
   bool stopped_ = false;

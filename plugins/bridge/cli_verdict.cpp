@@ -64,7 +64,8 @@ CliVerdict judge(const Preset& preset, const CliOutput& output, const CliEnd& en
   const bool clean = end.signal == 0 && end.code == 0 && !end.silent;
   if (!output.error() && (output.done() || (clean && !preset.tells_end()))) return {};
 
-  const std::string all = output.error().value_or("") + "\n" + end.errors + "\n" + output.noise();
+  const std::string all =
+      output.error().value_or("") + "\n" + end.errors + "\n" + output.noise(secrets);
   std::string words = preset.name;
   if (resumed && !output.said() && has_one(all, preset.lost))
     return {Kind::kLost, words + " no longer has this conversation"};
@@ -80,7 +81,7 @@ CliVerdict judge(const Preset& preset, const CliOutput& output, const CliEnd& en
                         : how_it_ended(end);
     // Redacted before it is tidied: its beginning may be cut in the middle of a secret.
     std::string details = tidy(net::redacted(end.errors, secrets));
-    if (details.empty()) details = tidy(output.noise());
+    if (details.empty()) details = tidy(output.noise(secrets));
     if (!details.empty()) words += ": " + details;
   }
   return {end.silent && !output.error() ? Kind::kSilent : Kind::kFailed,

@@ -138,8 +138,14 @@ TEST(CliLines, ThatAreNoJsonAreSkippedAndTheLastKept) {
        {"one", "", "  ", "two \x1b[31mred", "{\"x\":", "7", "\"x\"", "six", "seven"})
     EXPECT_EQ(out.line(line), "");
   EXPECT_EQ(out.of.skipped(), 7u);
-  EXPECT_EQ(out.of.noise(), "{\"x\":\n7\n\"x\"\nsix\nseven");
+  EXPECT_EQ(out.of.noise({}), "{\"x\":\n7\n\"x\"\nsix\nseven");
   EXPECT_EQ(out.line(R"( {"x":"yes"} )"), "text:yes");
+}
+
+TEST(CliLines, OfNoiseShowNoSecretAlsoWhereTheyAreCut) {
+  Output out(R"({"text":"/x"})");
+  out.line(std::string(290, 'a') + " token=sesame-opens-2718 " + std::string(100, 'b'));
+  EXPECT_EQ(out.of.noise({"sesame-opens-2718"}).find("sesa"), std::string::npos);
 }
 
 TEST(CliLines, OfOneIndentedObjectAreTakenTogether) {

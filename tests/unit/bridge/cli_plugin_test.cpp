@@ -35,6 +35,7 @@ case "$prompt" in
   stubborn) trap '' TERM; echo '{"d":"Hel"}'; sleep 1000 ;;
   much) x=$(head -c 4000 /dev/zero | tr '\0' x); i=0
     while [ $i -lt 1800 ]; do i=$((i+1)); echo "{\"d\":\"$x\"}"; echo $i > "$HOME/count"; done ;;
+  chatty) echo '{"d":"hi"}'; echo '{"end":true}'; while sleep 0.2; do echo '{"x":1}'; done ;;
   *) echo "{\"d\":\"you said $prompt\"}" ;;
 esac
 echo '{"end":true}'
@@ -165,6 +166,13 @@ TEST_F(CliPlugin, StopsReadingWhileTheHostHasNoRoom) {
   const Answer answer = host_.wait(call, milliseconds(60'000));
   ASSERT_TRUE(answer) << answer.message;
   EXPECT_EQ(host_.text(1, 1).size(), 1800u * 4000);
+}
+
+TEST_F(CliPlugin, AProgramThatIsDoneHasAMomentToEndWhateverElseItPrints) {
+  ASSERT_TRUE(host_.open(1));
+  const Answer answer = host_.prompt(1, 1, "chatty", milliseconds(60'000));
+  ASSERT_TRUE(answer) << answer.message;
+  EXPECT_EQ(host_.text(1, 1), "hi");
 }
 
 TEST_F(CliPlugin, CancelAlsoEndsATurnThatWaitsForTheHost) {
