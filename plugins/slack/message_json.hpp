@@ -1,0 +1,77 @@
+// What goes to Slack as messages: blocks, buttons and the arguments of the methods that post them
+// (limits: docs of Block Kit and chat.postMessage). Pure functions; any thread.
+#pragma once
+
+#include "plugins/slack/place.hpp"
+#include "plugins/slack/session_json.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace viaduct::slack {
+
+// Longest of one message's Markdown, in bytes: a streamed message takes no more, whatever its
+// blocks could hold.
+inline constexpr std::size_t kLongestPart = 9000;
+
+// What a message is made of. `text` is what notifications and screen readers have.
+struct Body {
+  std::string text;
+  std::string blocks;  // JSON array, or empty
+};
+
+// A button's press comes back with both.
+struct Button {
+  std::string action;  // action_id, see below
+  std::string label;
+  std::string value;  // to 2000 characters
+  enum class Style { kPlain, kPrimary, kDanger } style = Style::kPlain;
+};
+
+// The action ids of this plugin's buttons; what follows the colon makes them unique in a message.
+inline constexpr std::string_view kConnectAction = "connect";
+inline constexpr std::string_view kRetryAction = "retry";
+inline constexpr std::string_view kStopAction = "stop";
+inline constexpr std::string_view kPermitAction = "permit";
+inline constexpr std::string_view kPickAction = "pick";  // a session for a command
+
+// A part of an answer, Markdown of the model.
+Body answer_body(std::string_view markdown);
+// A line or a few of this plugin's own, mrkdwn, with buttons below.
+Body note_body(std::string_view mrkdwn, const std::vector<Button>& buttons = {});
+// Small print.
+Body work_body(std::string_view text, const std::vector<Button>& buttons = {});
+// An entry of type kPermission, with buttons while it is pending.
+Body permission_body(const Entry& entry, std::string_view session);
+
+// What a permission's or a retry's button says.
+struct PermitValue {
+  std::string session;
+  std::uint64_t entry = 0;
+  std::string option;
+};
+std::string permit_value(const PermitValue& value);
+std::optional<PermitValue> parse_permit(std::string_view value);
+struct TurnValue {
+  std::string session;
+  std::uint64_t turn = 0;
+};
+std::string turn_value(const TurnValue& value);
+std::optional<TurnValue> parse_turn(std::string_view value);
+
+// Arguments of chat.postMessage, by whose metadata it is found again.
+std::string post_args(const Place& place, const Body& body, std::string_view key);
+// Of chat.postEphemeral.
+std::string whisper_args(const Place& place, std::string_view user, const Body& body);
+// Of chat.update, without channel and ts, which are known when it is sent.
+std::string update_args(const Body& body);
+// Of an answer to a response_url.
+std::string response_json(const Body& body, bool ephemeral, bool replaces);
+
+// `text` as data in mrkdwn.
+std::string escaped(std::string_view text);
+
+}  // namespace viaduct::slack

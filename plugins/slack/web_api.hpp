@@ -1,0 +1,61 @@
+// Slack's Web API (reference section 11): one method, one answer, errors in words. It waits out
+// rate limits for each method and workspace, within the deadline of the call. Tokens are never in
+// what it says. On the loop's thread.
+#pragma once
+
+#include <chrono>
+#include <expected>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <viaduct/net/http_client.hpp>
+#include <viaduct/net/loop.hpp>
+#include <viaduct/sdk/host.hpp>
+
+namespace viaduct::slack {
+
+// Why a call failed, as what must be done about it (section 11).
+enum class ApiTrouble {
+  kRetryLater,   // rate limit, overload, network
+  kCredentials,  // the token is dead: nothing works in this workspace until somebody mends it
+  kSetUp,        // a scope or a setting is missing
+  kTargetGone,   // channel, thread, message or user
+  kContent,      // what was sent is too long or malformed
+  kState,        // the stream has ended, the reaction is there already
+  kOther
+};
+
+struct ApiFailure {
+  ApiTrouble trouble = ApiTrouble::kOther;
+  std::string error;    // Slack's own word; empty: it did not answer
+  std::string message;  // for a person, with what to do
+  // Nothing was done for certain. False: it may have been (cut off behind the request).
+  bool not_done = true;
+  std::optional<std::chrono::milliseconds> retry_after = std::nullopt;
+};
+
+using ApiResult =
+    std::expected<std::string, ApiFailure>;  // the answer, a JSON object with ok: true
+
+class WebApi {
+ public:
+  // `base_url` ends with a slash: https://slack.com/api/
+  WebApi(const sdk::Host& host, net::Loop& loop, std::string base_url);
+  ~WebApi();
+  WebApi(const WebApi&) = delete;
+  WebApi& operator=(const WebApi&) = delete;
+
+  // `arguments`: a JSON object; sent as a form, nested values as JSON text. Fails with kRetryLater
+  // when the limit of the method is not over by `patience`.
+  net::Task<ApiResult> call(std::string method, std::string arguments, std::string token,
+                            std::chrono::milliseconds patience = std::chrono::seconds(10));
+  // POST of JSON to a response_url; the URL is a secret.
+  net::Task<ApiResult> respond(std::string response_url, std::string json);
+
+ private:
+  struct Shared;
+  std::shared_ptr<Shared> shared_;
+};
+
+}  // namespace viaduct::slack
