@@ -1,5 +1,6 @@
 #include "core.hpp"
 
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -23,6 +24,36 @@ GuardedBytes::GuardedBytes(const void* bytes, std::size_t size, std::size_t fron
 }
 GuardedBytes::~GuardedBytes() {
   ::munmap(pages_, mapped_);
+}
+
+WatchedText::WatchedText(std::string_view text) : size_(text.size()) {
+  if (text.empty()) return;
+  const int file = ::memfd_create("watched-text", MFD_CLOEXEC);
+  assert(file >= 0);
+  for (std::size_t at = 0; at < text.size();) {
+    const ssize_t written = ::write(file, text.data() + at, text.size() - at);
+    assert(written > 0);
+    at += static_cast<std::size_t>(written);
+  }
+  pages_ = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file, 0);
+  assert(pages_ != MAP_FAILED);
+  ::close(file);
+}
+WatchedText::~WatchedText() {
+  if (pages_ != nullptr) ::munmap(pages_, size_);
+}
+std::optional<bool> WatchedText::was_read() const {
+  if (pages_ == nullptr) return std::nullopt;
+  constexpr std::uint64_t kPresent = std::uint64_t{1} << 63;
+  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const int map = ::open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+  if (map < 0) return std::nullopt;
+  std::uint64_t state = 0;
+  const auto place = static_cast<off_t>(reinterpret_cast<std::uintptr_t>(pages_) / page * 8);
+  const bool known = ::pread(map, &state, sizeof state, place) == sizeof state;
+  ::close(map);
+  if (!known) return std::nullopt;
+  return (state & kPresent) != 0;
 }
 
 Core::Core(HostOptions host_options) : options(std::move(host_options)) {}
@@ -51,9 +82,13 @@ bool Core::step(Lock& lock) {
   } else if (next_due() <= Clock::now()) {
     const auto due = std::min_element(timers.begin(), timers.end(),
                                       [](auto& a, auto& b) { return a.second < b.second; });
-    const std::uint64_t token = due->first;
+    const auto [host_timer, token] = due->first;
     timers.erase(due);
-    next = [this, token, self = instance] {
+    next = [this, host_timer, token, self = instance] {
+      if (host_timer) {
+        const std::lock_guard inner(mutex);
+        return delivery_wake(*this);
+      }
       if (VIADUCT_HAS(plugin->api, timer)) {
         call_plugin(*this, "timer", plugin->api->timer, self, token);
       }

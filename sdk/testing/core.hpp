@@ -5,6 +5,7 @@
 #include <viaduct/abi.h>
 
 #include <atomic>
+#include <compare>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -22,6 +23,7 @@
 #include <utility>
 #include <vector>
 
+#include <viaduct/testing/fake_delivery.hpp>
 #include <viaduct/testing/fake_host.hpp>
 #include <viaduct/testing/fake_sessions.hpp>
 
@@ -51,6 +53,22 @@ class GuardedBytes {
   std::size_t mapped_ = 0;
   void* data_ = nullptr;
   void* front_ = nullptr;
+};
+
+// A text of which can be told whether anybody has looked at it, since its pages come with the first
+// look.
+class WatchedText {
+ public:
+  explicit WatchedText(std::string_view text);
+  ~WatchedText();
+  WatchedText(const WatchedText&) = delete;
+  WatchedText& operator=(const WatchedText&) = delete;
+  std::string_view text() const { return {static_cast<const char*>(pages_), pages_ ? size_ : 0}; }
+  std::optional<bool> was_read() const;  // nothing: it cannot be told here
+
+ private:
+  void* pages_ = nullptr;
+  std::size_t size_;
 };
 
 enum class Phase { kNone, kCreating, kCreated, kStarting, kStarted, kStopping, kStopped };
@@ -157,6 +175,26 @@ struct SessionsState {
   std::uint64_t minted = 0;
 };
 
+// ---- the delivery service
+
+struct OutboxParcel : FakeParcel {
+  std::uint64_t number = 0;
+  Clock::duration due{};      // not before
+  Clock::duration expires{};  // not later
+  std::uint64_t call = 0;     // that is under way; 0: none
+  bool renewed = false;       // replaced while it was being sent
+  bool asked = false;         // its sending was cut off: to be reconciled
+};
+
+struct DeliveryState {
+  std::vector<FakeEvent> events;
+  std::vector<OutboxParcel> parcels;  // in order
+  std::vector<FakeDelivery::CutOff> cuts;
+  std::set<std::string> taken;  // credentials of others
+  std::uint64_t last = 0;
+  bool held = false;
+};
+
 struct Document {
   std::uint64_t version = 0;
   std::string json;
@@ -208,7 +246,12 @@ struct Core : std::enable_shared_from_this<Core> {
   const viaduct_loop* loop = nullptr;  // to be run next, or running
   bool looping = false, loop_quits = false, woken = false, draining = false;
   Clock::duration slowest{};  // of the calls into the plugin
-  std::map<std::uint64_t, Clock::duration> timers;
+  struct TimerId {
+    bool host = false;  // of the fake host itself
+    std::uint64_t token = 0;
+    auto operator<=>(const TimerId&) const = default;
+  };
+  std::map<TimerId, Clock::duration> timers;
   Clock::duration manual_now{};
 
   // the instance
@@ -222,7 +265,8 @@ struct Core : std::enable_shared_from_this<Core> {
   std::vector<std::unique_ptr<GuardedBytes>> slots;
   std::map<std::string, std::unique_ptr<GuardedBytes>> tables;
 
-  std::string thrown;  // by the plugin, in the call that is being made
+  std::optional<bool> restored_was_read;  // of the last prompt that had any
+  std::string thrown;                     // by the plugin, in the call that is being made
 
   std::map<std::uint64_t, HostCall> calls;
   std::uint64_t next_call = 1;
@@ -250,6 +294,7 @@ struct Core : std::enable_shared_from_this<Core> {
   std::map<std::uint64_t, BackendSession> backend_sessions;
 
   SessionsState sessions;
+  DeliveryState delivery;
 
  private:
   using Lock = std::unique_lock<std::mutex>;
@@ -287,5 +332,11 @@ Core& core_of(const viaduct_host* host);
 const viaduct_sessions& sessions_table();
 // Ends all turns and subscriptions of a stopped instance. Lock held.
 void sessions_stopped(Core& core);
+
+const viaduct_delivery& delivery_table();
+// Sends what is due, soon. Lock held.
+void delivery_wake(Core& core);
+// Whatever is being sent is cut off. Lock held.
+void delivery_cut(Core& core);
 
 }  // namespace viaduct::testing

@@ -155,6 +155,7 @@ std::string Response::header(std::string_view name) const {
 
 FakeHost::FakeHost(HostOptions options) : core_(std::make_shared<Core>(std::move(options))) {
   sessions_.reset(new FakeSessions(core_));
+  delivery_.reset(new FakeDelivery(core_));
   core_->start_thread();
 }
 
@@ -326,6 +327,7 @@ Answer FakeHost::start(milliseconds deadline) {
       [core = core.get()](const Answer& answer) {
         if (core->phase == Phase::kStarting) {
           core->phase = answer.ok() ? Phase::kStarted : Phase::kCreated;
+          delivery_wake(*core);
         }
       });
   return core->wait_call(call, deadline);
@@ -381,6 +383,7 @@ std::uint64_t FakeHost::start_stop() {
         core->timers.clear();
         core->plugin_calls.clear();
         sessions_stopped(*core);
+        delivery_cut(*core);
       });
 }
 
@@ -538,7 +541,9 @@ void FakeHost::advance(milliseconds time) {
 
 std::size_t FakeHost::timers() const {
   const std::lock_guard lock(core_->mutex);
-  return core_->timers.size();
+  return static_cast<std::size_t>(
+      std::count_if(core_->timers.begin(), core_->timers.end(),
+                    [](const auto& timer) { return !timer.first.host; }));
 }
 
 // ---------------------------------------------------------------- a surface
@@ -836,6 +841,10 @@ FakeSessions& FakeHost::sessions() {
   return *sessions_;
 }
 
+FakeDelivery& FakeHost::delivery() {
+  return *delivery_;
+}
+
 std::optional<std::string> FakeHost::document(const std::string& key) const {
   const std::lock_guard lock(core_->mutex);
   const auto found = core_->documents.find(key);
@@ -979,25 +988,33 @@ Answer FakeHost::resumed(std::uint64_t session, OpenOptions options, millisecond
 }
 
 std::uint64_t FakeHost::start_prompt(std::uint64_t session, std::uint64_t turn,
-                                     std::string_view text) {
+                                     std::string_view text, std::string_view restored) {
+  std::string in_text;
   {
     const std::lock_guard lock(core_->mutex);
+    core_->restored_was_read.reset();
+    if (core_->plugin != nullptr && core_->plugin->abi_minor < 4)
+      in_text = std::exchange(restored, {});
     auto& state = core_->backend_sessions[session];
     state.turns.insert(turn);
     state.newest_turn = std::max(state.newest_turn, turn);
   }
   return call_backend(
       core_, "prompt",
-      [session, turn, text = std::string(text)](Core& host, const viaduct_backend& table,
-                                                viaduct_instance* self, std::uint64_t call) {
+      [session, turn, text = in_text.append(text), restored = std::string(restored)](
+          Core& host, const viaduct_backend& table, viaduct_instance* self, std::uint64_t call) {
         if (table.prompt == nullptr) return false;
+        const WatchedText before(restored);  // gone when the call has returned
         viaduct_prompt prompt{};
         prompt.struct_size = sizeof prompt;
         prompt.session = session;
         prompt.turn = turn;
         prompt.text = view(text);
         prompt.author = view("local");
+        prompt.restored = view(before.text());
         call_plugin(host, "prompt", table.prompt, self, call, &prompt);
+        const std::lock_guard lock(host.mutex);
+        host.restored_was_read = before.was_read();
         return true;
       },
       [core = core_.get(), session, turn](const Answer&) {
@@ -1010,6 +1027,16 @@ std::uint64_t FakeHost::start_prompt(std::uint64_t session, std::uint64_t turn,
 Answer FakeHost::prompt(std::uint64_t session, std::uint64_t turn, std::string_view text,
                         milliseconds deadline) {
   return wait(start_prompt(session, turn, text), deadline);
+}
+
+Answer FakeHost::prompt_restored(std::uint64_t session, std::uint64_t turn,
+                                 std::string_view restored, std::string_view text,
+                                 milliseconds deadline) {
+  return wait(start_prompt(session, turn, text, restored), deadline);
+}
+std::optional<bool> FakeHost::restored_was_read() const {
+  const std::lock_guard lock(core_->mutex);
+  return core_->restored_was_read;
 }
 
 std::uint64_t FakeHost::start_cancel(std::uint64_t session, std::uint64_t turn) {

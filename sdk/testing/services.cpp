@@ -124,14 +124,14 @@ void timer_set(const viaduct_host* host, std::uint64_t token, std::uint64_t ms) 
   HostEntry entry(host, "timer.set");
   if (entry.refused) return;
   constexpr std::uint64_t kLongest = std::uint64_t{1000} * 3600 * 24 * 365;
-  entry.core.timers[token] = entry.core.now() + milliseconds(std::min(ms, kLongest));
+  entry.core.timers[{false, token}] = entry.core.now() + milliseconds(std::min(ms, kLongest));
   entry.core.work.notify_all();
 }
 
 void timer_cancel(const viaduct_host* host, std::uint64_t token) noexcept {
   HostEntry entry(host, "timer.cancel");
   if (entry.refused) return;
-  entry.core.timers.erase(token);
+  entry.core.timers.erase({false, token});
 }
 
 std::string metric_key(HostEntry& entry, viaduct_str name, viaduct_str labels) {
@@ -743,6 +743,7 @@ const void* service_table(Core& core, const char* id) {
   if ((found = offer(VIADUCT_STATUS, kOverview))) return found;
   if ((found = offer(VIADUCT_HTTP, kHttp))) return found;
   if (surface && (found = offer(VIADUCT_SESSIONS, sessions_table()))) return found;
+  if (surface && (found = offer(VIADUCT_DELIVERY, delivery_table()))) return found;
   if (!surface && (found = offer(VIADUCT_SINK, kSink))) return found;
   return nullptr;
 }

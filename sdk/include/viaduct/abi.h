@@ -46,7 +46,7 @@ extern "C" {
 
 /* The version of this header. It is 0.x until all in-tree plugins have exercised it. */
 #define VIADUCT_ABI_MAJOR 0
-#define VIADUCT_ABI_MINOR 3
+#define VIADUCT_ABI_MINOR 4
 
 /* True when `table` is long enough to have `member`, and the member is not null or zero. */
 #define VIADUCT_HAS(table, member)                                                                 \
@@ -192,8 +192,9 @@ struct viaduct_host {
   /* [any-thread] The table of the service with this id (a C string), or null. */
   const void* (*service)(const viaduct_host* host, const char* id)VIADUCT_NOEXCEPT;
 
-  /* [any-thread] Answers a call of the host. `result` is JSON text as the call says, else empty. An
-   * unknown or already answered call is logged as a fault of the plugin and otherwise ignored. */
+  /* [any-thread] Answers a call of the host. `result` is JSON text as the call says, up to 64 MiB,
+   * else empty. An unknown or already answered call is logged as a fault of the plugin and
+   * otherwise ignored. */
   void (*complete)(const viaduct_host* host, uint64_t call, const viaduct_status* status,
                    viaduct_str result) VIADUCT_NOEXCEPT;
 
@@ -565,6 +566,86 @@ typedef struct viaduct_subscriber {
                        const viaduct_status* status) VIADUCT_NOEXCEPT;
 } viaduct_subscriber;
 
+/* ---------------------------------------------------------------- service viaduct.delivery/1, for
+ * surfaces */
+
+#define VIADUCT_DELIVERY "viaduct.delivery/1"
+#define VIADUCT_SENDER "viaduct.sender/1"
+
+/* Since 0.4. For a surface on somebody else's network. Inbox: what came in is on disk before it is
+ * acknowledged, is known when it comes again, and is there after a restart until it was dealt with.
+ * Outbox: what goes out is on disk first, is sent in order for each target, is never lost silently
+ * and never posted twice blindly. Keys (1 to 512 bytes) are the instance's own and known for 48 h
+ * at least, also after a restart; payloads and results are the plugin's own JSON, up to 1 MiB. */
+enum {
+  /* Idempotent, so it is repeated until it is known to have arrived. A later one with its key takes
+   * its place if it is not yet sent, and is sent as well if it is: the last one is what arrives. */
+  VIADUCT_DELIVERY_EDIT = 1u << 0
+};
+typedef struct viaduct_parcel {
+  uint32_t struct_size;
+  uint32_t flags;      /* VIADUCT_DELIVERY_… */
+  viaduct_str key;     /* session, turn, part and target, say */
+  viaduct_str target;  /* 1 to 512 bytes; those of one target are sent one after the other, in the
+                          order in which they were posted */
+  viaduct_str payload; /* JSON */
+  uint64_t expires_in_ms; /* post: is not sent later than that; 0: 24 h */
+  uint64_t attempt;       /* send, reconcile: from 1; post: 0 */
+} viaduct_parcel;
+
+typedef struct viaduct_delivery {
+  uint32_t struct_size;
+  uint32_t reserved;
+  /* [any-thread] An event, with every key under which it may come again (1 to 8) → {"new":bool}
+   * when it is on disk: acknowledge it after that, and drop it unless it is new. */
+  void (*receive)(const viaduct_host* host, uint64_t call, const viaduct_str* keys,
+                  size_t key_count, viaduct_str payload) VIADUCT_NOEXCEPT;
+  /* [any-thread] The event with this key was dealt with. Its keys stay known. */
+  void (*handled)(const viaduct_host* host, uint64_t call, viaduct_str key) VIADUCT_NOEXCEPT;
+  /* [any-thread] What was received and not handled, oldest first, behind the event numbered `after`
+   * (0: from the beginning), at most `limit` (1 to 1000), for a start after a crash →
+   * {"events":[{"number":n,"key":the first,"payload":…,"age_ms":n}],"more":bool} */
+  void (*unhandled)(const viaduct_host* host, uint64_t call, uint64_t after,
+                    uint32_t limit) VIADUCT_NOEXCEPT;
+
+  /* [any-thread] Has it sent by viaduct.sender/1 → {"new":bool,"state":STATE,"result":…|null} when
+   * it is on disk. A known key is not sent again; the state is then that of the first. STATE is
+   * "ready"|"sending"|"sent"|"ambiguous"|"failed"|"expired". */
+  void (*post)(const viaduct_host* host, uint64_t call,
+               const viaduct_parcel* parcel) VIADUCT_NOEXCEPT;
+  /* [any-thread] → {"state":STATE,"result":…|null,"reason":text}, or VIADUCT_E_NOT_FOUND. */
+  void (*find)(const viaduct_host* host, uint64_t call, viaduct_str key) VIADUCT_NOEXCEPT;
+
+  /* [any-thread] What this instance alone may use until it has stopped: a token, say, of which two
+   * consumers would take each other's events. VIADUCT_E_CONFLICT: another instance has it. */
+  void (*claim)(const viaduct_host* host, uint64_t call, viaduct_str credential) VIADUCT_NOEXCEPT;
+} viaduct_delivery;
+
+/* What a surface that posts offers by the id VIADUCT_SENDER. send and reconcile are answered by
+ * complete(call) within 2 minutes: after that, when the instance stops before, and when the host
+ * dies, it is as if nobody knew what became of it. Nothing is sent before the instance has started
+ * or after stop. Several at a time, but one for each target. */
+typedef struct viaduct_sender {
+  uint32_t struct_size;
+  uint32_t reserved;
+  /* [plugin-thread] VIADUCT_OK: it arrived; the result (where it is now, say) is kept. _UNAVAILABLE
+   * and _BUSY: nothing was posted for certain; sent again, after "retry_after_ms" of the result
+   * where it has one. _TIMEOUT: nobody knows; an edit is sent again, anything else is reconciled.
+   * All other codes: it never will be. */
+  void (*send)(viaduct_instance* self, uint64_t call,
+               const viaduct_parcel* parcel) VIADUCT_NOEXCEPT;
+  /* [plugin-thread] Whether a parcel whose sending was cut off has arrived: VIADUCT_OK: it did,
+   * with the result of send; _NOT_FOUND: it did not for certain, and is sent again; _UNAVAILABLE
+   * and _BUSY: asked again; all other codes: it cannot be found out, and stays ambiguous. Optional:
+   * without it, it stays ambiguous. */
+  void (*reconcile)(viaduct_instance* self, uint64_t call,
+                    const viaduct_parcel* parcel) VIADUCT_NOEXCEPT;
+  /* [plugin-thread] A parcel is "ambiguous", "failed" or "expired" (`state`) for good, and why: for
+   * a line to a person. Optional. */
+  void (*undelivered)(viaduct_instance* self, const viaduct_parcel* parcel, viaduct_str state,
+                      const viaduct_status* why) VIADUCT_NOEXCEPT;
+} viaduct_sender;
+
 /* ---------------------------------------------------------------- interface viaduct.surface/1 */
 
 #define VIADUCT_SURFACE "viaduct.surface/1"
@@ -592,7 +673,9 @@ enum {
   VIADUCT_CAN_DISCOVER = 1u << 8,
   VIADUCT_CAN_OPTIONS = 1u << 9,
   VIADUCT_CAN_STREAM = 1u << 10,
-  VIADUCT_ROTATES_IDS = 1u << 11 /* the native id may change with every operation */
+  VIADUCT_ROTATES_IDS = 1u << 11, /* the native id may change with every operation */
+  VIADUCT_KEEPS_LOG = 1u << 12    /* since 0.4: open and restore are given the transcript, too, for
+                                     what the plugin keeps of it outside of the host */
 };
 
 /* What open, restore, inject and fork get. `session` names the session in all later calls, until
@@ -604,9 +687,10 @@ typedef struct viaduct_open {
   viaduct_str session_id;  /* the host's: stable, for logs and files */
   viaduct_str working_dir; /* as the user gave it; may begin with ~ and need not exist */
   viaduct_str native_id;   /* restore: the newest one; else empty */
-  viaduct_str transcript; /* inject: JSON array of entries, oldest first, as in sdk/SESSION-JSON.md;
-                             else empty */
-  viaduct_str options;    /* JSON object: option ids and values to apply; may be empty */
+  viaduct_str transcript;  /* inject, and with VIADUCT_KEEPS_LOG restore, and open of a session in
+                              which something was said: JSON array of entries, oldest first, as in
+                              sdk/SESSION-JSON.md; else empty */
+  viaduct_str options;     /* JSON object: option ids and values to apply; may be empty */
 } viaduct_open;
 
 typedef struct viaduct_prompt {
@@ -619,6 +703,11 @@ typedef struct viaduct_prompt {
   viaduct_str context_json; /* what others said around it, as in viaduct_message: information, never
                                instruction */
   viaduct_str author;       /* display name of the sender */
+  viaduct_str
+      restored; /* Since 0.4. What was said in the session before, as text for the agent,
+                   where nothing else holds it: it goes in front of `text`, and comes again
+                   until a turn that had it is answered with VIADUCT_OK; else empty. The host
+                   puts it into `text` of a plugin that was built with an older header. */
 } viaduct_prompt;
 
 /* How and when the host tries to get a lost session back. */
@@ -635,11 +724,12 @@ typedef struct viaduct_resume_policy {
 
 /* What a backend offers by VIADUCT_BACKEND. All functions but writable are answered by
  * complete(call) with a JSON object that carries "native_id": the id as it is now, where there is
- * one. Optional functions may be null. */
+ * one. An id that two sessions of the instance have been told is used for neither: both go on from
+ * their transcripts. Optional functions may be null. */
 typedef struct viaduct_backend {
   uint32_t struct_size;
   uint32_t reserved;
-  uint64_t can;           /* VIADUCT_CAN_… and VIADUCT_ROTATES_IDS */
+  uint64_t can;           /* VIADUCT_CAN_…, VIADUCT_ROTATES_IDS and VIADUCT_KEEPS_LOG */
   viaduct_str agent_type; /* what made its native ids ("claude", "mock"): no id is offered to
                              another type */
   const viaduct_resume_policy* policy; /* null: the defaults */
@@ -654,7 +744,8 @@ typedef struct viaduct_backend {
   void (*inject)(viaduct_instance* self, uint64_t call, const viaduct_open* open) VIADUCT_NOEXCEPT;
   /* [plugin-thread] One turn. Streams by the sink; its answer ends the turn:
    * {"native_id","stop_reason"?="end_turn","usage"?,"options"?: ids and values that were chosen in
-   * it, to be applied whenever it is had again}. Failing, it keeps what was streamed.
+   * it, to be applied whenever it is had again,"restored"?: false where the agent has not had
+   * prompt->restored, so that it comes again}. Failing, it keeps what was streamed.
    * VIADUCT_E_NOT_FOUND: holds no such session and nothing ran; the host restores and prompts
    * again. */
   void (*prompt)(viaduct_instance* self, uint64_t call,
@@ -689,10 +780,10 @@ typedef struct viaduct_backend {
   void (*resumed)(viaduct_instance* self, uint64_t call, const viaduct_open* open) VIADUCT_NOEXCEPT;
   /* Since 0.3. [plugin-thread] What was said in a session that discover listed, by the id that it
    * gave there → {"native_id"?: what restore can go on with, absent if nothing,
-   * "working_dir","title"?,"entries":[ENTRY…]}, oldest first, as in sdk/SESSION-JSON.md; of an
-   * ENTRY only type, at, text and data count: a user_message begins a turn, and the numbers are
-   * the host's to give. Opens nothing. VIADUCT_E_NOT_FOUND: there is none; _UNAVAILABLE: try
-   * again. Optional. */
+   * "working_dir","title"?,"entries":[ENTRY…]}, oldest first, as in sdk/SESSION-JSON.md, in 64 MiB
+   * at most; of an ENTRY only type, at, text and data count: a user_message begins a turn, and the
+   * numbers are the host's to give. Opens nothing. VIADUCT_E_NOT_FOUND: there is none;
+   * _UNAVAILABLE: try again. Optional. */
   void (*read)(viaduct_instance* self, uint64_t call, viaduct_str native_id) VIADUCT_NOEXCEPT;
   /* Since 0.3. [plugin-thread] The session is deleted for good: removes what is kept of it outside
    * of the host. open->session is 0: it is closed. Unknown ids are fine; on failure the host keeps
@@ -718,7 +809,8 @@ enum {
   VIADUCT_EVENT_COMMANDS = 8,   /* json: {"availableCommands":[…]} */
   VIADUCT_EVENT_OPTIONS = 9,    /* json: {"options":[…]} */
   VIADUCT_EVENT_TITLE = 10,     /* text */
-  VIADUCT_EVENT_NATIVE_ID = 11, /* text: the id has changed */
+  VIADUCT_EVENT_NATIVE_ID = 11, /* text: the id has changed; it is on disk before anything that is
+                                   said later is shown */
   VIADUCT_EVENT_LOST = 12, /* the native session is gone; text: why. The ladder is climbed down at
                               the next message */
   VIADUCT_EVENT_PERMISSION_GONE = 13 /* item: the request needs no answer any more; text: why */

@@ -126,13 +126,14 @@ class Core {
     with_host([&](const viaduct_host* host) { log_->write(host, level, str(message)); });
   }
 
-  // A call of the host begins; if it fails, `session` is forgotten. False: it has been answered,
-  // because the instance has stopped.
-  bool opened(std::uint64_t call, std::uint64_t session = 0) {
+  // A call of the host begins; if it fails, `session` is forgotten, and if it is open when the
+  // instance stops, it fails with `cut`. False: it has been answered, because the instance has
+  // stopped.
+  bool opened(std::uint64_t call, std::uint64_t session = 0, Code cut = Code::kUnavailable) {
     {
       const std::lock_guard lock(mutex_);
       if (!stopping_) {
-        open_.emplace(call, session);
+        open_.emplace(call, Open{session, cut});
         return true;
       }
     }
@@ -145,7 +146,7 @@ class Core {
       const std::lock_guard lock(mutex_);
       if (stop_call_ == 0) {
         stop_call_ = call;
-        open_.emplace(call, 0);
+        open_.emplace(call, Open{});
         return true;
       }
     }
@@ -171,7 +172,7 @@ class Core {
         const std::lock_guard lock(mutex_);
         const auto found = open_.find(call);
         if (found == open_.end()) return;
-        if (code != Code::kOk) kept_.sessions.erase(found->second);
+        if (code != Code::kOk) kept_.sessions.erase(found->second.session);
         open_.erase(found);
       }
       complete(call, code, message, result);
@@ -188,13 +189,12 @@ class Core {
     }
     const std::unique_lock gate(gate_);  // so that no other thread says more in between
     closed_ = true;
-    Map<std::uint64_t> open;
+    Map<Open> open;
     {
       const std::lock_guard lock(mutex_);
       std::swap(open, open_);
     }
-    for (const auto& [call, session] : open)
-      complete(call, Code::kUnavailable, "the plugin has stopped", {});
+    for (const auto& [call, one] : open) complete(call, one.cut, "the plugin has stopped", {});
   }
   bool stopping() {
     const std::lock_guard lock(mutex_);
@@ -237,6 +237,10 @@ class Core {
  private:
   template <class T>
   using Map = std::unordered_map<std::uint64_t, T>;
+  struct Open {
+    std::uint64_t session = 0;  // that it would open
+    Code cut = Code::kUnavailable;
+  };
   struct Kept {
     Map<Callback> calls;
     Map<Function<void()>> posts;
@@ -287,7 +291,7 @@ class Core {
   bool stopping_ = false;
   std::uint64_t stop_call_ = 0;
   std::uint64_t last_id_ = 0;
-  Map<std::uint64_t> open_;  // calls of the host, and the session that each would open
+  Map<Open> open_;  // calls of the host
   Kept kept_;
 };
 

@@ -2,6 +2,7 @@
 // includes surface.hpp or backend.hpp instead.
 #pragma once
 
+#include "viaduct/sdk/delivery.hpp"
 #include "viaduct/sdk/host.hpp"
 #include "viaduct/sdk/http.hpp"
 #include "viaduct/sdk/sessions.hpp"
@@ -98,6 +99,7 @@ struct Instance {
   std::unique_ptr<Plugin> plugin;
   EventLoop* loop = nullptr;   // the plugin's, or null
   Tool* tool = nullptr;        // the plugin's own other side, or null
+  Sender* sender = nullptr;    // the same
   Backend* backend = nullptr;  // the same
   const void* kind_table = nullptr;
   const char* kind_id = "";
@@ -230,6 +232,25 @@ inline void tool_doctor(viaduct_instance* self, std::uint64_t call) noexcept {
   host_call(self, call, "{}", [](Instance& i, Reply reply) { i.tool->doctor(std::move(reply)); });
 }
 
+inline void sender_send(viaduct_instance* self, std::uint64_t call,
+                        const viaduct_parcel* given) noexcept {
+  Instance& here = instance(self);
+  run_sending(here.core, call,
+              [&](Sending sending) { here.sender->send(parcel(*given), std::move(sending)); });
+}
+inline void sender_reconcile(viaduct_instance* self, std::uint64_t call,
+                             const viaduct_parcel* given) noexcept {
+  Instance& here = instance(self);
+  run_sending(here.core, call,
+              [&](Sending sending) { here.sender->reconcile(parcel(*given), std::move(sending)); });
+}
+inline void sender_undelivered(viaduct_instance* self, const viaduct_parcel* given,
+                               viaduct_str state, const viaduct_status* why) noexcept {
+  Instance& here = instance(self);
+  run_event(*here.core, "Sender::undelivered",
+            [&] { here.sender->undelivered(parcel(*given), view(state), status(why)); });
+}
+
 inline void loop_run(viaduct_instance* self) noexcept {
   Instance& here = instance(self);
   here.loop->run([core = here.core.get()] { core->drain(); });
@@ -246,6 +267,8 @@ inline constexpr viaduct_http_handler kHttpHandler{
 inline constexpr viaduct_subscriber kSubscriber{sizeof(viaduct_subscriber), 0, change,
                                                 unsubscribed};
 inline constexpr viaduct_tool kTool{sizeof(viaduct_tool), 0, tool_run, tool_doctor};
+inline constexpr viaduct_sender kSender{sizeof(viaduct_sender), 0, sender_send, sender_reconcile,
+                                        sender_undelivered};
 
 inline constexpr viaduct_loop kLoop{sizeof(viaduct_loop), 0, loop_run, loop_wake, loop_quit};
 
@@ -256,6 +279,7 @@ inline const void* find_interface(viaduct_instance* self, const char* id) noexce
   if (std::strcmp(id, VIADUCT_SUBSCRIBER) == 0) return &kSubscriber;
   if (std::strcmp(id, VIADUCT_LOOP) == 0 && here.loop != nullptr) return &kLoop;
   if (std::strcmp(id, VIADUCT_TOOL) == 0 && here.tool != nullptr) return &kTool;
+  if (std::strcmp(id, VIADUCT_SENDER) == 0 && here.sender != nullptr) return &kSender;
   return nullptr;
 }
 
@@ -282,6 +306,7 @@ viaduct_instance* create(const viaduct_host* host, viaduct_str config, Finish fi
     made->sink = static_cast<const viaduct_sink*>(host->service(host, VIADUCT_SINK));
     auto object = std::make_unique<T>(Host(made->core), view(config));
     if constexpr (std::is_base_of_v<Tool, T>) made->tool = object.get();
+    if constexpr (std::is_base_of_v<Sender, T>) made->sender = object.get();
     made->loop = object->loop();
     if (made->loop != nullptr && !VIADUCT_HAS(host, drain))
       throw Error(Code::kFailedPrecondition, "it needs a host of ABI 0.2 or newer");

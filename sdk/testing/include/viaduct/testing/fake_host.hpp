@@ -21,6 +21,7 @@
 #include <utility>
 #include <vector>
 
+#include <viaduct/testing/fake_delivery.hpp>
 #include <viaduct/testing/fake_sessions.hpp>
 #include <viaduct/testing/json.hpp>
 
@@ -240,13 +241,14 @@ class FakeHost {
   std::vector<std::string> files() const;
 
   FakeSessions& sessions();
+  FakeDelivery& delivery();
 
   // Documents, as the plugin sees them.
   std::optional<std::string> document(const std::string& key) const;
   std::uint64_t put_document(const std::string& key, std::string value_json);
   std::map<std::string, std::string> documents() const;
   // The next `times` calls of this operation ("documents.put", "memory.message", "secrets.resolve",
-  // "status.get"; those of sessions are in FakeSessions) fail so.
+  // "status.get", "delivery.receive"; those of sessions are in FakeSessions) fail so.
   void fail_next(const std::string& operation, viaduct_code code, std::string message,
                  int times = 1);
   // What memory.message answers (JSON text, "{}": not for the memory); null: remembers and recalls
@@ -263,6 +265,11 @@ class FakeHost {
                  milliseconds deadline = kPatience);
   Answer prompt(std::uint64_t session, std::uint64_t turn, std::string_view text,
                 milliseconds deadline = kPatience);
+  // With what was said before; in front of the text for a plugin that was built before 0.4.
+  Answer prompt_restored(std::uint64_t session, std::uint64_t turn, std::string_view restored,
+                         std::string_view text, milliseconds deadline = kPatience);
+  // Whether the plugin looked at it; nothing: nobody knows.
+  std::optional<bool> restored_was_read() const;
   Answer cancel(std::uint64_t session, std::uint64_t turn, milliseconds deadline = kPatience);
   Answer answer(std::uint64_t session, std::string_view item, std::string_view option_id,
                 milliseconds deadline = kPatience);
@@ -280,7 +287,8 @@ class FakeHost {
 
   // The same without waiting: the number goes to wait().
   std::uint64_t start_open(std::uint64_t session, OpenOptions options = {});
-  std::uint64_t start_prompt(std::uint64_t session, std::uint64_t turn, std::string_view text);
+  std::uint64_t start_prompt(std::uint64_t session, std::uint64_t turn, std::string_view text,
+                             std::string_view restored = {});
   std::uint64_t start_cancel(std::uint64_t session, std::uint64_t turn);
   std::uint64_t start_close(std::uint64_t session, bool ended = false);
   std::uint64_t start_stop();
@@ -300,6 +308,7 @@ class FakeHost {
  private:
   std::shared_ptr<Core> core_;
   std::unique_ptr<FakeSessions> sessions_;
+  std::unique_ptr<FakeDelivery> delivery_;
 };
 
 }  // namespace viaduct::testing
