@@ -1,7 +1,5 @@
 #include "plugins/bridge/answer.hpp"
 
-#include "plugins/bridge/nesting.hpp"
-
 #include <nlohmann/json.hpp>
 #include <viaduct/net/text.hpp>
 
@@ -9,9 +7,9 @@ namespace viaduct::bridge {
 
 using nlohmann::json;
 
-// Discarded, too, when it is nested too deeply.
+// Discarded, too, when it is nested or long as nothing sane is.
 json read(std::string_view text) {
-  if (too_deep(text)) return json(json::value_t::discarded);
+  if (net::too_complex(text)) return json(json::value_t::discarded);
   return json::parse(text, nullptr, /*allow_exceptions=*/false);
 }
 

@@ -1,7 +1,5 @@
 #include "plugins/bridge/cli_output.hpp"
 
-#include "plugins/bridge/nesting.hpp"
-
 #include <algorithm>
 #include <charconv>
 #include <nlohmann/json.hpp>
@@ -89,7 +87,7 @@ json parse_line(std::string_view text) {
   const std::size_t begin = text.find_first_not_of(" \t");
   if (begin == std::string_view::npos || (text[begin] != '{' && text[begin] != '['))
     return json(json::value_t::discarded);
-  if (too_deep(text)) return json(json::value_t::discarded);
+  if (net::too_complex(text)) return json(json::value_t::discarded);
   json value = json::parse(text, nullptr, /*allow_exceptions=*/false);
   return value.is_discarded() ? json::parse(mended(text), nullptr, false) : value;
 }
@@ -281,9 +279,11 @@ json plan_of(const PlanRule& rule, const json& from) {
 
 template <class T>
 void count(const Value& value, const json& from, bool add, std::optional<T>& total) {
+  constexpr double kMost = 1e15;  // a double is exact up to there, and sums of them fit
   const json found = eval(value, from);
-  if (!found.is_number() || found.get<double>() < 0) return;
-  total = (add ? total.value_or(0) : T{0}) + found.get<T>();
+  const double number = found.is_number() ? found.get<double>() : -1;
+  if (!(number >= 0 && number <= kMost)) return;
+  total = (add ? total.value_or(0) : T{0}) + static_cast<T>(number);
 }
 
 }  // namespace

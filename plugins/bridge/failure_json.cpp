@@ -1,7 +1,5 @@
 #include "plugins/bridge/failure.hpp"
 
-#include "plugins/bridge/nesting.hpp"
-
 #include <algorithm>
 #include <array>
 #include <cctype>
@@ -19,9 +17,9 @@ namespace {
 
 using nlohmann::json;
 
-// Discarded, too, when it is nested too deeply.
+// Discarded, too, when it is nested or long as nothing sane is.
 json read(std::string_view text) {
-  if (too_deep(text)) return json(json::value_t::discarded);
+  if (net::too_complex(text)) return json(json::value_t::discarded);
   return json::parse(text, nullptr, /*allow_exceptions=*/false);
 }
 using std::chrono::milliseconds;

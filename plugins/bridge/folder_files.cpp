@@ -1,12 +1,15 @@
 #include "plugins/bridge/folder_files.hpp"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <unistd.h>
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <memory>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 namespace viaduct::bridge {
 
@@ -49,25 +52,31 @@ FolderResult<Fd> open_file(int folder, const char* name, struct stat* about) {
   return fd;
 }
 
-bool read_file(int fd, std::size_t most, const std::function<void(std::string_view)>& take) {
+bool read_file(int fd, std::size_t most, const std::function<bool(std::string_view)>& take) {
   std::string buffer(std::min<std::size_t>(most, 256 << 10), '\0');
   while (most > 0) {
     const ssize_t n = ::read(fd, buffer.data(), std::min(most, buffer.size()));
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return false;
     if (n == 0) return true;
-    take({buffer.data(), static_cast<std::size_t>(n)});
+    if (!take({buffer.data(), static_cast<std::size_t>(n)})) return true;
     most -= static_cast<std::size_t>(n);
   }
   return true;
+}
+
+bool read_file(int fd, std::size_t most, std::string& text) {
+  return read_file(fd, most, [&text](std::string_view piece) {
+    text += piece;
+    return true;
+  });
 }
 
 std::string small_file(int folder, const char* name, std::size_t most) {
   struct stat about{};
   const auto fd = open_file(folder, name, &about);
   std::string text;
-  if (!fd || static_cast<std::size_t>(about.st_size) > most ||
-      !read_file(fd->get(), most, [&](std::string_view piece) { text += piece; }))
+  if (!fd || static_cast<std::size_t>(about.st_size) > most || !read_file(fd->get(), most, text))
     return {};
   return text;
 }
@@ -97,9 +106,8 @@ bool copy_all(int from, int to, std::size_t size) {
   // A file system that cannot: by hand, from where it stopped.
   if (::lseek(from, static_cast<off_t>(copied), SEEK_SET) < 0) return false;
   bool is_written = true;
-  return read_file(
-             from, size - copied,
-             [&](std::string_view piece) { is_written = is_written && write_all(to, piece); }) &&
+  return read_file(from, size - copied,
+                   [&](std::string_view piece) { return is_written = write_all(to, piece); }) &&
          is_written;
 }
 
@@ -118,6 +126,49 @@ FolderResult<> replace_file(int folder, const char* name, std::string_view bytes
     return why;
   }
   return {};
+}
+
+namespace {
+
+constexpr int kDeepest = 100;  // folders in each other; each holds a descriptor
+
+FolderResult<std::vector<std::string>> names_in(int folder) {
+  // Of its own: reading moves a descriptor that others may hold.
+  Fd own(::openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const std::unique_ptr<DIR, int (*)(DIR*)> all(own ? ::fdopendir(own.get()) : nullptr, ::closedir);
+  if (!all) return os_error("the folder");
+  own.release();
+  std::vector<std::string> names;
+  for (;;) {
+    errno = 0;
+    const dirent* one = ::readdir(all.get());
+    if (one == nullptr && errno != 0) return os_error("the folder");
+    if (one == nullptr) return names;
+    if (const std::string_view name = one->d_name; name != "." && name != "..")
+      names.emplace_back(name);
+  }
+}
+
+FolderResult<> remove_below(int parent, const std::string& name, int depth) {
+  if (depth > kDeepest)
+    return folder_error(FolderError::Kind::kRefused, name + ": folders are nested without end");
+  const auto folder = open_folder(parent, name, false);
+  if (!folder) return std::unexpected(folder.error());
+  const auto names = names_in(folder->get());
+  if (!names) return std::unexpected(names.error());
+  for (const std::string& one : *names) {
+    if (::unlinkat(folder->get(), one.c_str(), 0) == 0 || errno == ENOENT) continue;
+    if (errno != EISDIR) return os_error(one);
+    if (auto removed = remove_below(folder->get(), one, depth + 1); !removed) return removed;
+  }
+  if (::unlinkat(parent, name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT) return os_error(name);
+  return {};
+}
+
+}  // namespace
+
+FolderResult<> remove_folder(int parent, const std::string& name) {
+  return remove_below(parent, name, 0);
 }
 
 }  // namespace viaduct::bridge

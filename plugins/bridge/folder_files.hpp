@@ -23,8 +23,10 @@ FolderResult<net::Fd> open_folder(int parent, const std::string& name, bool make
 // A plain file, never through a link.
 FolderResult<net::Fd> open_file(int folder, const char* name, struct stat* about);
 
-// At most `most` bytes of a file, in pieces. False: it could not be read (errno).
-bool read_file(int fd, std::size_t most, const std::function<void(std::string_view)>& take);
+// At most `most` bytes of a file, in pieces, until `take` says that it has enough. False: it could
+// not be read (errno).
+bool read_file(int fd, std::size_t most, const std::function<bool(std::string_view)>& take);
+bool read_file(int fd, std::size_t most, std::string& text);  // appends to it
 // What a file of at most `most` bytes has; nothing where it is not there or cannot be read.
 std::string small_file(int folder, const char* name, std::size_t most);
 
@@ -32,5 +34,8 @@ std::string small_file(int folder, const char* name, std::size_t most);
 // the old or the new one at any moment, but for the folder's own fsync.
 FolderResult<> replace_file(int folder, const char* name, std::string_view bytes, int old = -1,
                             std::size_t kept = 0);
+
+// Removes a folder with all that is in it, never through a link.
+FolderResult<> remove_folder(int parent, const std::string& name);
 
 }  // namespace viaduct::bridge

@@ -1,9 +1,8 @@
 #include "plugins/bridge/messages.hpp"
 
-#include "plugins/bridge/nesting.hpp"
-
 #include <nlohmann/json.hpp>
 #include <set>
+#include <viaduct/net/text.hpp>
 
 namespace viaduct::bridge {
 namespace {
@@ -135,7 +134,7 @@ std::string summary_body(const Llm& llm, const std::string& instruction) {
 }
 
 std::expected<std::vector<std::string>, std::string> parse_models(std::string_view text) {
-  if (too_deep(text)) return std::unexpected("its list of models makes no sense");
+  if (net::too_complex(text)) return std::unexpected("its list of models makes no sense");
   const json body = json::parse(text, nullptr, false);
   const json* list = nullptr;
   if (body.is_object()) {

@@ -82,8 +82,14 @@ FolderResult<Fd> open_projects(const fs::path& projects) {
 
 // Calls `take` for the folders of all sessions, or of those with this id. Answers how many folders
 // could not be looked into.
-using TakeSession = std::function<void(const std::string& project, const fs::path& folder,
-                                       const std::string& id, int fd)>;
+struct SessionFolder {
+  const std::string& project;
+  const fs::path path;
+  const std::string& id;
+  int fd;
+  int parent;
+};
+using TakeSession = std::function<void(const SessionFolder& one)>;
 FolderResult<std::size_t> each_session(const fs::path& home, const std::string& only,
                                        const TakeSession& take) {
   const fs::path projects = home / "projects";
@@ -117,7 +123,7 @@ FolderResult<std::size_t> each_session(const fs::path& home, const std::string& 
     for (const std::string& id : ids) {
       if (!is_plain_id(id)) continue;
       if (const auto folder = open_folder(sessions->fd.get(), id, false))
-        take(name, sessions->path / id, id, folder->get());
+        take({name, sessions->path / id, id, folder->get(), sessions->fd.get()});
       else
         count(folder.error(), sessions->fd.get(), id);
     }
@@ -168,21 +174,6 @@ FolderResult<OldTranscript> old_transcript(int folder) {
   return old;
 }
 
-struct LineCount {
-  std::size_t all = 0;
-  std::vector<std::string_view> users;  // as they are written here
-};
-LineCount count_lines(std::string_view text) {
-  LineCount count;
-  for (std::size_t end = text.find('\n'); end != std::string_view::npos; end = text.find('\n')) {
-    const std::string_view line = text.substr(0, end);
-    ++count.all;
-    if (line.find(R"("role":"user")") != std::string_view::npos) count.users.push_back(line);
-    text.remove_prefix(end + 1);
-  }
-  return count;
-}
-
 FolderResult<> write_session(int folder, const FolderSession& session,
                              const std::string& working_dir, std::string_view lines,
                              const OldTranscript* old) {
@@ -229,7 +220,7 @@ std::string title_of(std::string_view first) {
 // What was said first, if it is at the beginning of the file.
 std::string title_in(int transcript, std::size_t size) {
   std::string head;
-  read_file(transcript, kMostOfTheHead, [&](std::string_view piece) { head += piece; });
+  read_file(transcript, kMostOfTheHead, head);
   if (size > head.size()) head.resize(head.rfind('\n') + 1);  // also for none: npos + 1
   TranscriptReader reader;
   reader.feed(head);
@@ -268,8 +259,7 @@ FolderResult<bool> TranscriptFolders::catch_up(const FolderSession& session,
   const auto old = old_transcript(folder->get());
   if (!old) return fail(old.error());
   std::string text;
-  if (old->fd &&
-      !read_file(old->fd.get(), old->size, [&](std::string_view piece) { text += piece; }))
+  if (old->fd && !read_file(old->fd.get(), old->size, text))
     return fail(os_error(kTranscript).error());
   const LineCount there = count_lines(text), log = count_lines(lines);
   if (there.users.size() >= log.users.size() && there.all >= log.all) return false;
@@ -297,34 +287,33 @@ FolderResult<TranscriptFolders::Listing> TranscriptFolders::list(
   std::vector<Found> found;
   std::map<std::string, std::string> decoded;  // by the project: one look-up is enough
   std::size_t unreadable = 0;
-  const auto all = each_session(
-      home_, "",
-      [&](const std::string& project, const fs::path&, const std::string& id, int folder) {
-        if (id.find('_') != std::string::npos) return;  // so sub-sessions are called
-        struct stat about{};
-        const auto transcript = open_file(folder, kTranscript, &about);
-        if (!transcript) {
-          unreadable += transcript.error().kind == FolderError::Kind::kUnavailable ? 1 : 0;
-          return;
-        }
-        FolderFacts facts = parse_facts(small_file(folder, kInfo, kMostOfTheFacts),
-                                        small_file(folder, kMetadata, kMostOfTheFacts));
-        if (facts.is_sub_session) return;
-        if (facts.working_dir.empty()) {
-          const auto known = decoded.find(project);
-          facts.working_dir =
-              known != decoded.end() ? known->second : (decoded[project] = decode_folder(project));
-        }
-        if (!wanted.empty() && facts.working_dir != wanted && resolved(facts.working_dir) != wanted)
-          return;
-        if (facts.title.empty())
-          facts.title = title_in(transcript->get(), static_cast<std::size_t>(about.st_size));
-        const bool is_ours = folder_id(facts.session_id) == id;
-        found.push_back(
-            {about.st_mtim,
-             {is_ours ? facts.session_id : id, std::move(facts.working_dir), std::move(facts.title),
-              time_text(about.st_mtim.tv_sec, about.st_mtim.tv_nsec)}});
-      });
+  const auto all = each_session(home_, "", [&](const SessionFolder& one) {
+    const auto& [project, path, id, folder, parent] = one;
+    if (id.find('_') != std::string::npos) return;  // so sub-sessions are called
+    struct stat about{};
+    const auto transcript = open_file(folder, kTranscript, &about);
+    if (!transcript) {
+      unreadable += transcript.error().kind == FolderError::Kind::kUnavailable ? 1 : 0;
+      return;
+    }
+    FolderFacts facts = parse_facts(small_file(folder, kInfo, kMostOfTheFacts),
+                                    small_file(folder, kMetadata, kMostOfTheFacts));
+    if (facts.is_sub_session) return;
+    if (facts.working_dir.empty()) {
+      const auto known = decoded.find(project);
+      facts.working_dir =
+          known != decoded.end() ? known->second : (decoded[project] = decode_folder(project));
+    }
+    if (!wanted.empty() && facts.working_dir != wanted && resolved(facts.working_dir) != wanted)
+      return;
+    if (facts.title.empty())
+      facts.title = title_in(transcript->get(), static_cast<std::size_t>(about.st_size));
+    const bool is_ours = folder_id(facts.session_id) == id;
+    found.push_back(
+        {about.st_mtim,
+         {is_ours ? facts.session_id : id, std::move(facts.working_dir), std::move(facts.title),
+          time_text(about.st_mtim.tv_sec, about.st_mtim.tv_nsec)}});
+  });
   if (!all) return std::unexpected(all.error());
   std::sort(found.begin(), found.end(), [](const Found& a, const Found& b) {
     if (is_newer(a.changed, b.changed) || is_newer(b.changed, a.changed))
@@ -359,23 +348,22 @@ FolderResult<TranscriptFolders::Reading> TranscriptFolders::read_folder(std::str
   };
   std::optional<Found> found;  // the newest of that id
   std::optional<FolderError> why;
-  const auto all = each_session(
-      home_, std::string(id),
-      [&](const std::string& project, const fs::path& path, const std::string&, int folder) {
-        struct stat about{};
-        auto transcript = open_file(folder, kTranscript, &about);
-        if (!transcript) {
-          if (transcript.error().kind != FolderError::Kind::kNotFound)
-            why = {transcript.error().kind, path.string() + ": " + transcript.error().message};
-          return;
-        }
-        if (found && !is_newer(about.st_mtim, found->changed)) return;
-        FolderFacts facts = parse_facts(small_file(folder, kInfo, kMostOfTheFacts),
-                                        small_file(folder, kMetadata, kMostOfTheFacts));
-        if (facts.working_dir.empty()) facts.working_dir = decode_folder(project);
-        found = Found{*std::move(transcript), static_cast<std::size_t>(about.st_size),
-                      about.st_mtim, std::move(facts)};
-      });
+  const auto all = each_session(home_, std::string(id), [&](const SessionFolder& one) {
+    const int folder = one.fd;
+    struct stat about{};
+    auto transcript = open_file(folder, kTranscript, &about);
+    if (!transcript) {
+      if (transcript.error().kind != FolderError::Kind::kNotFound)
+        why = {transcript.error().kind, one.path.string() + ": " + transcript.error().message};
+      return;
+    }
+    if (found && !is_newer(about.st_mtim, found->changed)) return;
+    FolderFacts facts = parse_facts(small_file(folder, kInfo, kMostOfTheFacts),
+                                    small_file(folder, kMetadata, kMostOfTheFacts));
+    if (facts.working_dir.empty()) facts.working_dir = decode_folder(one.project);
+    found = Found{*std::move(transcript), static_cast<std::size_t>(about.st_size), about.st_mtim,
+                  std::move(facts)};
+  });
   if (!all) return std::unexpected(all.error());
   if (!found && why) return std::unexpected(*why);
   if (!found && *all > 0)
@@ -386,36 +374,42 @@ FolderResult<TranscriptFolders::Reading> TranscriptFolders::read_folder(std::str
         FolderError::Kind::kNotFound,
         "there is no transcript of " + std::string(id) + " below " + home_.string());
 
+  const auto too_long = [id](const std::string& how) {
+    return folder_error(FolderError::Kind::kRefused, "the transcript of " + std::string(id) +
+                                                         " is too long to be taken over: " + how);
+  };
   if (found->size > kMostOfAFile)
-    return folder_error(FolderError::Kind::kRefused,
-                        "the transcript of " + std::string(id) +
-                            " is too long to be taken over: " + std::to_string(found->size >> 20) +
-                            " MiB of " + std::to_string(kMostOfAFile >> 20));
-  TranscriptReader reader;
+    return too_long(std::to_string(found->size >> 20) + " MiB of " +
+                    std::to_string(kMostOfAFile >> 20));
+  TranscriptReader reader(limits_);
   // What another program adds meanwhile is not of this reading.
   const bool is_read = read_file(found->transcript.get(), found->size,
-                                 [&](std::string_view piece) { reader.feed(piece); });
+                                 [&](std::string_view piece) { return reader.feed(piece); });
   if (!is_read) {
     auto failure = os_error(kTranscript);
     failure.error().kind = FolderError::Kind::kUnavailable;
     return failure;
   }
   Reading reading{reader.finish(), std::move(found->facts)};
+  if (!reading.said.too_much.empty()) return too_long("more than " + reading.said.too_much);
   if (reading.facts.title.empty()) reading.facts.title = title_of(reading.said.first);
   return reading;
 }
 
-FolderResult<> TranscriptFolders::remove(std::string_view id) const {
+FolderResult<> TranscriptFolders::remove(std::string_view id,
+                                         const std::function<bool()>& still_wanted) const {
   if (!is_plain_id(id))
     return folder_error(FolderError::Kind::kRefused, "this is no id of a session's folder");
   std::optional<FolderError> failure;
-  const auto all = each_session(
-      home_, std::string(id),
-      [&](const std::string&, const fs::path& path, const std::string&, int) {
-        std::error_code why;
-        fs::remove_all(path, why);
-        if (why) failure = {FolderError::Kind::kUnavailable, path.string() + ": " + why.message()};
-      });
+  const auto all = each_session(home_, std::string(id), [&](const SessionFolder& one) {
+    if (!still_wanted()) {
+      failure = {FolderError::Kind::kUnavailable,
+                 one.path.string() + ": it took too long, and stays"};
+    } else if (auto removed = remove_folder(one.parent, one.id); !removed) {
+      failure = {FolderError::Kind::kUnavailable,
+                 one.path.string() + ": " + removed.error().message};
+    }
+  });
   if (!all) return std::unexpected(all.error());
   if (failure) return std::unexpected(*failure);
   if (*all > 0)

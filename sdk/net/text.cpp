@@ -91,4 +91,25 @@ std::string redacted(std::string text, const std::vector<std::string>& secrets) 
   return text;
 }
 
+bool too_complex(std::string_view json, std::size_t most_values, int deepest) {
+  int depth = 0;
+  std::size_t values = 1;
+  for (std::size_t i = 0; i < json.size(); ++i) {
+    const char c = json[i];
+    if (c == '"') {
+      for (++i; i < json.size() && json[i] != '"'; ++i)
+        if (json[i] == '\\') ++i;
+    } else if (c == '{' || c == '[') {
+      ++values;
+      if (++depth > deepest) return true;
+    } else if (c == '}' || c == ']') {
+      --depth;
+    } else if (c == ',') {
+      ++values;
+    }
+    if (values > most_values) return true;
+  }
+  return false;
+}
+
 }  // namespace viaduct::net

@@ -224,6 +224,11 @@ TEST(CliUsage, IsReplacedOrAddedUp) {
   EXPECT_EQ(*out.of.usage().input, 30u);
   EXPECT_EQ(*out.of.usage().cached_read, 20u);
   EXPECT_EQ(*out.of.usage().output, 3u) << "nothing negative";
+  out.line(R"({"t":"r","in":1e300,"cached":99999999999999999999999,"out":4.7,"usd":1e300})");
+  EXPECT_EQ(*out.of.usage().input, 30u) << "no number of tokens";
+  EXPECT_EQ(*out.of.usage().cached_read, 20u);
+  EXPECT_EQ(*out.of.usage().output, 4u);
+  EXPECT_DOUBLE_EQ(*out.of.usage().cost, 0.5);
   out.line(R"({"t":"s","in":5,"usd":0.25})");
   EXPECT_EQ(*out.of.usage().input, 35u);
   EXPECT_DOUBLE_EQ(*out.of.usage().cost, 0.75);

@@ -48,6 +48,7 @@ std::vector<std::string> names_in(const fs::path& folder) {
 std::string line(const std::string& role, const std::string& content) {
   return json{{"role", role}, {"content", content}}.dump() + "\n";
 }
+const std::string kUser = line("user", "hi");
 std::string call_line(const std::string& id, const std::string& name = "look") {
   return R"({"role":"assistant","content":null,"tool_calls":[{"id":")" + id +
          R"(","type":"function","function":{"name":")" + name + R"(","arguments":"{\"a\":1}"}}]})" +
@@ -63,9 +64,8 @@ std::string turn(const std::string& text, const std::string& answer) {
   return record.lines();
 }
 
-TranscriptEntries said(std::string_view lines,
-                       std::size_t longest = TranscriptReader::kLongestLine) {
-  TranscriptReader reader(longest);
+TranscriptEntries said(std::string_view lines, TranscriptLimits limits = {}) {
+  TranscriptReader reader(limits);
   reader.feed(lines);
   return reader.finish();
 }
@@ -524,7 +524,7 @@ TEST(Reading, ALineOverTheLimitIsSkippedAndToldInWhicheverPiecesItComes) {
   const std::string lines =
       line("user", "one") + line("assistant", std::string(5000, 'x')) + line("user", "two");
   for (const std::size_t step : {std::size_t{1}, std::size_t{77}, lines.size()}) {
-    TranscriptReader reader(1000);
+    TranscriptReader reader({.line = 1000});
     for (std::size_t at = 0; at < lines.size(); at += step)
       reader.feed(std::string_view(lines).substr(at, step));
     const TranscriptEntries all = reader.finish();
@@ -543,6 +543,57 @@ TEST(Reading, ALineNestedWithoutEndIsSkipped) {
   EXPECT_EQ(all.skipped, 2u);
 }
 
+TEST(Reading, ALineOfMoreValuesThanAnyMessageHasIsSkipped) {
+  std::string values = "[";
+  for (int i = 0; i < 1'100'000; ++i) values += "[],";
+  const TranscriptEntries all =
+      said(R"({"role":"user","content":)" + values + "[]]}\n" + line("user", "one"));
+  EXPECT_THAT(in_short(all), ElementsAre("user_message: one"));
+  EXPECT_EQ(all.skipped, 1u);
+}
+
+TEST(Reading, StopsWhereThereIsMoreThanTheHostTakes) {
+  TranscriptReader reader({.entries = 3});
+  EXPECT_TRUE(reader.feed(line("user", "one") + line("assistant", "two") + line("user", "three")));
+  EXPECT_FALSE(reader.feed(line("user", "four") + line("user", "five")));
+  EXPECT_FALSE(reader.feed(line("user", "six")));
+  const TranscriptEntries all = reader.finish();
+  EXPECT_EQ(all.too_much, "3 entries");
+  EXPECT_EQ(all.entries.size(), 3u);
+  EXPECT_EQ(all.messages, 4u) << "what follows is not looked at";
+}
+
+TEST(Reading, OneLineIsNoWayAroundTheLimits) {
+  std::string parts;
+  for (int i = 0; i < 500; ++i) parts += R"({"type":"text","text":"0123456789"},)";
+  const std::string lines = kUser + R"({"role":"assistant","content":[)" + parts + "{}]}\n";
+  EXPECT_EQ(said(lines, {.entries = 100}).entries.size(), 100u);
+  const TranscriptEntries few = said(lines, {.bytes = 5000});
+  EXPECT_EQ(few.too_much, "0 MiB of what was said");
+  EXPECT_LT(few.bytes, 5100u);
+  std::string calls = kUser;
+  for (int i = 0; i < 100; ++i) calls += call_line("");
+  EXPECT_EQ(said(calls, {.entries = 50}).entries.size(), 50u);
+  std::string results = kUser;
+  for (int i = 0; i < 100; ++i) results += result_line("id" + std::to_string(i), "out");
+  EXPECT_EQ(said(results, {.entries = 50}).entries.size(), 50u);
+}
+
+TEST(Reading, WhatCallsBecomeByTheirResultsCountsToo) {
+  const auto bytes_of = [](const TranscriptEntries& all) {
+    std::size_t bytes = 0;
+    for (const std::string& entry : all.entries) bytes += entry.size();
+    return bytes;
+  };
+  const std::string calls = kUser + call_line("a") + call_line("b") + line("assistant", "x");
+  const std::string lines = calls + result_line("a", std::string(3000, 'y'));
+  const TranscriptEntries all = said(lines);
+  EXPECT_EQ(all.bytes, bytes_of(all));
+  EXPECT_GT(all.bytes, 3000u);
+  EXPECT_EQ(said(calls, {.bytes = 3000}).too_much, "");
+  EXPECT_NE(said(lines, {.bytes = 3000}).too_much, "");
+}
+
 struct Orphans {
   const char* name;
   std::string lines;
@@ -558,7 +609,6 @@ TEST_P(ToolOrphans, AreDroppedAtTheEndsOnly) {
   EXPECT_EQ(in_short(all), GetParam().kept);
   EXPECT_EQ(all.dropped, GetParam().dropped);
 }
-const std::string kUser = line("user", "hi");
 INSTANTIATE_TEST_SUITE_P(
     Cases, ToolOrphans,
     ::testing::Values(
@@ -711,6 +761,16 @@ TEST_F(Folders, ATranscriptThatIsTooLongIsRefusedInWords) {
   EXPECT_THAT(reading.error().message, HasSubstr("too long to be taken over: 100 MiB of 64"));
 }
 
+TEST_F(Folders, ATranscriptOfTooManyEntriesIsRefusedInWords) {
+  leave("abc", line("user", "one") + line("assistant", "two") + line("user", "three"));
+  const auto reading = TranscriptFolders(home(), {.entries = 2}).read("abc");
+  ASSERT_FALSE(reading);
+  EXPECT_EQ(reading.error().kind, Kind::kRefused);
+  EXPECT_THAT(reading.error().message,
+              HasSubstr("abc is too long to be taken over: more than 2 entries"));
+  EXPECT_TRUE(TranscriptFolders(home(), {.entries = 3}).read("abc"));
+}
+
 TEST_F(Folders, WhatCannotBeReadIsUnavailableAndNeverGone) {
   if (::geteuid() == 0) GTEST_SKIP() << "root reads everything";
   leave("abc", line("user", "hello"));
@@ -831,6 +891,36 @@ TEST_F(Folders, ASessionIsRemovedWithAllItsFilesAndNoOther) {
   EXPECT_FALSE(fs::exists(folder()));
   EXPECT_THAT(ids(), ElementsAre("s_02J"));
   EXPECT_TRUE(folders_.remove("s-01J")) << "it may be asked for again";
+}
+
+TEST_F(Folders, NothingIsRemovedThroughALinkInTheFolder) {
+  ASSERT_TRUE(folders_.append(session(), turn("one", "1")));
+  write(root_ / "outside" / "precious", "x");
+  write(folder() / "sub" / "deeper" / "file", "x");
+  fs::create_directory_symlink(root_ / "outside", folder() / "sub" / "link");
+  fs::create_symlink(root_ / "outside/precious", folder() / "link");
+  EXPECT_TRUE(folders_.remove("s-01J"));
+  EXPECT_FALSE(fs::exists(folder()));
+  EXPECT_EQ(text_of(root_ / "outside" / "precious"), "x");
+}
+
+TEST_F(Folders, FoldersInEachOtherWithoutEndAreLeft) {
+  ASSERT_TRUE(folders_.append(session(), turn("one", "1")));
+  fs::path deep = folder();
+  for (int i = 0; i < 150; ++i) deep /= "d";
+  fs::create_directories(deep);
+  const auto removed = folders_.remove("s-01J");
+  ASSERT_FALSE(removed);
+  EXPECT_THAT(removed.error().message, HasSubstr("nested without end"));
+}
+
+TEST_F(Folders, WhatIsNotWantedAnyMoreWhenItsTurnComesIsNotRemoved) {
+  ASSERT_TRUE(folders_.append(session(), turn("one", "1")));
+  const auto late = folders_.remove("s-01J", [] { return false; });
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().kind, Kind::kUnavailable);
+  EXPECT_EQ(text_of(folder() / "transcript.jsonl"), turn("one", "1"));
+  EXPECT_TRUE(folders_.remove("s-none", [] { return false; })) << "there is nothing to keep";
 }
 
 TEST_F(Folders, RemovingALinkLeavesWhatItPointsTo) {

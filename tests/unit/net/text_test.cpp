@@ -22,6 +22,30 @@ TEST(Text, OneLineHasNoControlCharactersAndSaysThatItWasCut) {
   EXPECT_EQ(one_line("", 3), "");
 }
 
+TEST(Text, JsonThatIsNestedWithoutEndOrHasMoreValuesThanAMessageIsTooComplex) {
+  const auto times = [](std::string_view piece, std::size_t count) {
+    std::string all;
+    for (std::size_t i = 0; i < count; ++i) all += piece;
+    return all;
+  };
+  EXPECT_FALSE(too_complex(times("[", 200) + times("]", 200)));
+  EXPECT_TRUE(too_complex(times("[", 201) + times("]", 201)));
+  EXPECT_TRUE(too_complex(times(R"({"a":)", 201)));
+  EXPECT_FALSE(too_complex(times("[],", 100'000)));
+  EXPECT_TRUE(too_complex("[" + times("[],", 600'000) + "[]]")) << "each is a value";
+  EXPECT_TRUE(too_complex("[" + times("1,", 1'100'000) + "1]"));
+  EXPECT_TRUE(too_complex(R"({"a":1,"b":2})", 2));
+  EXPECT_FALSE(too_complex(R"({"a":1,"b":2})", 3));
+}
+
+TEST(Text, WhatIsInStringsMakesNoJsonTooComplex) {
+  const std::string brackets(3'000'000, '[');
+  EXPECT_FALSE(too_complex(R"({"text":"\" ,)" + brackets + R"(\\"})"));
+  EXPECT_TRUE(too_complex(R"({"text":"\\"})" + brackets));
+  for (const char* torn : {"", "\"", R"({"a":"b\)", "]]]", "[\"\\"})
+    EXPECT_FALSE(too_complex(torn));
+}
+
 TEST(Text, LastLinesBeginWithAWholeLine) {
   EXPECT_EQ(last_lines("first\nsecond\nthird\n\n", 100), "first second third");
   EXPECT_EQ(last_lines("first\nsecond\nthird\n", 14), "second third");
