@@ -26,8 +26,10 @@ struct Binding {
   std::string backend;
   std::string created_at;  // RFC 3339
   bool active = true;
-  // The last turn that has been shown whole, and whether there may be one behind it.
-  std::uint64_t shown = 0;
+  // The last turn and the last entry of the session's log that have been shown for good, and
+  // whether there may be something behind them.
+  std::uint64_t shown_turn = 0;
+  std::uint64_t shown_entry = 0;
   bool owes = false;
 
   bool operator==(const Binding&) const = default;

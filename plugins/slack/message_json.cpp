@@ -1,5 +1,8 @@
 #include "plugins/slack/message_json.hpp"
 
+#include "plugins/slack/mentions.hpp"
+#include "plugins/slack/value.hpp"
+
 #include <nlohmann/json.hpp>
 #include <viaduct/net/text.hpp>
 
@@ -79,22 +82,6 @@ std::string chosen_name(const Entry& entry) {
 
 }  // namespace
 
-std::string escaped(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  for (const char c : text) {
-    if (c == '&')
-      out += "&amp;";
-    else if (c == '<')
-      out += "&lt;";
-    else if (c == '>')
-      out += "&gt;";
-    else
-      out += c;
-  }
-  return out;
-}
-
 Body answer_body(std::string_view markdown) {
   return {escaped(net::prefix(markdown, kLongestFallback)),
           dump(json::array({{{"type", "markdown"}, {"text", std::string(markdown)}}}))};
@@ -137,11 +124,10 @@ std::string permit_value(const PermitValue& value) {
 }
 
 std::optional<PermitValue> parse_permit(std::string_view text) {
-  const json from = json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!from.is_object() || !from.contains("s") || !from["s"].is_string() || !from.contains("e") ||
-      !from["e"].is_number_unsigned() || !from.contains("o") || !from["o"].is_string())
-    return std::nullopt;
-  return PermitValue{from["s"], from["e"], from["o"]};
+  const Value from = Value::parsed(text);
+  PermitValue value{from.text("s"), from.number("e"), from.text("o")};
+  if (value.session.empty() || value.entry == 0) return std::nullopt;
+  return value;
 }
 
 std::string turn_value(const TurnValue& value) {
@@ -149,11 +135,10 @@ std::string turn_value(const TurnValue& value) {
 }
 
 std::optional<TurnValue> parse_turn(std::string_view text) {
-  const json from = json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!from.is_object() || !from.contains("s") || !from["s"].is_string() || !from.contains("t") ||
-      !from["t"].is_number_unsigned())
-    return std::nullopt;
-  return TurnValue{from["s"], from["t"]};
+  const Value from = Value::parsed(text);
+  TurnValue value{from.text("s"), from.number("t")};
+  if (value.session.empty() || value.turn == 0) return std::nullopt;
+  return value;
 }
 
 std::string post_args(const Place& place, const Body& body, std::string_view key) {
@@ -162,6 +147,14 @@ std::string post_args(const Place& place, const Body& body, std::string_view key
   args["unfurl_media"] = false;
   args["metadata"] = {{"event_type", "viaduct_part"},
                       {"event_payload", {{"key", std::string(key)}}}};
+  return dump(args);
+}
+
+std::string stream_args(const Place& place, std::string_view asker, std::string_view markdown) {
+  json args = to_place(place);
+  args["markdown_text"] = std::string(markdown);
+  args["recipient_user_id"] = std::string(asker);
+  args["recipient_team_id"] = place.team;
   return dump(args);
 }
 

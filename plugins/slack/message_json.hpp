@@ -64,14 +64,13 @@ std::optional<TurnValue> parse_turn(std::string_view value);
 
 // Arguments of chat.postMessage, by whose metadata it is found again.
 std::string post_args(const Place& place, const Body& body, std::string_view key);
+// Of chat.startStream; `asker` is the user who gets it.
+std::string stream_args(const Place& place, std::string_view asker, std::string_view markdown);
 // Of chat.postEphemeral.
 std::string whisper_args(const Place& place, std::string_view user, const Body& body);
 // Of chat.update, without channel and ts, which are known when it is sent.
 std::string update_args(const Body& body);
 // Of an answer to a response_url.
 std::string response_json(const Body& body, bool ephemeral, bool replaces);
-
-// `text` as data in mrkdwn.
-std::string escaped(std::string_view text);
 
 }  // namespace viaduct::slack

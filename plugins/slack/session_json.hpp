@@ -43,8 +43,9 @@ struct Entry {
   bool complete = false;
   std::string text;
 
-  std::string key;    // kUserMessage
-  std::string title;  // kToolCall, kPermission
+  std::string author_id;  // kUserMessage: user id on the surface
+  std::string key;        // kUserMessage
+  std::string title;      // kToolCall, kPermission
   std::string tool_kind;
   std::string status;                     // kToolCall, kPermission
   std::vector<PlanStep> plan;             // kPlan
@@ -80,9 +81,8 @@ struct SessionChange {
   std::uint64_t first = 0;         // kReset: number of the oldest entry that follows
   SessionFacts session;            // kState
   std::uint64_t running_turn = 0;  // kState
-  std::vector<std::uint64_t> waiting_turns;
-  std::optional<Entry> entry;  // kEntry
-  std::uint64_t number = 0;    // kDelta: the entry, the byte at which `text` begins, and
+  std::optional<Entry> entry;      // kEntry
+  std::uint64_t number = 0;        // kDelta: the entry, the byte at which `text` begins, and
   std::uint64_t offset = 0;
   std::string text;
   bool complete = false;  // kDelta: it will not grow any more

@@ -94,6 +94,12 @@ std::vector<const Entry*> TurnView::notices() const {
   return all_of(EntryType::kNotice, EntryType::kContextRestored);
 }
 
+bool TurnView::is_complete() const {
+  for (const auto& [number, entry] : entries_)
+    if (entry.type == EntryType::kText && !entry.complete) return false;
+  return true;
+}
+
 const Entry* TurnView::first_of(EntryType type) const {
   for (const auto& [number, entry] : entries_)
     if (entry.type == type) return &entry;

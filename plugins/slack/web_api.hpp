@@ -50,6 +50,10 @@ class WebApi {
   // when the limit of the method is not over by `patience`.
   net::Task<ApiResult> call(std::string method, std::string arguments, std::string token,
                             std::chrono::milliseconds patience = std::chrono::seconds(10));
+  // A file in a thread, by files.getUploadURLExternal and its like; `arguments` are those of
+  // files.completeUploadExternal without `files`.
+  net::Task<ApiResult> upload(std::string name, std::string content, std::string arguments,
+                              std::string token);
   // POST of JSON to a response_url; the URL is a secret.
   net::Task<ApiResult> respond(std::string response_url, std::string json);
 

@@ -1,0 +1,163 @@
+// One bound thread: what people say there goes into its session, and what the session says is shown
+// there, turn by turn, whole and once, also after a restart. On the loop's thread; owned by
+// Conversations.
+#pragma once
+
+#include "plugins/slack/bindings.hpp"
+#include "plugins/slack/message_json.hpp"
+#include "plugins/slack/outbox.hpp"
+#include "plugins/slack/turn_view.hpp"
+
+#include <boost/asio/steady_timer.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+#include <viaduct/net/loop.hpp>
+#include <viaduct/sdk/sessions.hpp>
+
+namespace viaduct::slack {
+
+// What conversations have in common; outlives them.
+struct World {
+  sdk::Log log;
+  sdk::Sessions sessions;
+  net::Loop& loop;
+  WebApi& api;
+  Installations& installations;
+  Bindings& bindings;
+  Outbox& outbox;
+  std::string command;     // "/amp", for what people are told
+  bool streams = true;     // chat.startStream, where Slack takes it
+  bool has_status = true;  // assistant.threads.setStatus, until Slack says otherwise
+};
+
+// What a person said.
+struct Said {
+  sdk::Principal who;  // without the place
+  std::string key;     // idempotency key
+  std::string ts;      // of the message, for signs of life on it; empty: there is none
+  std::string text;
+  std::string blocks;   // ACP content blocks, or empty
+  std::string context;  // what others said around it, or empty
+};
+
+class Conversation final : public std::enable_shared_from_this<Conversation> {
+ public:
+  // `gone`: the session is dead, the binding is no longer active.
+  Conversation(World& world, Binding binding, std::function<void()> gone);
+  Conversation(const Conversation&) = delete;
+  Conversation& operator=(const Conversation&) = delete;
+  ~Conversation();
+
+  const Binding& binding() const { return binding_; }
+  const SessionFacts& facts() const { return facts_; }
+
+  // Into the session; done when it is on disk, also that an answer is owed. What goes wrong is
+  // said in the thread; the error is for the log, and kUnavailable where it may be said again.
+  net::Task<net::Result<>> say(Said said);
+  // Shows what is owed, and from now on whatever comes.
+  void follow();
+  // The running turn and all that wait.
+  net::Task<sdk::Answer> cancel(sdk::Principal who);
+  net::Task<sdk::Answer> end(sdk::Principal who);
+  // The question of that turn once more, as a new turn.
+  net::Task<net::Result<>> retry(sdk::Principal who, std::uint64_t turn, std::string key);
+  net::Task<sdk::Answer> answer(sdk::Principal who, std::uint64_t entry, std::string option);
+  // Nothing is shown any more.
+  void close();
+
+  // In the thread, by the outbox.
+  net::Task<> note(std::string key, std::string mrkdwn, std::vector<Button> buttons = {});
+
+ private:
+  class Watcher;
+  using Clock = std::chrono::steady_clock;
+
+  // One message of an answer.
+  struct Part {
+    std::string key;
+    std::string shows;     // what it shows now, as far as is known
+    bool posted = false;   // it is in the outbox
+    bool streams = false;  // and was begun as a stream, which takes more
+    std::string finished;  // the last text that was given to it for good
+    Clock::time_point begun{};
+    Clock::time_point changed{};
+  };
+  struct Turn {
+    TurnView view;
+    std::vector<Part> parts;
+    std::map<std::uint64_t, std::string> asked;  // permissions, and their state as it is shown
+    std::set<std::uint64_t> noted;
+    std::string work;  // as it is shown
+    bool work_posted = false;
+    bool work_finished = false;
+    Clock::time_point first_text{};
+    Clock::time_point grown{};  // when anything was last said in it
+    Clock::time_point work_changed{};
+  };
+
+  sdk::Flow change(const sdk::Change& change);
+  void unsubscribed(const sdk::Status& why);
+  void subscribe();
+  void forget_views();
+  void look();
+  void look_at(Clock::time_point when);
+
+  net::Task<> show_all();
+  net::Task<> show_outside();
+  net::Task<bool> show_turn(std::uint64_t number);
+  net::Task<> show_permissions(std::uint64_t number, Turn& turn);
+  net::Task<> show_notices(std::uint64_t number, Turn& turn);
+  net::Task<> show_work(std::uint64_t number, Turn& turn, bool ended);
+  // `name` makes the keys of its parts.
+  net::Task<> show_answer(std::uint64_t number, std::string name, Turn& turn, bool ended);
+  net::Task<> show_part(Turn& turn, Part& part, std::string text, bool whole);
+  net::Task<> show_end(std::uint64_t number, bool said_nothing, Entry end);
+  net::Task<> shown(std::uint64_t turn, std::uint64_t entry);
+  net::Task<> died();
+
+  // True: it is on its way for the first time.
+  net::Task<bool> post(std::string key, std::string args);
+  net::Task<> edit(std::string key, std::string of, std::string args);
+  net::Task<bool> ship(Shipment shipment);
+  std::string key_of(std::uint64_t turn, std::string_view part) const;
+  static std::string ts_of(const std::string& key);
+
+  // Signs of life: nothing depends on them.
+  void sign(const std::string& ts, std::string_view reaction);
+  void unsign(const std::string& ts);
+  void show_life();
+  void react(std::string method, std::string ts, std::string reaction);
+  void set_status(std::string words);
+
+  sdk::Principal with_place(sdk::Principal who) const;
+
+  World& world_;
+  Binding binding_;
+  std::function<void()> gone_;
+  sdk::Subscription subscription_;
+  sdk::Principal reader_;
+  SessionFacts facts_;
+  std::uint64_t running_ = 0;
+  std::map<std::uint64_t, Turn> turns_;             // not shown whole yet
+  std::map<std::uint64_t, Turn> outside_;           // texts outside of turns, by entry
+  std::uint64_t last_sent_ = 0;                     // turn
+  std::map<std::uint64_t, std::uint64_t> turn_of_;  // by entry
+  std::map<std::string, std::string> signs_;        // reaction on a message, by ts
+  boost::asio::steady_timer timer_;
+  Clock::time_point next_look_ = Clock::time_point::max();
+  Clock::time_point life_shown_{};
+  bool showing_ = false;
+  bool again_ = false;
+  bool live_ = false;  // all that was missed has come
+  bool closed_ = false;
+};
+
+}  // namespace viaduct::slack

@@ -1,0 +1,300 @@
+#include "plugins/slack/outbox.hpp"
+
+#include "plugins/slack/calls.hpp"
+#include "plugins/slack/message_json.hpp"
+
+#include <chrono>
+#include <memory>
+#include <utility>
+
+namespace viaduct::slack {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kPatience = 5s;      // for a rate limit, before the outbox waits itself
+constexpr auto kWhileBroken = 60s;  // between tries with a token that is dead
+constexpr std::size_t kMostArrived = 20'000;
+constexpr int kMostPages = 20;  // of a thread that are searched for a message
+constexpr std::string_view kPageSize = "200";
+
+ApiFailure failure(ApiTrouble trouble, std::string message, bool not_done = true) {
+  return {trouble, "", std::move(message), not_done, std::nullopt};
+}
+
+// It was answered, and nothing was posted.
+bool is_refusal(const ApiFailure& why) {
+  return why.trouble != ApiTrouble::kRetryLater && why.trouble != ApiTrouble::kCredentials &&
+         why.trouble != ApiTrouble::kTargetGone;
+}
+
+}  // namespace
+
+Outbox::Outbox(const sdk::Host& host, net::Loop& loop, WebApi& api, Installations& installations)
+    : loop_(loop), api_(api), installations_(installations), delivery_(host), log_(host) {}
+
+std::string Outbox::token(std::string_view team) const {
+  const Installation* found = installations_.find(team);
+  return found == nullptr ? std::string() : found->token;
+}
+
+void Outbox::keep(const std::string& key, Arrival arrival) {
+  if (arrived_.size() >= kMostArrived) arrived_.erase(arrived_.begin());
+  arrived_.insert_or_assign(key, std::move(arrival));
+}
+
+std::optional<Arrival> Outbox::arrived(std::string_view key) const {
+  const auto found = arrived_.find(key);
+  if (found == arrived_.end()) return std::nullopt;
+  return found->second;
+}
+
+void Outbox::forget(std::string_view key) {
+  if (const auto found = arrived_.find(key); found != arrived_.end()) arrived_.erase(found);
+  if (const auto found = streams_.find(key); found != streams_.end()) streams_.erase(found);
+}
+
+net::Task<net::Result<Posted>> Outbox::post(Shipment shipment) {
+  const bool is_edit =
+      shipment.kind == Shipment::Kind::kEdit || shipment.kind == Shipment::Kind::kEnd;
+  const std::string payload = shipment_json(shipment);
+  const sdk::Answer answer = co_await answered([&](sdk::Callback done) {
+    delivery_.post(
+        {.key = shipment.key, .target = shipment.target, .payload_json = payload, .edit = is_edit},
+        std::move(done));
+  });
+  if (!answer.ok()) co_return std::unexpected(answer.status());
+  auto posted = parse_posted(answer.result);
+  if (!posted) co_return std::unexpected(sdk::Status{sdk::Code::kInternal, "the outbox' answer"});
+  if (posted->arrival) keep(shipment.key, *posted->arrival);
+  co_return *std::move(posted);
+}
+
+// ---------------------------------------------------------------- sending
+
+void Outbox::send(const sdk::Parcel& parcel, sdk::Sending sending) {
+  auto shipment = parse_shipment(parcel.payload_json);
+  if (!shipment) return sending.fail(sdk::Code::kInvalidArgument, "it is none of this version");
+  shipment->key = parcel.key;
+  shipment->target = parcel.target;
+  loop_.spawn(deliver(*std::move(shipment), parcel.edit, std::move(sending)));
+}
+
+net::Task<> Outbox::deliver(Shipment shipment, bool repeats, sdk::Sending sending) {
+  const Installation* workspace = installations_.find(shipment.team);
+  if (workspace == nullptr && shipment.kind != Shipment::Kind::kRespond) {
+    sending.fail(sdk::Code::kFailedPrecondition,
+                 "the app is not installed in the workspace " + shipment.team);
+    co_return;
+  }
+  const ApiResult done = co_await perform(shipment);
+  if (done) {
+    Arrival arrival = posted_at(*done);
+    if (arrival.channel.empty()) arrival.channel = argument(shipment.args, "channel");
+    const std::string result = arrival_json(arrival);
+    if (shipment.kind == Shipment::Kind::kPost) {
+      keep(shipment.key, std::move(arrival));
+    }
+    sending.arrived(result);
+    if (told_) told_(shipment.key);
+    co_return;
+  }
+  const ApiFailure& why = done.error();
+  if (why.trouble == ApiTrouble::kCredentials) {
+    installations_.set_broken(shipment.team, why.message);
+    sending.later(why.message, kWhileBroken);
+  } else if (why.trouble == ApiTrouble::kRetryLater && (why.not_done || repeats)) {
+    sending.later(why.message, why.retry_after.value_or(0ms));
+  } else if (why.trouble == ApiTrouble::kRetryLater) {
+    sending.unknown(why.message);
+  } else {
+    log_.warn("not posted key=" + shipment.key + " method=" + shipment.method +
+              " error=" + why.error + " reason=" + why.message);
+    sending.fail(sdk::Code::kFailedPrecondition, why.message);
+    if (told_) told_(shipment.key);
+  }
+}
+
+net::Task<ApiResult> Outbox::perform(const Shipment& shipment) {
+  switch (shipment.kind) {
+    case Shipment::Kind::kEdit: co_return co_await edit(shipment);
+    case Shipment::Kind::kEnd: co_return co_await end_stream(shipment);
+    case Shipment::Kind::kFile: co_return co_await upload(shipment);
+    case Shipment::Kind::kRespond: co_return co_await api_.respond(shipment.method, shipment.args);
+    case Shipment::Kind::kPost: break;
+  }
+  ApiResult done =
+      co_await api_.call(shipment.method, shipment.args, token(shipment.team), kPatience);
+  if (done) {
+    if (shipment.method == "chat.startStream")
+      streams_[shipment.key] = {shipment.team, shipment.markdown, true};
+    co_return done;
+  }
+  // Where nothing can be streamed, it is a message as any other.
+  if (shipment.method == "chat.startStream" && is_refusal(done.error())) {
+    const Place place{shipment.team, argument(shipment.args, "channel"),
+                      argument(shipment.args, "thread_ts")};
+    done = co_await api_.call("chat.postMessage",
+                              post_args(place, answer_body(shipment.markdown), shipment.key),
+                              token(shipment.team), kPatience);
+  } else if (shipment.method == "chat.postMessage" &&
+             done.error().trouble == ApiTrouble::kContent) {
+    done = co_await api_.call(shipment.method, without_blocks(shipment.args), token(shipment.team),
+                              kPatience);
+  }
+  co_return done;
+}
+
+net::Task<std::optional<Arrival>> Outbox::where(std::string key) {
+  if (auto known = arrived(key)) co_return known;
+  const sdk::Answer answer =
+      co_await answered([&](sdk::Callback done) { delivery_.find(key, std::move(done)); });
+  if (!answer.ok()) co_return std::nullopt;
+  const auto posted = parse_posted(answer.result);
+  if (!posted || !posted->arrival) co_return std::nullopt;
+  keep(key, *posted->arrival);
+  co_return posted->arrival;
+}
+
+net::Task<ApiResult> Outbox::edit(const Shipment& shipment) {
+  const auto at = co_await where(shipment.of);
+  if (!at)
+    co_return std::unexpected(
+        failure(ApiTrouble::kOther, "the message that it changes was never seen to arrive"));
+  const std::string args = with_place(shipment.args, *at);
+  ApiResult done = co_await api_.call("chat.update", args, token(shipment.team), kPatience);
+  if (!done && done.error().trouble == ApiTrouble::kContent)
+    done = co_await api_.call("chat.update", without_blocks(args), token(shipment.team), kPatience);
+  co_return done;
+}
+
+// The stream ends with all of the text: with what it still lacks, or, where it has ended by itself
+// or nobody knows what it has, by an update.
+net::Task<ApiResult> Outbox::end_stream(const Shipment& shipment) {
+  const auto at = co_await where(shipment.of);
+  if (!at)
+    co_return std::unexpected(
+        failure(ApiTrouble::kOther, "the message that it ends was never seen to arrive"));
+  const auto stream = streams_.find(shipment.of);
+  const bool known = stream != streams_.end() && stream->second.open &&
+                     shipment.markdown.starts_with(stream->second.said);
+  const std::string rest =
+      known ? shipment.markdown.substr(stream->second.said.size()) : std::string();
+  if (stream != streams_.end()) stream->second.open = false;
+  std::string args = with_place("{}", *at);
+  if (!rest.empty()) args.insert(args.size() - 1, R"(,"markdown_text":)" + sdk::json_string(rest));
+  const ApiResult stopped =
+      co_await api_.call("chat.stopStream", args, token(shipment.team), kPatience);
+  if (stopped && known) co_return stopped;
+  co_return co_await edit(shipment);
+}
+
+net::Task<ApiResult> Outbox::upload(const Shipment& shipment) {
+  co_return co_await api_.upload(shipment.method, shipment.markdown, shipment.args,
+                                 token(shipment.team));
+}
+
+// ---------------------------------------------------------------- while a message grows
+
+net::Task<bool> Outbox::grow(std::string key, std::string text) {
+  const auto stream = streams_.find(key);
+  const auto at = arrived(key);
+  if (stream == streams_.end() || !stream->second.open || !at ||
+      !text.starts_with(stream->second.said))
+    co_return false;
+  const std::string rest = text.substr(stream->second.said.size());
+  if (rest.empty()) co_return true;
+  std::string args = with_place("{}", *at);
+  args.insert(args.size() - 1, R"(,"markdown_text":)" + sdk::json_string(rest));
+  const ApiResult done =
+      co_await api_.call("chat.appendStream", args, token(stream->second.team), 0s);
+  const auto now = streams_.find(key);
+  if (now == streams_.end()) co_return false;
+  if (done) {
+    now->second.said = std::move(text);
+    co_return true;
+  }
+  // What a limit has held back comes with the next piece; anything else is the end of the stream.
+  if (done.error().trouble == ApiTrouble::kRetryLater && done.error().not_done) co_return true;
+  now->second.open = false;
+  co_return false;
+}
+
+net::Task<bool> Outbox::stop_stream(std::string key) {
+  const auto stream = streams_.find(key);
+  const auto at = arrived(key);
+  if (stream == streams_.end() || !at) co_return false;
+  stream->second.open = false;
+  const std::string team = stream->second.team;
+  const ApiResult done =
+      co_await api_.call("chat.stopStream", with_place("{}", *at), token(team), kPatience);
+  co_return done.has_value();
+}
+
+net::Task<bool> Outbox::update(std::string team, std::string key, std::string args) {
+  const auto at = arrived(key);
+  if (!at) co_return false;
+  const ApiResult done = co_await api_.call("chat.update", with_place(args, *at), token(team), 0s);
+  co_return done.has_value();
+}
+
+// ---------------------------------------------------------------- after a cut
+
+void Outbox::reconcile(const sdk::Parcel& parcel, sdk::Sending sending) {
+  auto shipment = parse_shipment(parcel.payload_json);
+  if (!shipment) return sending.fail(sdk::Code::kInvalidArgument, "it is none of this version");
+  shipment->key = parcel.key;
+  loop_.spawn(look_for(*std::move(shipment), std::move(sending)));
+}
+
+net::Task<> Outbox::look_for(Shipment shipment, sdk::Sending sending) {
+  const std::string channel = argument(shipment.args, "channel");
+  const Installation* workspace = installations_.find(shipment.team);
+  const bool is_stream = shipment.method == "chat.startStream";
+  if (shipment.kind != Shipment::Kind::kPost || workspace == nullptr || channel.empty() ||
+      (shipment.method != "chat.postMessage" && !is_stream)) {
+    sending.fail(sdk::Code::kFailedPrecondition, "nobody can look whether it has arrived");
+    co_return;
+  }
+  const std::string bot = workspace->bot_user;
+  const std::string thread = argument(shipment.args, "thread_ts");
+  std::string cursor;
+  for (int page = 0; page < kMostPages; ++page) {
+    std::string args = R"({"channel":)" + sdk::json_string(channel) +
+                       R"(,"include_all_metadata":true,"limit":)" + std::string(kPageSize);
+    if (!thread.empty()) args += R"(,"ts":)" + sdk::json_string(thread);
+    if (!cursor.empty()) args += R"(,"cursor":)" + sdk::json_string(cursor);
+    args += "}";
+    const ApiResult answer =
+        co_await api_.call(thread.empty() ? "conversations.history" : "conversations.replies", args,
+                           token(shipment.team), kPatience);
+    if (!answer) {
+      const bool later = answer.error().trouble == ApiTrouble::kRetryLater ||
+                         answer.error().trouble == ApiTrouble::kCredentials;
+      sending.fail(later ? sdk::Code::kUnavailable : sdk::Code::kFailedPrecondition,
+                   answer.error().message);
+      co_return;
+    }
+    auto search = find_by_key(*answer, channel, shipment.key);
+    if (search && !search->found && is_stream)
+      search = find_by_text(*answer, channel, bot, shipment.markdown);
+    if (!search) {
+      sending.fail(sdk::Code::kUnavailable, "Slack's answer is none");
+      co_return;
+    }
+    if (search->found) {
+      keep(shipment.key, *search->found);
+      sending.arrived(arrival_json(*search->found));
+      if (told_) told_(shipment.key);
+      co_return;
+    }
+    if (!search->more || search->cursor.empty()) {
+      sending.not_there();
+      co_return;
+    }
+    cursor = search->cursor;
+  }
+  sending.fail(sdk::Code::kFailedPrecondition, "it is not among the newest messages");
+}
+
+}  // namespace viaduct::slack

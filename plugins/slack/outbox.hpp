@@ -1,0 +1,70 @@
+// What goes out to Slack and must arrive: on disk first, in order for each thread, never posted
+// twice blindly (host/delivery). Knows where each message is that it has posted in this life. On
+// the loop's thread; owned by the plugin.
+#pragma once
+
+#include "plugins/slack/installations.hpp"
+#include "plugins/slack/shipment.hpp"
+#include "plugins/slack/web_api.hpp"
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <viaduct/net/loop.hpp>
+#include <viaduct/sdk/delivery.hpp>
+
+namespace viaduct::slack {
+
+class Outbox {
+ public:
+  Outbox(const sdk::Host& host, net::Loop& loop, WebApi& api, Installations& installations);
+
+  // On disk when it is done; a known key is posted once only, whatever it says now.
+  net::Task<net::Result<Posted>> post(Shipment shipment);
+  // Where the message of this key is, once it has arrived in this life, or `post` has said so.
+  std::optional<Arrival> arrived(std::string_view key) const;
+  void forget(std::string_view key);
+  // Told when anything has arrived or will never.
+  void on_progress(std::function<void(const std::string& key)> told) { told_ = std::move(told); }
+
+  // ---- what changes a message while it grows: tried once, and nothing depends on it
+  // The stream of this key gets what it lacks of `text`. False: it takes no more.
+  net::Task<bool> grow(std::string key, std::string text);
+  net::Task<bool> stop_stream(std::string key);
+  net::Task<bool> update(std::string team, std::string key, std::string args);
+
+  // ---- sdk::Sender
+  void send(const sdk::Parcel& parcel, sdk::Sending sending);
+  void reconcile(const sdk::Parcel& parcel, sdk::Sending sending);
+
+ private:
+  struct Stream {
+    std::string team;
+    std::string said;  // what it has been given
+    bool open = true;
+  };
+
+  net::Task<> deliver(Shipment shipment, bool repeats, sdk::Sending sending);
+  net::Task<ApiResult> perform(const Shipment& shipment);
+  net::Task<ApiResult> edit(const Shipment& shipment);
+  net::Task<ApiResult> end_stream(const Shipment& shipment);
+  net::Task<ApiResult> upload(const Shipment& shipment);
+  net::Task<> look_for(Shipment shipment, sdk::Sending sending);
+  net::Task<std::optional<Arrival>> where(std::string key);
+  void keep(const std::string& key, Arrival arrival);
+  std::string token(std::string_view team) const;
+
+  net::Loop& loop_;
+  WebApi& api_;
+  Installations& installations_;
+  sdk::Delivery delivery_;
+  sdk::Log log_;
+  std::map<std::string, Arrival, std::less<>> arrived_;
+  std::map<std::string, Stream, std::less<>> streams_;  // by the key of what began them
+  std::function<void(const std::string& key)> told_;
+};
+
+}  // namespace viaduct::slack

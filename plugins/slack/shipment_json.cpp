@@ -1,0 +1,160 @@
+#include "plugins/slack/shipment.hpp"
+
+#include <nlohmann/json.hpp>
+#include <utility>
+
+namespace viaduct::slack {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::pair<Shipment::Kind, std::string_view> kKinds[] = {
+    {Shipment::Kind::kPost, "post"},
+    {Shipment::Kind::kEdit, "edit"},
+    {Shipment::Kind::kEnd, "end"},
+    {Shipment::Kind::kRespond, "respond"},
+    {Shipment::Kind::kFile, "file"}};
+
+json read(std::string_view text) {
+  return json::parse(text, nullptr, /*allow_exceptions=*/false);
+}
+std::string dump(const json& value) {
+  return value.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+std::string text(const json& from, std::string_view name) {
+  if (!from.is_object()) return {};
+  const auto found = from.find(name);
+  return found != from.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+json member(const json& from, std::string_view name) {
+  if (!from.is_object()) return json();
+  const auto found = from.find(name);
+  return found == from.end() ? json() : *found;
+}
+json object(std::string_view from) {
+  json read_in = read(from);
+  return read_in.is_object() ? read_in : json::object();
+}
+
+std::optional<Search> search(std::string_view answer, std::string_view channel, const auto& is_it) {
+  const json page = read(answer);
+  if (!member(page, "messages").is_array()) return std::nullopt;
+  Search result;
+  for (const json& message : page["messages"]) {
+    if (!is_it(message)) continue;
+    result.found = Arrival{std::string(channel), text(message, "ts")};
+    return result;
+  }
+  result.more = member(page, "has_more") == true;
+  result.cursor = text(member(page, "response_metadata"), "next_cursor");
+  return result;
+}
+
+}  // namespace
+
+std::string shipment_json(const Shipment& shipment) {
+  json out = {{"team", shipment.team}, {"method", shipment.method}};
+  for (const auto& [kind, name] : kKinds)
+    if (kind == shipment.kind) out["kind"] = std::string(name);
+  if (!shipment.args.empty()) out["args"] = object(shipment.args);
+  if (!shipment.of.empty()) out["of"] = shipment.of;
+  if (!shipment.markdown.empty()) out["markdown"] = shipment.markdown;
+  return dump(out);
+}
+
+std::optional<Shipment> parse_shipment(std::string_view from) {
+  const json in = read(from);
+  const std::string kind = text(in, "kind");
+  Shipment shipment;
+  bool known = false;
+  for (const auto& [one, name] : kKinds)
+    if (name == kind) {
+      shipment.kind = one;
+      known = true;
+    }
+  if (!known) return std::nullopt;
+  shipment.team = text(in, "team");
+  shipment.method = text(in, "method");
+  shipment.of = text(in, "of");
+  shipment.markdown = text(in, "markdown");
+  const json args = member(in, "args");
+  shipment.args = dump(args.is_object() ? args : json::object());
+  return shipment;
+}
+
+std::string arrival_json(const Arrival& arrival) {
+  return dump({{"channel", arrival.channel}, {"ts", arrival.ts}});
+}
+
+std::optional<Arrival> parse_arrival(std::string_view from) {
+  const json in = read(from);
+  Arrival arrival{text(in, "channel"), text(in, "ts")};
+  if (arrival.channel.empty() || arrival.ts.empty()) return std::nullopt;
+  return arrival;
+}
+
+Arrival posted_at(std::string_view answer) {
+  const json in = read(answer);
+  Arrival arrival{text(in, "channel"), text(in, "ts")};
+  if (arrival.ts.empty()) arrival.ts = text(in, "message_ts");
+  if (arrival.ts.empty()) arrival.ts = text(member(in, "message"), "ts");
+  return arrival;
+}
+
+std::string with_place(std::string_view args, const Arrival& at) {
+  json out = object(args);
+  out["channel"] = at.channel;
+  out["ts"] = at.ts;
+  return dump(out);
+}
+
+std::string without_blocks(std::string_view args) {
+  json out = object(args);
+  for (const json& block : member(out, "blocks"))
+    if (const std::string markdown = text(block, "text");
+        text(block, "type") == "markdown" && !markdown.empty())
+      out["text"] = markdown;
+  out["blocks"] = json::array();
+  return dump(out);
+}
+
+std::string without_thread(std::string_view args) {
+  json out = object(args);
+  out.erase("thread_ts");
+  return dump(out);
+}
+
+std::string argument(std::string_view args, std::string_view name) {
+  return text(read(args), name);
+}
+
+std::optional<Posted> parse_posted(std::string_view from) {
+  const json in = read(from);
+  if (!in.is_object()) return std::nullopt;
+  Posted posted;
+  posted.is_new = member(in, "new") == true;
+  posted.state = text(in, "state");
+  if (const json result = member(in, "result"); result.is_object())
+    posted.arrival = parse_arrival(dump(result));
+  return posted;
+}
+
+std::optional<Search> find_by_key(std::string_view answer, std::string_view channel,
+                                  std::string_view key) {
+  return search(answer, channel, [key](const json& message) {
+    return text(member(member(message, "metadata"), "event_payload"), "key") == key;
+  });
+}
+
+std::optional<Search> find_by_text(std::string_view answer, std::string_view channel,
+                                   std::string_view bot_user, std::string_view beginning) {
+  return search(answer, channel, [&](const json& message) {
+    if (text(message, "user") != bot_user || beginning.empty()) return false;
+    if (text(message, "text").starts_with(beginning)) return true;
+    const json blocks = member(message, "blocks");
+    return blocks.is_array() && !blocks.empty() &&
+           text(blocks.front(), "text").starts_with(beginning);
+  });
+}
+
+}  // namespace viaduct::slack
