@@ -294,10 +294,11 @@ std::optional<Command> Line::begin() const {
     if (option.empty()) continue;
     const std::size_t equals = std::min(option.find('='), option.size());
     const std::string name = lower(option.substr(0, equals));
-    takes_options = name != "--";
+    const bool in_text = !description.empty() || (i > 0 && from < parts_[i - 1].end);
+    takes_options = in_text || parts_[i].text != "--";
     if (takes_options && name != "--dir" && name != "--backend") {
       // Behind the first word of the description, it is a part of it.
-      if (i > 0 && (!description.empty() || from < parts_[i - 1].end)) continue;
+      if (in_text || name == "--") continue;
       return WrongCommand{"Unknown option " + code(name) + ". Usage: " + usage(word_)};
     }
     take_until(parts_[i].begin);
