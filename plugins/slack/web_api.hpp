@@ -3,6 +3,8 @@
 // what it says. On the loop's thread.
 #pragma once
 
+#include "plugins/slack/error_words.hpp"
+
 #include <chrono>
 #include <expected>
 #include <memory>
@@ -14,17 +16,6 @@
 #include <viaduct/sdk/host.hpp>
 
 namespace viaduct::slack {
-
-// Why a call failed, as what must be done about it (section 11).
-enum class ApiTrouble {
-  kRetryLater,   // rate limit, overload, network
-  kCredentials,  // the token is dead: nothing works in this workspace until somebody mends it
-  kSetUp,        // a scope or a setting is missing
-  kTargetGone,   // channel, thread, message or user
-  kContent,      // what was sent is too long or malformed
-  kState,        // the stream has ended, the reaction is there already
-  kOther
-};
 
 struct ApiFailure {
   ApiTrouble trouble = ApiTrouble::kOther;
