@@ -60,6 +60,9 @@ std::vector<Binding> Bindings::active_of(std::string_view team, std::string_view
   return where(
       [&](const Binding& one) { return one.active && one.place.team == team && one.user == user; });
 }
+std::vector<Binding> Bindings::of_person(std::string_view team, std::string_view user) const {
+  return where([&](const Binding& one) { return one.place.team == team && one.user == user; });
+}
 std::vector<Binding> Bindings::of_session(std::string_view session) const {
   return where([&](const Binding& one) { return one.session == session; });
 }

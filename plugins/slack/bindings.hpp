@@ -62,6 +62,7 @@ class Bindings {
   const Binding* find(const Place& place) const;  // also one that is not active
   // In the order of their making.
   std::vector<Binding> active_of(std::string_view team, std::string_view user) const;
+  std::vector<Binding> of_person(std::string_view team, std::string_view user) const;
   std::vector<Binding> of_session(std::string_view session) const;
   std::vector<Binding> all_active() const;
 

@@ -117,6 +117,31 @@ net::Task<sdk::Answer> Conversation::cancel(sdk::Principal who) {
   });
 }
 
+net::Task<> Conversation::cancel_message(sdk::Principal who, std::string ts) {
+  const auto self = shared_from_this();
+  std::uint64_t begun = 0;
+  for (const auto& [number, turn] : turns_)
+    if (const Entry* question = turn.view.question(); question && ts_of(question->key) == ts)
+      begun = number;
+  if (begun == 0) co_return;
+  const sdk::Principal asker = with_place(std::move(who));
+  co_await answered([&](sdk::Callback done) {
+    world_.sessions.cancel(asker, binding_.session, begun, std::move(done));
+  });
+}
+
+net::Task<bool> Conversation::unbind() {
+  const auto self = shared_from_this();
+  Binding released = binding_;
+  released.active = false;
+  released.owes = false;
+  if (const auto kept = co_await world_.bindings.put(released); !kept) co_return false;
+  binding_ = std::move(released);
+  close();
+  if (gone_) gone_();
+  co_return true;
+}
+
 net::Task<sdk::Answer> Conversation::end(sdk::Principal who) {
   const auto self = shared_from_this();
   const sdk::Principal asker = with_place(std::move(who));

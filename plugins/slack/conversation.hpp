@@ -70,6 +70,10 @@ class Conversation final : public std::enable_shared_from_this<Conversation> {
   // The question of that turn once more, as a new turn.
   net::Task<net::Result<>> retry(sdk::Principal who, std::uint64_t turn, std::string key);
   net::Task<sdk::Answer> answer(sdk::Principal who, std::uint64_t entry, std::string option);
+  // What a message of a person has begun, running or waiting.
+  net::Task<> cancel_message(sdk::Principal who, std::string ts);
+  // The thread no longer belongs to the session. False: that could not be written.
+  net::Task<bool> unbind();
   // Nothing is shown any more.
   void close();
 

@@ -29,20 +29,24 @@ json section(std::string_view text) {
   return {{"type", "section"}, {"text", mrkdwn(text)}};
 }
 
+json button_of(const Button& button) {
+  json one = {{"type", "button"},
+              {"action_id", button.action},
+              {"text",
+               {{"type", "plain_text"},
+                {"text", net::one_line(button.label, kLongestLabel)},
+                {"emoji", false}}},
+              {"value", button.value}};
+  if (button.style == Button::Style::kPrimary) one["style"] = "primary";
+  if (button.style == Button::Style::kDanger) one["style"] = "danger";
+  return one;
+}
+
 json actions(const std::vector<Button>& buttons) {
   json elements = json::array();
   for (const Button& button : buttons) {
     if (elements.size() == kMostButtons) break;
-    json one = {{"type", "button"},
-                {"action_id", button.action},
-                {"text",
-                 {{"type", "plain_text"},
-                  {"text", net::one_line(button.label, kLongestLabel)},
-                  {"emoji", false}}},
-                {"value", button.value}};
-    if (button.style == Button::Style::kPrimary) one["style"] = "primary";
-    if (button.style == Button::Style::kDanger) one["style"] = "danger";
-    elements.push_back(std::move(one));
+    elements.push_back(button_of(button));
   }
   return {{"type", "actions"}, {"elements", std::move(elements)}};
 }
@@ -94,6 +98,54 @@ Body note_body(std::string_view text, const std::vector<Button>& buttons) {
 Body work_body(std::string_view text, const std::vector<Button>& buttons) {
   const std::string data = escaped(text);
   return body_of(data, {{"type", "context"}, {"elements", json::array({mrkdwn(data)})}}, buttons);
+}
+
+Body list_body(std::string_view title, const std::vector<ListItem>& items, std::string_view below) {
+  json blocks = json::array({section("*" + std::string(title) + "*")});
+  for (const ListItem& item : items) {
+    json line = section(item.mrkdwn);
+    if (!item.button.action.empty()) line["accessory"] = button_of(item.button);
+    blocks.push_back(std::move(line));
+  }
+  if (!below.empty())
+    blocks.push_back(
+        {{"type", "context"}, {"elements", json::array({mrkdwn("_" + std::string(below) + "_")})}});
+  return {std::string(title), dump(blocks)};
+}
+
+std::string remembered_words(std::string_view answer) {
+  const Value memory = Value::parsed(answer);
+  std::string tags;
+  for (const Value& tag : memory.at("tags").items())
+    tags += (tags.empty() ? "" : ", ") + tag.text();
+  return "Remembered `" + memory.text("id") + "` (category: _" + escaped(memory.text("category")) +
+         "_" + (tags.empty() ? "" : ", tags: " + escaped(tags)) + ")\n> " +
+         escaped(net::one_line(memory.text("content"), kLongestFallback / 2));
+}
+
+std::string recalled_words(std::string_view answer, std::string_view query) {
+  const auto matches = Value::parsed(answer).at("matches").items();
+  if (matches.empty()) return "_No memories found matching '" + escaped(query) + "'._";
+  std::string words = "*Found " + std::to_string(matches.size()) +
+                      (matches.size() == 1 ? " memory" : " memories") + ":*\n";
+  for (const Value& one : matches)
+    words += "\n- `" + one.text("id") + "` (" + escaped(one.text("category")) + ") " +
+             escaped(net::one_line(one.text("content"), 300));
+  return words;
+}
+
+std::string work_words(std::string_view answer) {
+  const auto items = Value::parsed(answer).at("items").items();
+  if (items.empty()) return "_No work log entries._";
+  std::string words = "*Work log:*\n";
+  for (const Value& one : items)
+    words += "\n- [" + escaped(one.text("status")) + "] " +
+             escaped(net::one_line(one.text("task"), 300));
+  return words;
+}
+
+std::string created_channel(std::string_view answer) {
+  return Value::parsed(answer).at("channel").text("id");
 }
 
 Body permission_body(const Entry& entry, std::string_view session) {

@@ -44,6 +44,12 @@ Body answer_body(std::string_view markdown);
 Body note_body(std::string_view mrkdwn, const std::vector<Button>& buttons = {});
 // Small print.
 Body work_body(std::string_view text, const std::vector<Button>& buttons = {});
+// Lines with a button each; one without an action has none.
+struct ListItem {
+  std::string mrkdwn;
+  Button button;
+};
+Body list_body(std::string_view title, const std::vector<ListItem>& items, std::string_view below);
 // An entry of type kPermission, with buttons while it is pending.
 Body permission_body(const Entry& entry, std::string_view session);
 
@@ -61,6 +67,13 @@ struct TurnValue {
 };
 std::string turn_value(const TurnValue& value);
 std::optional<TurnValue> parse_turn(std::string_view value);
+
+// What the memory service answers, in words.
+std::string remembered_words(std::string_view answer);
+std::string recalled_words(std::string_view answer, std::string_view query);
+std::string work_words(std::string_view answer);
+// The id of a channel that conversations.create or .open made.
+std::string created_channel(std::string_view answer);
 
 // Arguments of chat.postMessage, by whose metadata it is found again.
 std::string post_args(const Place& place, const Body& body, std::string_view key);

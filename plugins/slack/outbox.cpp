@@ -3,6 +3,7 @@
 #include "plugins/slack/calls.hpp"
 #include "plugins/slack/message_json.hpp"
 
+#include <boost/asio/as_tuple.hpp>
 #include <chrono>
 #include <memory>
 #include <utility>
@@ -54,6 +55,26 @@ void Outbox::forget(std::string_view key) {
   if (const auto found = streams_.find(key); found != streams_.end()) streams_.erase(found);
 }
 
+void Outbox::wake(const std::string& key, const std::string& refused) {
+  const auto [first, last] = waiting_.equal_range(key);
+  for (auto one = first; one != last; ++one) {
+    one->second->refused = refused;
+    one->second->timer.cancel();
+  }
+}
+
+net::Task<std::expected<Arrival, std::string>> Outbox::wait_for(std::string key,
+                                                                std::chrono::milliseconds limit) {
+  if (auto known = arrived(key)) co_return *std::move(known);
+  auto waiting =
+      std::make_shared<Waiting>(boost::asio::steady_timer(loop_.context(), limit), std::string());
+  const auto place = waiting_.emplace(key, waiting);
+  co_await waiting->timer.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
+  waiting_.erase(place);
+  if (auto known = arrived(key)) co_return *std::move(known);
+  co_return std::unexpected(waiting->refused.empty() ? "Slack does not answer" : waiting->refused);
+}
+
 net::Task<net::Result<Posted>> Outbox::post(Shipment shipment) {
   const bool is_edit =
       shipment.kind == Shipment::Kind::kEdit || shipment.kind == Shipment::Kind::kEnd;
@@ -96,7 +117,7 @@ net::Task<> Outbox::deliver(Shipment shipment, bool repeats, sdk::Sending sendin
       keep(shipment.key, std::move(arrival));
     }
     sending.arrived(result);
-    if (told_) told_(shipment.key);
+    wake(shipment.key);
     co_return;
   }
   const ApiFailure& why = done.error();
@@ -110,8 +131,8 @@ net::Task<> Outbox::deliver(Shipment shipment, bool repeats, sdk::Sending sendin
   } else {
     log_.warn("not posted key=" + shipment.key + " method=" + shipment.method +
               " error=" + why.error + " reason=" + why.message);
+    wake(shipment.key, why.message);
     sending.fail(sdk::Code::kFailedPrecondition, why.message);
-    if (told_) told_(shipment.key);
   }
 }
 
@@ -285,7 +306,7 @@ net::Task<> Outbox::look_for(Shipment shipment, sdk::Sending sending) {
     if (search->found) {
       keep(shipment.key, *search->found);
       sending.arrived(arrival_json(*search->found));
-      if (told_) told_(shipment.key);
+      wake(shipment.key);
       co_return;
     }
     if (!search->more || search->cursor.empty()) {

@@ -7,12 +7,14 @@
 #include "plugins/slack/shipment.hpp"
 #include "plugins/slack/web_api.hpp"
 
-#include <functional>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <expected>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <viaduct/net/loop.hpp>
 #include <viaduct/sdk/delivery.hpp>
 
@@ -27,8 +29,9 @@ class Outbox {
   // Where the message of this key is, once it has arrived in this life, or `post` has said so.
   std::optional<Arrival> arrived(std::string_view key) const;
   void forget(std::string_view key);
-  // Told when anything has arrived or will never.
-  void on_progress(std::function<void(const std::string& key)> told) { told_ = std::move(told); }
+  // The same, once it is known; the error: why it will not arrive, or that it has not by `limit`.
+  net::Task<std::expected<Arrival, std::string>> wait_for(std::string key,
+                                                          std::chrono::milliseconds limit);
 
   // ---- what changes a message while it grows: tried once, and nothing depends on it
   // The stream of this key gets what it lacks of `text`. False: it takes no more.
@@ -55,6 +58,7 @@ class Outbox {
   net::Task<> look_for(Shipment shipment, sdk::Sending sending);
   net::Task<std::optional<Arrival>> where(std::string key);
   void keep(const std::string& key, Arrival arrival);
+  void wake(const std::string& key, const std::string& refused = {});
   std::string token(std::string_view team) const;
 
   net::Loop& loop_;
@@ -64,7 +68,12 @@ class Outbox {
   sdk::Log log_;
   std::map<std::string, Arrival, std::less<>> arrived_;
   std::map<std::string, Stream, std::less<>> streams_;  // by the key of what began them
-  std::function<void(const std::string& key)> told_;
+  // Who waits for a key; woken when it has arrived or never will.
+  struct Waiting {
+    boost::asio::steady_timer timer;
+    std::string refused;
+  };
+  std::multimap<std::string, std::shared_ptr<Waiting>> waiting_;
 };
 
 }  // namespace viaduct::slack
