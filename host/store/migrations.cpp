@@ -155,7 +155,60 @@ CREATE TABLE unfinished (
 ) STRICT, WITHOUT ROWID;
 )sql";
 
-constexpr const char* kMigrations[] = {kVersion1, kVersion2};
+// Who else has a native id is asked whenever one changes.
+constexpr const char* kVersion3 = R"sql(
+CREATE INDEX sessions_by_native_id ON sessions (backend, native_id) WHERE native_id <> '';
+)sql";
+
+// Mail. outbox.state: 0 ready, 1 sending, 2 sent, 3 ambiguous, 4 failed, 5 expired.
+constexpr const char* kVersion4 = R"sql(
+-- What was received and not yet handled.
+CREATE TABLE inbox (
+  number INTEGER PRIMARY KEY,
+  space TEXT NOT NULL,
+  key TEXT NOT NULL,        -- the first
+  payload TEXT NOT NULL,
+  at INTEGER NOT NULL
+) STRICT;
+-- Hashes of keys, and the number of the event that came with them: new ones in the order in which
+-- they came, the others sorted.
+CREATE TABLE key_log (
+  id INTEGER PRIMARY KEY,
+  hash INTEGER NOT NULL,
+  event INTEGER NOT NULL
+) STRICT;
+CREATE TABLE known_keys (
+  hash INTEGER PRIMARY KEY,
+  event INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE outbox (
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  space TEXT NOT NULL,
+  key TEXT NOT NULL,
+  target TEXT NOT NULL,
+  edit INTEGER NOT NULL,
+  payload TEXT NOT NULL,    -- empty once it was sent or dropped
+  state INTEGER NOT NULL,
+  result TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  attempt INTEGER NOT NULL,
+  posted_at INTEGER NOT NULL,
+  due_at INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL,
+  changed_at INTEGER NOT NULL,
+  renewed INTEGER NOT NULL, -- replaced while it was being sent
+  dropped INTEGER NOT NULL, -- by a person
+  host TEXT NOT NULL,       -- who sends it
+  host_epoch INTEGER NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX outbox_by_key ON outbox (space, key);
+CREATE INDEX outbox_open ON outbox (space, target, number) WHERE state < 2;
+CREATE INDEX outbox_for_people ON outbox (state, number) WHERE state <> 2;
+CREATE INDEX outbox_done ON outbox (changed_at) WHERE state >= 2;
+)sql";
+
+constexpr const char* kMigrations[] = {kVersion1, kVersion2, kVersion3, kVersion4};
 
 Result<std::int64_t> value(Database& database, const char* sql) {
   Query query(database, sql);

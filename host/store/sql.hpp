@@ -53,6 +53,9 @@ inline constexpr char kSessionsByPrefix[] =
     " FROM sessions WHERE id >= ?2 AND id < ?3 AND +owner = ?1 ORDER BY id LIMIT ?4";
 inline constexpr char kIdsOfSessions[] =
     "SELECT id, native_id, previous_native_id, create_key, backend = ?1 FROM sessions";
+inline constexpr char kRivalOfSession[] =
+    "SELECT id FROM sessions INDEXED BY sessions_by_native_id "
+    "WHERE backend = ?1 AND native_id = ?2 AND native_id <> '' AND id <> ?3 LIMIT 1";
 inline constexpr char kSessionBytes[] =
     "SELECT coalesce((SELECT sum(length(CAST(data AS BLOB)) + length(CAST(text AS BLOB))) "
     "FROM entries WHERE session = ?1), 0) + coalesce((SELECT sum(length(CAST(text AS BLOB))) "

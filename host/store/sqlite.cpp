@@ -2,12 +2,13 @@
 
 #include "host/loop.hpp"
 #include "host/store/database.hpp"
+#include "host/store/job.hpp"
 #include "host/store/opening.hpp"
 #include "host/store/sql.hpp"
+#include "host/store/sqlite_mail.hpp"
 #include "host/store/words.hpp"
 
 #include <fmt/format.h>
-#include <boost/asio/executor_work_guard.hpp>
 
 #include <algorithm>
 #include <charconv>
@@ -25,53 +26,10 @@
 namespace viaduct::store {
 namespace {
 
-namespace asio = boost::asio;
-
 constexpr int kCheckpointPages = 4096;  // 16 MiB: little to recover after a crash
 constexpr int kLongLogPages = 65536;    // readers kept it from shrinking: wait for them
 constexpr std::size_t kSearchWords = 32;
 constexpr int kRowsAtOnce = 200;  // of a purge, so that others' writes come in between
-
-// ---------------------------------------------------------------- one call
-
-// A call on its way through one of the threads. Keeps the loop from running dry meanwhile.
-class Job {
- public:
-  explicit Job(Loop& loop) : work_(loop.context().get_executor()) {}
-  virtual ~Job() = default;
-  virtual bool run(Database& database) = 0;
-  virtual void fail(const Error& error) = 0;  // instead of a success
-  virtual Result<> status() const = 0;
-  virtual void answer() = 0;  // on the loop
-
- private:
-  asio::executor_work_guard<asio::io_context::executor_type> work_;
-};
-using Jobs = std::vector<std::unique_ptr<Job>>;
-
-template <class T, class Work>
-class Call final : public Job {
- public:
-  Call(Loop& loop, Work work, Done<T> done)
-      : Job(loop), work_(std::move(work)), done_(std::move(done)) {}
-  bool run(Database& database) override {
-    result_ = work_(database);
-    return result_.has_value();
-  }
-  void fail(const Error& error) override {
-    if (result_) result_ = std::unexpected(error);
-  }
-  Result<> status() const override {
-    if (!result_) return std::unexpected(result_.error());
-    return {};
-  }
-  void answer() override { done_(std::move(result_)); }
-
- private:
-  Work work_;
-  Done<T> done_;
-  Result<T> result_{};
-};
 
 // A thread and its queue; takes everything that is queued at once.
 class Lane {
@@ -513,16 +471,20 @@ Result<Memory> add(Database& database, const std::string& owner, Memory memory) 
 
 class SqliteStore final : public Store {
  public:
-  SqliteStore(Loop& loop, OpenFiles files, Logger log)
+  SqliteStore(Loop& loop, OpenFiles files, std::unique_ptr<SqliteMail> mail, Logger log)
       : loop_(loop),
         log_(std::move(log)),
         lock_(std::move(files.lock)),
         epoch_(files.epoch),
         writer_(std::move(files.writer)),
-        reader_(std::move(files.reader)) {
+        reader_(std::move(files.reader)),
+        mail_(std::move(mail)) {
     writing_.start([this](Jobs jobs) { commit(std::move(jobs)); });
     reading_.start([this](Jobs jobs) { read(std::move(jobs)); });
     remove_unfinished();
+    mail_->open(epoch_, [this](bool writes, std::unique_ptr<Job> job) {
+      push(writes ? writing_ : reading_, std::move(job));
+    });
   }
   ~SqliteStore() override { close(); }
 
@@ -593,6 +555,19 @@ class SqliteStore final : public Store {
           }
           if (auto status = rows.status(); !status) return std::unexpected(status.error());
           return known;
+        },
+        std::move(done));
+  }
+
+  void rival(std::string backend, std::string native_id, std::string id,
+             Done<std::string> done) override {
+    look<std::string>(
+        [backend = std::move(backend), native_id = std::move(native_id),
+         id = std::move(id)](Database& database) -> Result<std::string> {
+          Query rows(database, sql::kRivalOfSession, backend, native_id, id);
+          if (rows.next()) return rows.text(0);
+          if (auto status = rows.status(); !status) return std::unexpected(status.error());
+          return "";
         },
         std::move(done));
   }
@@ -682,6 +657,8 @@ class SqliteStore final : public Store {
         },
         std::move(done));
   }
+
+  Mail& mail() override { return *mail_; }
 
   void get_document(std::string space, std::string key, Done<Document> done) override {
     look<Document>(
@@ -828,8 +805,9 @@ class SqliteStore final : public Store {
   }
   template <class T, class Work>
   void push(Lane& lane, Work work, Done<T> done) {
-    std::unique_ptr<Job> job =
-        std::make_unique<Call<T, Work>>(loop_, std::move(work), std::move(done));
+    push(lane, std::make_unique<Call<T, Work>>(loop_, std::move(work), std::move(done)));
+  }
+  void push(Lane& lane, std::unique_ptr<Job> job) {
     if (lane.push(job)) return;
     job->fail(closed());
     loop_.post([job = std::move(job)] { job->answer(); });
@@ -960,6 +938,7 @@ class SqliteStore final : public Store {
   const std::uint64_t epoch_;
   std::unique_ptr<Database> writer_;  // of the writing thread, while it runs
   std::unique_ptr<Database> reader_;  // of the reading thread
+  const std::unique_ptr<SqliteMail> mail_;
   bool failing_ = false;
   bool reader_damaged_ = false;
   int checked_pages_ = 0;
@@ -974,7 +953,9 @@ class SqliteStore final : public Store {
 Result<std::unique_ptr<Store>> open_sqlite(Loop& loop, SqliteOptions options, Logger log) {
   auto files = open_files(options, log);
   if (!files) return std::unexpected(files.error());
-  return std::make_unique<SqliteStore>(loop, std::move(*files), std::move(log));
+  auto mail = SqliteMail::make(loop, *files->writer, log);
+  if (!mail) return std::unexpected(mail.error());
+  return std::make_unique<SqliteStore>(loop, std::move(*files), std::move(*mail), std::move(log));
 }
 
 }  // namespace viaduct::store

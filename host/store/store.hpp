@@ -8,6 +8,7 @@
 #pragma once
 
 #include "host/error.hpp"
+#include "host/store/mail.hpp"
 
 #include <cstdint>
 #include <map>
@@ -17,8 +18,6 @@
 #include <vector>
 
 namespace viaduct::store {
-
-using Micros = std::int64_t;  // microseconds since 1970 in UTC
 
 struct Session {
   std::string id;
@@ -183,6 +182,9 @@ class Store {
   // follows `key_prefix` in its creation key. Id → session id. Looks at every session.
   virtual void known_ids(std::string backend, std::string key_prefix, std::vector<std::string> ids,
                          Done<std::map<std::string, std::string>> done) = 0;
+  // Another session than `id` of this backend with this native id; empty: there is none.
+  virtual void rival(std::string backend, std::string native_id, std::string id,
+                     Done<std::string> done) = 0;
   // Bytes of what is logged in a session.
   virtual void session_bytes(std::string id, Done<std::uint64_t> done) = 0;
   // Deletes the session (or what was begun of it) with its whole log and audit, but for `record`,
@@ -203,6 +205,8 @@ class Store {
   virtual void audit(std::string session_id, std::uint32_t limit,
                      Done<std::vector<AuditRecord>> done) = 0;
   virtual void counts(Done<Counts> done) = 0;
+
+  virtual Mail& mail() = 0;
 
   // Documents: `space` is the instance's name.
   virtual void get_document(std::string space, std::string key, Done<Document> done) = 0;
