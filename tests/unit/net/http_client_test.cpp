@@ -1,134 +1,19 @@
 #include <viaduct/net/http_client.hpp>
 
 #include "tests/unit/net/on_loop.hpp"
+#include "tests/unit/net/server.hpp"
 
-#include <netinet/in.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <unistd.h>
 #include <viaduct/net/child_process.hpp>
 
 #include <atomic>
 #include <cstdlib>
 #include <ctime>
 #include <filesystem>
-#include <mutex>
-#include <thread>
 
 namespace viaduct::net {
 namespace {
 
 using namespace asio::experimental::awaitable_operators;
-
-// One connection of a server that the test writes.
-class Peer {
- public:
-  explicit Peer(int fd) : fd_(fd) {}
-  ~Peer() { ::close(fd_); }
-  Peer(const Peer&) = delete;
-  Peer& operator=(const Peer&) = delete;
-
-  // The head and as much body as it announces.
-  std::string request() {
-    std::string text;
-    for (;;) {
-      const auto end = text.find("\r\n\r\n");
-      if (end != text.npos) {
-        const auto length = text.find("Content-Length: ");
-        const std::size_t body = length == text.npos ? 0 : std::stoul(text.substr(length + 16));
-        if (text.size() >= end + 4 + body) return text;
-      }
-      char bytes[65536];
-      const ssize_t size = ::recv(fd_, bytes, sizeof bytes, 0);
-      if (size <= 0) return {};
-      text.append(bytes, static_cast<std::size_t>(size));
-    }
-  }
-  bool say(std::string_view text) {
-    while (!text.empty()) {
-      const ssize_t size = ::send(fd_, text.data(), text.size(), MSG_NOSIGNAL);
-      if (size <= 0) return false;
-      text.remove_prefix(static_cast<std::size_t>(size));
-    }
-    return true;
-  }
-  // Until the client closes; false after 20 s.
-  bool closed() {
-    pollfd end{fd_, POLLIN, 0};
-    char byte = 0;
-    constexpr int kPatience = 20'000;
-    return ::poll(&end, 1, kPatience) > 0 && ::recv(fd_, &byte, 1, 0) <= 0;
-  }
-
- private:
-  int fd_;
-};
-
-// Listens on a port of its own; each connection is served on its own thread.
-class Server {
- public:
-  explicit Server(std::function<void(Peer&)> serve) : serve_(std::move(serve)) {
-    listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    EXPECT_EQ(::bind(listener_, reinterpret_cast<sockaddr*>(&address), size), 0);
-    EXPECT_EQ(::listen(listener_, 100), 0);
-    ::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size);
-    port_ = ntohs(address.sin_port);
-    thread_ = std::thread([this] {
-      for (;;) {
-        const int fd = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
-        if (fd < 0) return;
-        ++connections_;
-        threads_.emplace_back([this, fd] {
-          Peer peer(fd);
-          serve_(peer);
-        });
-      }
-    });
-  }
-  ~Server() {
-    ::shutdown(listener_, SHUT_RDWR);
-    thread_.join();
-    for (auto& thread : threads_) thread.join();
-    ::close(listener_);
-  }
-  Server(const Server&) = delete;
-  Server& operator=(const Server&) = delete;
-
-  HttpRequest get(const std::string& path = "/") const {
-    HttpRequest request;
-    request.url = "http://127.0.0.1:" + std::to_string(port_) + path;
-    return request;
-  }
-  int connections() const { return connections_; }
-
- private:
-  std::function<void(Peer&)> serve_;
-  int listener_ = -1;
-  int port_ = 0;
-  std::atomic<int> connections_{0};
-  std::thread thread_;
-  std::vector<std::thread> threads_;
-};
-
-// A gate that the server's thread waits at.
-class Signal {
- public:
-  void give() { given_ = true; }
-  bool wait() const {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-    while (!given_ && std::chrono::steady_clock::now() < end)
-      std::this_thread::sleep_for(milliseconds(1));
-    return given_;
-  }
-  bool given() const { return given_; }
-
- private:
-  std::atomic<bool> given_{false};
-};
 
 constexpr const char* kStream =
     "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -297,6 +182,80 @@ INSTANTIATE_TEST_SUITE_P(
                                 sdk::Code::kBusy, true},
                     FailureCase{"no_http", "SSH-2.0-OpenSSH\r\n", sdk::Code::kUnavailable, true}),
     [](const auto& at) { return std::string(at.param.name); });
+
+// Whoever posts something must know whether it may have arrived.
+TEST(HttpClient, SaysWhetherTheServerMayHaveSeenTheRequest) {
+  Server cuts([](Peer& peer) { peer.request(); });
+  Signal over;
+  Server mute([&](Peer& peer) {
+    peer.request();
+    over.wait();
+  });
+  Loop loop;
+  HttpClient client(loop);
+  run_on(loop, [](HttpClient& http, HttpRequest cut, HttpRequest silent, Signal& end) -> Task<> {
+    const auto no_name = co_await http.fetch({.url = "http://nobody.invalid/"});
+    EXPECT_FALSE(no_name.error().sent) << no_name.error().message;
+    const auto no_port = co_await http.fetch({.url = "http://127.0.0.1:1/"});
+    EXPECT_FALSE(no_port.error().sent) << no_port.error().message;
+    const auto no_request = co_await http.fetch({.url = "ftp://127.0.0.1/"});
+    EXPECT_FALSE(no_request.error().sent);
+    const auto lost = co_await http.fetch(cut);
+    EXPECT_TRUE(lost.error().sent) << lost.error().message;
+    silent.total_timeout = milliseconds(200);
+    const auto late = co_await http.fetch(silent);
+    EXPECT_EQ(late.error().code, sdk::Code::kTimeout);
+    EXPECT_TRUE(late.error().sent);
+    end.give();
+  }(client, cuts.get(), mute.get(), over));
+}
+
+TEST(HttpClient, NeverSendsTwiceWhatMayGoOnlyOnce) {
+  std::atomic<int> posts{0};
+  Server server([&](Peer& peer) {
+    // A connection that serves once and then breaks under its second request.
+    peer.request();
+    peer.say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    if (peer.request().starts_with("POST")) ++posts;
+  });
+  Loop loop;
+  {
+    HttpClient client(loop);
+    run_on(loop, [](HttpClient& http, HttpRequest request) -> Task<> {
+      EXPECT_EQ((co_await http.fetch(request))->body, "ok");
+      request.method = "POST";
+      request.once = true;
+      const auto lost = co_await http.fetch(request);
+      EXPECT_FALSE(lost);
+      if (!lost) EXPECT_TRUE(lost.error().sent);
+    }(client, server.get()));
+  }
+  EXPECT_EQ(posts, 1);
+}
+
+TEST(HttpClient, DoesNotTakeALongUploadForSilence) {
+  static constexpr std::size_t kSize = 24 << 20;
+  Server server([](Peer& peer) {
+    // Reads for longer than the limit, all the time a little.
+    std::size_t got = 0;
+    while (got < kSize) {
+      const std::string piece = peer.take(1 << 20);
+      if (piece.empty()) return;
+      got += piece.size();
+      std::this_thread::sleep_for(milliseconds(40));
+    }
+    peer.say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+  });
+  Loop loop;
+  HttpClient client(loop);
+  run_on(loop, [](HttpClient& http, HttpRequest request) -> Task<> {
+    request.method = "POST";
+    request.body = std::string(kSize, 'u');
+    request.idle_timeout = milliseconds(400);
+    const auto answer = co_await http.fetch(request);
+    EXPECT_TRUE(answer) << answer.error().message;
+  }(client, server.get()));
+}
 
 TEST(HttpClient, GivesWhatCameBeforeTheConnectionBroke) {
   Server server([](Peer& peer) {

@@ -27,13 +27,24 @@ struct HttpRequest {
   std::string body{};
 
   std::chrono::milliseconds connect_timeout{10'000};  // name, connection and TLS
-  // No byte came for so long, before or in the answer, although somebody reads. 0: no limit.
+  // No byte went or came for so long, before or in the answer, although somebody reads. 0: no
+  // limit.
   std::chrono::milliseconds idle_timeout{60'000};
   std::chrono::milliseconds total_timeout{0};  // 0: no limit
   int max_redirects = 0;                       // followed; the method changes as browsers do it
+  // Never sent a second time. Without it, and as browsers do, a request is repeated when an idle
+  // connection breaks under it, and the server may have had both. Not with max_redirects.
+  bool once = false;
   std::size_t max_header_bytes = 64 << 10;
   std::size_t max_body_bytes = 64 << 20;
 };
+
+// Why there is no answer, or not the whole of it.
+struct HttpError : sdk::Status {
+  bool sent = true;  // false: the server has seen nothing of the request, for certain
+};
+template <class T = void>
+using HttpResult = std::expected<T, HttpError>;
 
 struct HttpHead {
   int status = 0;
@@ -89,9 +100,9 @@ class HttpClient {
   // Done when status and headers are there, whatever the status is. kInvalidArgument: the request;
   // kFailedPrecondition: the certificate; kUnavailable: no connection; kTimeout. Cancelling closes
   // the connection at once.
-  Task<Result<HttpStream>> open(HttpRequest request);
+  Task<HttpResult<HttpStream>> open(HttpRequest request);
   // The whole answer.
-  Task<Result<HttpResponse>> fetch(HttpRequest request);
+  Task<HttpResult<HttpResponse>> fetch(HttpRequest request);
 
  private:
   struct Multi;
