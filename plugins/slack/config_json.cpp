@@ -1,0 +1,257 @@
+#include "plugins/slack/config.hpp"
+
+#include "plugins/slack/text.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+#include <viaduct/net/fields.hpp>
+
+namespace viaduct::slack {
+namespace {
+
+using net::Fields;
+
+constexpr std::string_view kCapitalsAndDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
+
+bool is_id(std::string_view text, std::string_view kinds) {
+  return text.size() > 1 && kinds.find(text[0]) != std::string_view::npos &&
+         text.find_first_not_of(kCapitalsAndDigits) == std::string_view::npos;
+}
+
+std::vector<std::string> ids(Fields& fields, const std::string& name, std::string_view kinds,
+                             const std::string& what) {
+  std::vector<std::string> all = fields.texts(name);
+  for (const std::string& one : all)
+    if (!is_id(one, kinds)) fields.fail(name, "must be a list of ids " + what);
+  return all;
+}
+std::vector<std::string> user_ids(Fields& fields, const std::string& name) {
+  return ids(fields, name, "UW", "such as U0123ABCD, which is in a person's profile on Slack");
+}
+
+bool is_one_line(std::string_view text) {
+  return std::all_of(text.begin(), text.end(),
+                     [](unsigned char c) { return c > ' ' && c != 0x7F; });
+}
+
+// A token that begins as one of another kind does can be told without asking Slack.
+std::string token(Fields& fields, const std::string& name, std::string_view prefix,
+                  std::initializer_list<std::string_view> others) {
+  std::string text = fields.text(name);
+  if (!is_one_line(text)) fields.fail(name, "must be a token, without blanks");
+  for (const std::string_view other : others)
+    if (text.starts_with(other))
+      fields.fail(name, "must begin with " + std::string(prefix) + ", this begins with " +
+                            std::string(other));
+  return text;
+}
+
+void parse_secrets(Fields& fields, Config& config, Needs needs) {
+  if (fields.is_text("signing_secret")) {
+    if (std::string one = fields.text("signing_secret"); !one.empty())
+      config.signing_secrets.push_back(std::move(one));
+  } else {
+    config.signing_secrets = fields.texts("signing_secret");
+  }
+  if (needs == Needs::kTokens && config.mode == Mode::kHttp && config.signing_secrets.empty())
+    fields.fail("signing_secret",
+                "must be given and not be empty in mode http, or anybody could send requests");
+  for (const std::string& one : config.signing_secrets)
+    if (one.empty() || !is_one_line(one))
+      fields.fail("signing_secret", "must not be empty nor have blanks, or anybody could sign");
+}
+
+std::string folder(Fields& fields, const std::string& name, std::string text) {
+  if (!text.starts_with('/') && text != "~" && !text.starts_with("~/"))
+    fields.fail(name, "must begin with / or ~/");
+  return text;
+}
+
+Allow parse_allow(Fields& fields) {
+  Allow allow;
+  if (!fields.has("allow")) return allow;
+  if (fields.is_text("allow")) {
+    const std::string word = fields.text("allow");
+    if (word != "everyone")
+      fields.fail("allow", "must be everyone, or {users: […], channels: […]}");
+    allow.everyone = true;
+    return allow;
+  }
+  Fields lists = *fields.object("allow");
+  allow.users = user_ids(lists, "users");
+  allow.channels = ids(lists, "channels", "CGD",
+                       "such as C0123ABCD, which is at the end of a channel's details on Slack");
+  lists.finish();
+  return allow;
+}
+
+struct Url {
+  bool is_secure = false;
+  std::string host;
+  std::string rest;  // path and what follows
+};
+
+// Nothing where the host cannot be told for certain.
+std::optional<Url> parse_url(std::string_view text) {
+  Url url;
+  url.is_secure = text.starts_with("https://");
+  if (!url.is_secure && !text.starts_with("http://")) return std::nullopt;
+  if (!is_one_line(text) || text.find_first_of("\\#?") != std::string_view::npos)
+    return std::nullopt;
+  text.remove_prefix(url.is_secure ? 8 : 7);
+  const std::size_t slash = std::min(text.find('/'), text.size());
+  std::string_view authority = text.substr(0, slash);
+  url.rest = text.substr(slash);
+  if (authority.find('@') != std::string_view::npos) return std::nullopt;
+  std::size_t port = authority.rfind(':');
+  if (authority.starts_with('[')) {
+    const std::size_t end = authority.find(']');
+    if (end == std::string_view::npos) return std::nullopt;
+    port = end + 1 < authority.size() ? end + 1 : std::string_view::npos;
+    if (port != std::string_view::npos && authority[port] != ':') return std::nullopt;
+  }
+  if (port != std::string_view::npos) {
+    const std::string_view digits = authority.substr(port + 1);
+    if (digits.empty() || digits.size() > 5 ||
+        digits.find_first_not_of("0123456789") != std::string_view::npos)
+      return std::nullopt;
+    authority = authority.substr(0, port);
+  }
+  url.host = lower(authority);
+  return url.host.empty() ? std::nullopt : std::optional(url);
+}
+
+// 127.0.0.0/8, written as four numbers.
+bool is_loopback_address(std::string_view host) {
+  if (!host.starts_with("127.")) return false;
+  int parts = 0;
+  while (true) {
+    const std::size_t dot = std::min(host.find('.'), host.size());
+    unsigned number = 256;
+    const auto [end, error] = std::from_chars(host.data(), host.data() + dot, number);
+    if (error != std::errc{} || end != host.data() + dot || number > 255) return false;
+    ++parts;
+    if (dot == host.size()) return parts == 4;
+    host.remove_prefix(dot + 1);
+  }
+}
+
+std::string parse_base(Fields& fields) {
+  std::string text = fields.named("api_base_url", Config{}.api_base_url);
+  const auto url = parse_url(text);
+  if (!url)
+    fields.fail("api_base_url",
+                "must be an address such as https://slack.com/api/, without user "
+                "name and query");
+  if (!url->is_secure && !is_loopback_url(text))
+    fields.fail("api_base_url",
+                "must begin with https://; http is only for this computer itself, since the token "
+                "goes there");
+  if (!text.ends_with('/')) text += '/';
+  return text;
+}
+
+std::string parse_public(Fields& fields) {
+  std::string text = fields.text("public_url");
+  if (text.empty()) return text;
+  const auto url = parse_url(text);
+  if (!url || (!url->is_secure && !is_loopback_url(text)))
+    fields.fail("public_url", "must be an address such as https://viaduct.example.com");
+  while (text.ends_with('/')) text.pop_back();
+  return text;
+}
+
+std::string parse_command_name(Fields& fields) {
+  std::string name = fields.named("command", Config{}.command);
+  const bool is_fine =
+      name.size() > 1 && name.size() <= 32 && name[0] == '/' &&
+      name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_-", 1) == std::string::npos;
+  if (!is_fine)
+    fields.fail("command", "must be a slash and up to 31 small letters, digits, - and _");
+  return name;
+}
+
+}  // namespace
+
+bool Allow::takes(std::string_view user, std::string_view channel, bool is_member) const {
+  if (user.empty()) return false;
+  if (std::find(users.begin(), users.end(), user) != users.end()) return true;
+  if (!is_member) return false;
+  return everyone || std::find(channels.begin(), channels.end(), channel) != channels.end();
+}
+
+bool Config::is_operator(std::string_view user) const {
+  return std::find(operators.begin(), operators.end(), user) != operators.end();
+}
+
+std::vector<std::string> Config::secrets() const {
+  std::vector<std::string> all = signing_secrets;
+  for (const std::string* one : {&app_token, &bot_token, &client_secret})
+    if (!one->empty()) all.push_back(*one);
+  std::sort(all.begin(), all.end(),
+            [](const auto& a, const auto& b) { return a.size() > b.size(); });
+  return all;
+}
+
+bool is_loopback_url(std::string_view text) {
+  const auto url = parse_url(text);
+  return url &&
+         (url->host == "localhost" || url->host == "[::1]" || is_loopback_address(url->host));
+}
+
+std::string line_to_add(const Allow& allow, std::string_view user) {
+  std::string line = "allow: {users: [";
+  for (const std::string& one : allow.users) line += one + ", ";
+  line += user;
+  line += "]";
+  if (!allow.channels.empty()) {
+    line += ", channels: [";
+    for (const std::string& one : allow.channels) line += (line.ends_with('[') ? "" : ", ") + one;
+    line += "]";
+  }
+  return line + "}";
+}
+
+std::expected<Config, std::string> parse_config(std::string_view json, Needs needs) {
+  return net::read_config(json, [needs](Fields& fields) {
+    Config config;
+    config.mode =
+        fields.one_of("mode", {"socket", "http"}, "socket") == "http" ? Mode::kHttp : Mode::kSocket;
+    config.app_token = token(fields, "app_token", "xapp-", {"xoxb-", "xoxp-", "xoxe"});
+    config.bot_token = token(fields, "bot_token", "xoxb-", {"xapp-", "xoxp-"});
+    config.client_id = fields.text("client_id");
+    config.client_secret = fields.text("client_secret");
+    if (config.client_id.empty() != config.client_secret.empty())
+      fields.fail(config.client_id.empty() ? "client_id" : "client_secret",
+                  "must be given; the two go together");
+    const bool needs_tokens = needs == Needs::kTokens;
+    if (needs_tokens && config.mode == Mode::kSocket && config.app_token.empty())
+      fields.fail("app_token",
+                  "must be given in mode socket: xapp-…, from the app's settings under "
+                  "Basic Information");
+    if (needs_tokens && config.bot_token.empty() && config.client_id.empty())
+      fields.fail("bot_token",
+                  "must be given: xoxb-…, from the app's settings under OAuth & "
+                  "Permissions; or client_id and client_secret");
+    parse_secrets(fields, config, needs);
+    config.key_file = fields.text("key_file");
+    if (!config.key_file.empty()) folder(fields, "key_file", config.key_file);
+    config.public_url = parse_public(fields);
+    config.command = parse_command_name(fields);
+    config.default_working_dir =
+        folder(fields, "default_working_dir", fields.named("default_working_dir", "~"));
+    if (const auto most = fields.count("max_sessions_per_user", 10'000))
+      config.max_sessions_per_user = most;
+    config.allow = parse_allow(fields);
+    config.operators = user_ids(fields, "operators");
+    if (fields.has("working_dirs")) config.working_dirs = fields.texts("working_dirs");
+    for (const std::string& one : config.working_dirs) folder(fields, "working_dirs", one);
+    config.mention_only = fields.flag("mention_only", false);
+    config.simulator = fields.flag("simulator", false);
+    config.api_base_url = parse_base(fields);
+    return config;
+  });
+}
+
+}  // namespace viaduct::slack
