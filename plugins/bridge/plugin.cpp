@@ -41,7 +41,10 @@ class Bridge final : public sdk::Backend, public sdk::Tool {
     return abilities;
   }
 
-  void stop(sdk::Reply reply) override { driver_->stop(std::move(reply)); }
+  void stop(sdk::Reply reply) override {
+    transcripts_.stopping();
+    driver_->stop(std::move(reply));
+  }
   void open(const sdk::Open& open, sdk::Reply reply) override {
     driver_->open(open, std::move(reply));
   }

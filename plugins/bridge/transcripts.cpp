@@ -1,10 +1,14 @@
 #include "plugins/bridge/transcripts.hpp"
 
+#include "plugins/bridge/transcript_backlog.hpp"
+
+#include <atomic>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <cstdlib>
 #include <exception>
+#include <future>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -14,9 +18,10 @@ namespace {
 
 namespace asio = boost::asio;
 
-constexpr std::chrono::seconds kLongestWait{5};    // of a turn's end for its lines
-constexpr std::size_t kMostOfAnAnswer = 64 << 20;  // which the host takes
-constexpr std::size_t kMostBehind = 16 << 20;      // bytes of lines that could not be written yet
+constexpr std::chrono::seconds kLongestWait{5};  // of a turn's end for its lines
+// Of a purge to begin: the host waits for a minute, and keeps the session if nothing has come.
+constexpr std::chrono::seconds kLatestPurge{30};
+constexpr std::size_t kMostBehind = 16 << 20;  // bytes of lines that could not be written yet
 
 std::string home_or_default(std::string_view home) {
   if (!home.empty()) return resolved(home);
@@ -43,8 +48,8 @@ struct Transcripts::Shared {
   Shared(const sdk::Host& host, net::Loop& the_loop, std::string home, bool write)
       : log(host), metrics(host), loop(the_loop), folders(std::move(home)), writes(write) {}
 
-  // Does it on the other thread, and then `done` on the loop's.
-  void run(std::function<void()> work, std::function<void()> done) {
+  // Does it on the writing thread, and then `done` on the loop's.
+  void run(std::function<void()> work, std::function<void()> done, std::size_t bytes = 0) {
     struct Waiting {
       std::function<void()> done;
       asio::steady_timer limit;
@@ -56,19 +61,33 @@ struct Transcripts::Shared {
       log.warn("writing a transcript takes too long folder=" + folders.home().string());
       std::exchange(waiting->done, {})();
     });
-    asio::post(pool, [this, work = std::move(work), waiting = std::move(waiting)]() mutable {
-      guarded(work);
-      asio::post(loop.context(), [waiting = std::move(waiting)] {
-        waiting->limit.cancel();
-        if (waiting->done) std::exchange(waiting->done, {})();
-      });
+    write(std::move(work), [this, waiting = std::move(waiting), bytes] {
+      backlog.finished(bytes);
+      waiting->limit.cancel();
+      if (waiting->done) std::exchange(waiting->done, {})();
     });
   }
+  void write(std::function<void()> work, std::function<void()> written) {
+    asio::post(writing_thread,
+               [this, work = std::move(work), written = std::move(written)]() mutable {
+                 guarded(work);
+                 work = nullptr;  // what it holds goes before it counts as finished
+                 asio::post(loop.context(), std::move(written));
+               });
+  }
+  void left_out(const FolderSession& session) {
+    metrics.count("bridge_transcript_failures_total");
+    log.warn(
+        "transcript left out until the session is restored: too much waits for the disk session=" +
+        session.session_id);
+  }
 
-  // Does it on the other thread and answers with its result, or with what it throws.
-  void answer(sdk::Reply reply, std::function<FolderResult<std::string>()> work) {
+  // Does it on one of the other threads and answers with its result, or with what it throws.
+  void answer(asio::thread_pool& thread, sdk::Reply reply,
+              std::function<FolderResult<std::string>()> work) {
     auto kept = std::make_shared<sdk::Reply>(std::move(reply));
-    asio::post(pool, [this, kept, work = std::move(work)] {
+    asio::post(thread, [this, kept, work = std::move(work)] {
+      if (stopping) return kept->fail(sdk::Code::kUnavailable, "The backend is stopping");
       guarded([&] {
         const auto result = work();
         if (result)
@@ -81,7 +100,7 @@ struct Transcripts::Shared {
     });
   }
 
-  // ---- on the other thread
+  // ---- on the other threads
   void guarded(const std::function<void()>& work) {
     try {
       work();
@@ -94,6 +113,7 @@ struct Transcripts::Shared {
     log.warn("transcript not written session=" + session.session_id + " reason=" + why.message);
   }
 
+  // ---- on the writing thread
   void append(const FolderSession& session, std::string lines) {
     const std::string id = folder_id(session.session_id);
     if (given_up.contains(id)) return;
@@ -134,6 +154,20 @@ struct Transcripts::Shared {
     behind.erase(found);
   }
 
+  // The folder that was written here. One that a program keeps itself stays: it may be older than
+  // the session of the host.
+  FolderResult<std::string> purge(const FolderSession& session,
+                                  std::chrono::steady_clock::time_point latest) {
+    const std::string id = folder_id(session.session_id);
+    const auto removed =
+        folders.remove(id, [latest] { return std::chrono::steady_clock::now() < latest; });
+    if (!removed) return std::unexpected(removed.error());
+    forget(id);
+    given_up.erase(id);
+    return "{}";
+  }
+
+  // ---- on the reading thread
   FolderResult<std::string> discover(const std::string& working_dir) {
     const auto listing = folders.list(working_dir);
     if (!listing) return std::unexpected(listing.error());
@@ -153,9 +187,9 @@ struct Transcripts::Shared {
   }
 
   FolderResult<std::string> read(const std::string& id) {
-    const auto reading = folders.read(id);
+    auto reading = folders.read(id);
     if (!reading) return std::unexpected(reading.error());
-    const TranscriptEntries& said = reading->said;
+    TranscriptEntries& said = reading->said;
     if (said.skipped + said.too_long > 0)
       log.warn("lines of a transcript skipped id=" + id + " lines=" + std::to_string(said.skipped) +
                " too_long=" + std::to_string(said.too_long) + (said.torn ? " torn=true" : ""));
@@ -167,25 +201,12 @@ struct Transcripts::Shared {
       json += member("native_id", facts.native_id) + ",";
     json += member("working_dir", facts.working_dir) + "," + member("title", facts.title) +
             R"(,"entries":[)";
-    for (const std::string& entry : said.entries)
+    json.reserve(json.size() + said.bytes + said.entries.size() + 2);
+    for (std::string& entry : said.entries) {
       json.append(&entry == said.entries.data() ? "" : ",").append(entry);
-    json += "]}";
-    if (json.size() > kMostOfAnAnswer)
-      return std::unexpected(FolderError{FolderError::Kind::kRefused,
-                                         "the session " + id + " is too long to be taken over: " +
-                                             std::to_string(json.size() >> 20) + " MiB of " +
-                                             std::to_string(kMostOfAnAnswer >> 20)});
-    return json;
-  }
-
-  // The folder that was written here. One that a program keeps itself stays: it may be older than
-  // the session of the host.
-  FolderResult<std::string> purge(const FolderSession& session) {
-    const std::string id = folder_id(session.session_id);
-    forget(id);
-    given_up.erase(id);
-    if (const auto removed = folders.remove(id); !removed) return std::unexpected(removed.error());
-    return "{}";
+      entry = {};  // so that it is there once
+    }
+    return json + "]}";
   }
 
   sdk::Log log;
@@ -196,20 +217,26 @@ struct Transcripts::Shared {
   std::string agent_type;  // both set before anything is asked for
   bool shares_folders = false;
 
-  // Of the other thread: the lines that are not on disk yet, by folder, and the sessions that have
-  // too many of them.
+  std::atomic<bool> stopping = false;
+  TranscriptBacklog backlog;  // of the loop's thread
+
+  // Of the writing thread: the lines that are not on disk yet, by folder, and the sessions that
+  // have too many of them.
   std::unordered_map<std::string, std::string> behind;
   std::size_t behind_bytes = 0;
   std::unordered_set<std::string> given_up;
 
-  asio::thread_pool pool{1};
+  // A listing or a long transcript is read while turns end.
+  asio::thread_pool writing_thread{1};
+  asio::thread_pool reading_thread{1};
 };
 
 Transcripts::Transcripts(const sdk::Host& host, net::Loop& loop, std::string_view home, bool write)
     : shared_(std::make_unique<Shared>(host, loop, home_or_default(home), write)) {}
 
 Transcripts::~Transcripts() {
-  shared_->pool.join();
+  shared_->reading_thread.join();
+  shared_->writing_thread.join();
 }
 
 void Transcripts::belongs_to(std::string agent_type, bool shares_folders) {
@@ -220,42 +247,63 @@ void Transcripts::belongs_to(std::string agent_type, bool shares_folders) {
 void Transcripts::record(std::string_view session_id, std::string_view working_dir,
                          std::string_view native_id, TurnRecord turn, std::function<void()> done) {
   if (!writes()) return done();
-  shared_->run([shared = shared_.get(), session = session_of(session_id, working_dir, native_id),
+  FolderSession session = session_of(session_id, working_dir, native_id);
+  const std::size_t bytes = turn.size();
+  if (!shared_->backlog.take_turn(session.session_id, bytes)) {
+    shared_->left_out(session);
+    return done();
+  }
+  shared_->run([shared = shared_.get(), session = std::move(session),
                 turn = std::move(turn)] { shared->append(session, turn.lines()); },
-               std::move(done));
+               std::move(done), bytes);
 }
 
 void Transcripts::catch_up(std::string_view session_id, std::string_view working_dir,
                            std::string_view native_id, std::string_view entries_json) {
   if (!writes()) return;
-  asio::post(shared_->pool,
-             [shared = shared_.get(), session = session_of(session_id, working_dir, native_id),
-              entries = std::string(entries_json)] {
-               shared->guarded([&] { shared->catch_up(session, entries); });
-             });
+  FolderSession session = session_of(session_id, working_dir, native_id);
+  const std::size_t bytes = entries_json.size();
+  if (!shared_->backlog.take_all(session.session_id, bytes)) return shared_->left_out(session);
+  shared_->write([shared = shared_.get(), session = std::move(session),
+                  entries = std::string(entries_json)] { shared->catch_up(session, entries); },
+                 [shared = shared_.get(), bytes] { shared->backlog.finished(bytes); });
 }
 
 void Transcripts::settle(sdk::Reply reply) {
-  shared_->run([] {}, [kept = std::make_shared<sdk::Reply>(std::move(reply))] { kept->ok(); });
+  shared_->run(
+      [shared = shared_.get()] {
+        if (!shared->stopping) return;
+        std::promise<void> read;
+        asio::post(shared->reading_thread, [&read] { read.set_value(); });
+        read.get_future().wait();
+      },
+      [kept = std::make_shared<sdk::Reply>(std::move(reply))] { kept->ok(); });
+}
+
+void Transcripts::stopping() {
+  shared_->stopping = true;
 }
 
 void Transcripts::discover(std::string_view working_dir, sdk::Reply reply) {
-  shared_->answer(std::move(reply), [shared = shared_.get(), folder = std::string(working_dir)] {
-    return shared->discover(folder);
-  });
+  shared_->answer(shared_->reading_thread, std::move(reply),
+                  [shared = shared_.get(), folder = std::string(working_dir)] {
+                    return shared->discover(folder);
+                  });
 }
 
 void Transcripts::read(std::string_view native_id, sdk::Reply reply) {
-  shared_->answer(std::move(reply), [shared = shared_.get(), id = std::string(native_id)] {
-    return shared->read(id);
-  });
+  shared_->answer(
+      shared_->reading_thread, std::move(reply),
+      [shared = shared_.get(), id = std::string(native_id)] { return shared->read(id); });
 }
 
 void Transcripts::purge(const sdk::Open& open, sdk::Reply reply) {
-  shared_->answer(std::move(reply),
+  shared_->backlog.forget(std::string(open.session_id));
+  shared_->answer(shared_->writing_thread, std::move(reply),
                   [shared = shared_.get(),
-                   session = session_of(open.session_id, open.working_dir, open.native_id)] {
-                    return shared->purge(session);
+                   session = session_of(open.session_id, open.working_dir, open.native_id),
+                   latest = std::chrono::steady_clock::now() + kLatestPurge] {
+                    return shared->purge(session, latest);
                   });
 }
 

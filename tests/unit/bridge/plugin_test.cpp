@@ -395,6 +395,24 @@ TEST_F(BridgePlugin, WhatWasWrittenIsDiscoveredReadAndPurged) {
   EXPECT_TRUE(host_.purge(options)) << "again";
 }
 
+TEST_F(BridgePlugin, ATurnEndsWhileLongTranscriptsAreRead) {
+  const Server server([](const std::string&) { return Server::Reply{piece("Hello") + kEnd}; });
+  run(server);
+  const fs::path left = home_ / "projects/-tmp/sessions/long-1";
+  fs::create_directories(left);
+  {
+    std::ofstream out(left / "transcript.jsonl");
+    for (int i = 0; i < 5'000; ++i) out << line("user", std::string(600, 'x'));
+  }
+  ASSERT_TRUE(host_.open(1));
+  for (int i = 0; i < 20; ++i) EXPECT_FALSE(host_.read("long-1", milliseconds(1)).answered);
+  const Answer ended = host_.prompt(1, 1, "one");
+  EXPECT_FALSE(host_.read("none", milliseconds(50)).answered) << "they are read yet";
+  EXPECT_TRUE(ended) << ended.message;
+  EXPECT_TRUE(transcripts().find(line("user", "one") + line("assistant", "Hello")) !=
+              std::string::npos);
+}  // which also stops in time
+
 TEST_F(BridgePlugin, AHomeThatCannotBeWrittenFailsNoTurnAndNothingIsMissingLater) {
   const Server server([](const std::string&) { return Server::Reply{piece("Hello") + kEnd}; });
   run(server);
