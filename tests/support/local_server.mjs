@@ -17,6 +17,7 @@ export class LocalServer {
   }
   async listen(port = 0) {
     this.#server = http.createServer((request, response) => this.serve(request, response).catch((error) => response.destroy(error)));
+    if (this.upgrade) this.#server.on("upgrade", (request, socket, head) => this.upgrade(request, socket, head));
     this.#server.on("connection", (socket) => {
       this.#sockets.add(socket);
       socket.on("error", () => {});
