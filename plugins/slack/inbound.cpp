@@ -1,0 +1,316 @@
+#include "plugins/slack/inbound.hpp"
+
+#include "plugins/slack/mentions.hpp"
+#include "plugins/slack/text.hpp"
+
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace viaduct::slack {
+namespace {
+
+using namespace std::chrono_literals;
+
+// An older message is no longer what its author expects an answer to.
+constexpr auto kTooOld = std::chrono::minutes(30);
+constexpr std::size_t kMostContext = 20'000;  // bytes
+constexpr int kMostEarlier = 50;              // messages of a thread
+constexpr int kTries = 5;                     // of a message that a session cannot take now
+
+const Message* message_of(const Request& request) {
+  const auto* event = std::get_if<Event>(&request.what);
+  return event == nullptr ? nullptr : std::get_if<Message>(&event->what);
+}
+
+Place place_of(const std::string& team, const Message& message) {
+  if (message.is_direct()) return {team, message.channel, message.thread_ts};
+  return {team, message.channel, message.thread()};
+}
+
+}  // namespace
+
+Inbound::Inbound(World& world, Conversations& conversations, Commands& commands,
+                 Directory& directory, const Config& config)
+    : world_(world),
+      conversations_(conversations),
+      commands_(commands),
+      directory_(directory),
+      config_(config) {}
+
+const Installation* Inbound::workspace(const Workspace& of) const {
+  return world_.installations.find(of.team.empty() ? of.enterprise : of.team);
+}
+
+Self Inbound::self(const Installation& installation) const {
+  return {installation.bot_user, installation.bot_id, installation.app_id};
+}
+
+bool Inbound::is_bound(const Place& place) const {
+  return world_.bindings.active(place) != nullptr || commands_.is_beginning(place);
+}
+
+bool Inbound::is_nothing(const Request& request) const {
+  const auto* event = std::get_if<Event>(&request.what);
+  if (event == nullptr)
+    return std::holds_alternative<OtherRequest>(request.what) ||
+           std::holds_alternative<RateLimited>(request.what) ||
+           std::holds_alternative<ViewClosed>(request.what);
+  const Installation* installation = workspace(event->workspace);
+  if (installation == nullptr) return true;
+  if (const auto* message = std::get_if<Message>(&event->what)) {
+    if (why_ignored(*message, self(*installation)) != Ignored::kNot) return true;
+    const Place place = place_of(installation->team, *message);
+    return !message->is_mention && !message->is_direct() &&
+           !mentions(message->text, installation->bot_user) && !is_bound(place) &&
+           !is_bound({place.team, place.channel, ""});
+  }
+  return std::holds_alternative<OtherEvent>(event->what) ||
+         std::holds_alternative<ReactionAdded>(event->what) ||
+         std::holds_alternative<ContextChanged>(event->what) ||
+         std::holds_alternative<MemberJoined>(event->what) ||
+         std::holds_alternative<MessageChanged>(event->what);
+}
+
+std::vector<std::string> Inbound::keys(const Request& request) const {
+  std::vector<std::string> keys;
+  if (const Message* message = message_of(request))
+    keys.push_back(
+        message_key(std::get<Event>(request.what).workspace, message->channel, message->ts));
+  keys.push_back(request.key);
+  return keys;
+}
+
+std::string Inbound::lane(const Request& request) const {
+  if (const Message* message = message_of(request))
+    return place_of(std::get<Event>(request.what).workspace.team, *message).key();
+  return "";
+}
+
+net::Task<> Inbound::handle(Request request, std::chrono::milliseconds age) {
+  const std::string key = keys(request).front();
+  if (auto* event = std::get_if<Event>(&request.what)) {
+    Workspace of = event->workspace;
+    if (auto* said = std::get_if<Message>(&event->what)) {
+      co_await message(key, std::move(of), std::move(*said), age);
+    } else if (auto* stop = std::get_if<SessionStopped>(&event->what)) {
+      co_await stopped(std::move(of), std::move(*stop));
+    } else if (auto* gone = std::get_if<MessageDeleted>(&event->what)) {
+      co_await deleted(std::move(of), std::move(*gone));
+    } else if (std::holds_alternative<Uninstalled>(event->what) ||
+               std::holds_alternative<TokensRevoked>(event->what)) {
+      if (uninstalled_) uninstalled_(of.team);
+    }
+  } else if (auto* command = std::get_if<SlashCommand>(&request.what)) {
+    co_await slash(key, std::move(*command));
+  } else if (auto* pressed = std::get_if<BlockActions>(&request.what)) {
+    co_await actions(key, std::move(*pressed));
+  } else if (auto* action = std::get_if<MessageAction>(&request.what)) {
+    co_await shortcut(key, std::move(*action));
+  }
+}
+
+// ---------------------------------------------------------------- who may
+
+net::Task<std::optional<Asker>> Inbound::admit(Asker asker, bool answer) {
+  const auto person = co_await directory_.person(asker.team, asker.user);
+  if (!person) world_.log.warn("person not looked up reason=" + person.error().message);
+  const bool is_member = person && person->is_member();
+  asker.name = person ? person->name : asker.name.empty() ? asker.user : asker.name;
+  asker.is_operator = config_.is_operator(asker.user);
+  if (asker.is_operator || config_.allow.takes(asker.user, asker.channel, is_member))
+    co_return asker;
+  world_.log.info("person not allowed user=" + asker.user + " channel=" + asker.channel);
+  if (answer)
+    co_await commands_.whisper(
+        asker,
+        note_body("You may not use this bot here. Whoever runs it can let you in with this line of "
+                  "its configuration:\n```" +
+                  escaped(line_to_add(config_.allow, asker.user)) + "```"),
+        "refused");
+  co_return std::nullopt;
+}
+
+net::Task<std::string> Inbound::readable_text(std::string team, std::string text) {
+  const Names names = co_await directory_.names(std::move(team), mentioned(text));
+  co_return std::string(trimmed(readable(text, names)));
+}
+
+net::Task<std::string> Inbound::earlier(std::string team, std::string channel, std::string thread,
+                                        std::string before) {
+  const Installation* installation = world_.installations.find(team);
+  if (installation == nullptr) co_return "";
+  const Self me = self(*installation);
+  const ApiResult answer = co_await world_.api.call(
+      "conversations.replies",
+      R"({"channel":)" + sdk::json_string(channel) + R"(,"ts":)" + sdk::json_string(thread) +
+          R"(,"latest":)" + sdk::json_string(before) + R"(,"limit":)" +
+          std::to_string(kMostEarlier) + "}",
+      installation->token);
+  if (!answer) {
+    world_.log.warn("earlier messages not read channel=" + channel +
+                    " reason=" + answer.error().message);
+    co_return "";
+  }
+  const auto messages = parse_messages(*answer, channel);
+  if (!messages) co_return "";
+  std::vector<EarlierLine> lines;
+  for (const Message& message : *messages) {
+    if (!is_earlier(message.ts, before) || message.text.empty()) continue;
+    if (message.user == me.user || message.bot_id == me.bot) continue;
+    std::string author = message.user;
+    if (const auto person = co_await directory_.person(team, message.user)) author = person->name;
+    lines.push_back({std::move(author), co_await readable_text(team, message.text)});
+  }
+  co_return context_json(lines, kMostContext);
+}
+
+// ---------------------------------------------------------------- messages
+
+net::Task<> Inbound::message(std::string key, Workspace of, Message said,
+                             std::chrono::milliseconds age) {
+  const Installation* installation = workspace(of);
+  if (installation == nullptr) co_return;
+  const std::string bot = installation->bot_user;
+  const Place place = place_of(installation->team, said);
+  Asker asker{installation->team,
+              said.user,
+              "",
+              false,
+              said.channel,
+              said.is_direct(),
+              said.is_direct() ? said.thread_ts : said.thread_ts,
+              said.ts,
+              key,
+              ""};
+  const bool is_mention = said.is_mention || mentions(said.text, bot);
+  // A channel of its own, that a session was moved to, is bound as a whole.
+  const Place whole{place.team, place.channel, ""};
+  const bool in_thread = is_bound(place);
+  const bool in_channel = !in_thread && !said.is_direct() && is_bound(whole);
+  const bool bound = in_thread || in_channel;
+  if (!said.is_direct() && !is_mention && !bound) co_return;
+  if (bound && !is_mention && !said.is_direct() &&
+      (config_.mention_only || is_for_others(said.text, bot)))
+    co_return;
+
+  auto admitted = co_await admit(std::move(asker), is_mention || said.is_direct());
+  if (!admitted) co_return;
+  if (in_channel) admitted->thread = "";
+  const std::string_view own = is_mention ? without_own_mention(said.text, bot) : said.text;
+  const std::string text = co_await readable_text(place.team, std::string(own));
+  const auto command = is_mention || said.is_direct() ? parse_addressed(text, config_.command)
+                                                      : parse_in_thread(text, config_.command);
+  if (age > kTooOld) {
+    co_await commands_.whisper(
+        *admitted,
+        note_body("This message came while I was away, " +
+                  std::to_string(std::chrono::duration_cast<std::chrono::minutes>(age).count()) +
+                  " minutes ago, and was not run. Send it again if you still want it:\n> " +
+                  escaped(text.substr(0, 300))),
+        "old");
+    co_return;
+  }
+  if (command) {
+    co_await commands_.run(*command, *admitted);
+    co_return;
+  }
+  if (text.empty() && said.files.empty()) {
+    co_await commands_.run(HelpCommand(), *admitted);
+    co_return;
+  }
+  // What was said to others is given with the first message that is for the agent.
+  std::string context;
+  if (!bound && !said.is_direct() && !said.thread_ts.empty())
+    context = co_await earlier(place.team, said.channel, said.thread_ts, said.ts);
+  if (!said.is_direct() && !in_channel) admitted->thread = place.thread;
+  co_await to_session(*admitted, text, context, key);
+}
+
+net::Task<> Inbound::to_session(Asker asker, std::string text, std::string context,
+                                std::string sent_as) {
+  const auto found = co_await commands_.begin(asker.place(), asker, {"", "", text});
+  if (!found) {
+    co_await commands_.whisper(asker, note_body(found.error()), "refused");
+    co_return;
+  }
+  const std::shared_ptr<Conversation> conversation = *found;
+  auto wait = std::chrono::milliseconds(500);
+  for (int i = 0; i < kTries; ++i) {
+    const auto taken =
+        co_await conversation->say({asker.principal(), sent_as, asker.ts, text, "", context});
+    if (taken) co_return;
+    if (i + 1 == kTries) break;
+    boost::asio::steady_timer pause(world_.loop.context(), wait);
+    co_await pause.async_wait(boost::asio::use_awaitable);
+    wait *= 2;
+  }
+  co_await conversation->note(sent_as + "/failed",
+                              "Error: Failed to get response from the session. Try again.");
+}
+
+net::Task<> Inbound::deleted(Workspace of, MessageDeleted gone) {
+  const Installation* installation = workspace(of);
+  if (installation == nullptr) co_return;
+  for (const Binding& one : world_.bindings.all_active()) {
+    if (one.place.team != installation->team || one.place.channel != gone.channel) continue;
+    if (const auto conversation = conversations_.at(one.place))
+      co_await conversation->cancel_message({one.user, "", one.place.team, "", true}, gone.ts);
+  }
+}
+
+net::Task<> Inbound::stopped(Workspace of, SessionStopped stop) {
+  const Installation* installation = workspace(of);
+  if (installation == nullptr) co_return;
+  if (const auto one = conversations_.at({installation->team, stop.channel, stop.thread_ts}))
+    co_await one->cancel({stop.user, "", installation->team, "", config_.is_operator(stop.user)});
+}
+
+// ---------------------------------------------------------------- commands and buttons
+
+net::Task<> Inbound::slash(std::string key, SlashCommand command) {
+  const Installation* installation = workspace(command.workspace);
+  if (installation == nullptr) co_return;
+  auto asker =
+      co_await admit({installation->team, command.user, command.user_name, false, command.channel,
+                      command.channel.starts_with('D'), "", "", key, command.response_url},
+                     true);
+  if (!asker) co_return;
+  const std::string text = co_await readable_text(asker->team, command.text);
+  co_await commands_.run(parse_slash(text), *asker);
+}
+
+net::Task<> Inbound::actions(std::string key, BlockActions pressed) {
+  const Installation* installation = workspace(pressed.by.workspace);
+  if (installation == nullptr) co_return;
+  auto asker = co_await admit(
+      {installation->team, pressed.by.user, pressed.by.user_name, false, pressed.by.channel,
+       pressed.by.channel.starts_with('D'), pressed.by.thread_ts, "", key, pressed.by.response_url},
+      true);
+  if (!asker) co_return;
+  for (const Action& action : pressed.actions)
+    co_await commands_.press(action.action_id, action.value, *asker);
+}
+
+// "Send to agent": the message as a prompt, in its own thread.
+net::Task<> Inbound::shortcut(std::string key, MessageAction action) {
+  const Installation* installation = workspace(action.by.workspace);
+  if (installation == nullptr) co_return;
+  const Message& message = action.message;
+  auto asker = co_await admit(
+      {installation->team, action.by.user, action.by.user_name, false, action.by.channel,
+       action.by.channel.starts_with('D'), message.thread(), "", key, action.by.response_url},
+      true);
+  if (!asker) co_return;
+  const std::string text = co_await readable_text(asker->team, message.text);
+  if (text.empty()) {
+    co_await commands_.whisper(*asker, note_body("This message has no text."));
+    co_return;
+  }
+  asker->ts = message.ts;
+  co_await to_session(*asker, text, "", key);
+}
+
+}  // namespace viaduct::slack

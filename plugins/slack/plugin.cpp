@@ -1,0 +1,236 @@
+// The surface `slack`: what people say on Slack goes into sessions, and what sessions say goes to
+// Slack.
+#include "plugins/slack/calls.hpp"
+#include "plugins/slack/commands.hpp"
+#include "plugins/slack/config.hpp"
+#include "plugins/slack/conversations.hpp"
+#include "plugins/slack/http_transport.hpp"
+#include "plugins/slack/manifest.hpp"
+#include "plugins/slack/value.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <viaduct/sdk/surface.hpp>
+
+namespace viaduct::slack {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kFirstPause = 1s;
+constexpr auto kLongestPause = 60s;
+
+Config parse(std::string_view config_json) {
+  auto config = parse_config(config_json);
+  if (!config) throw sdk::Error(sdk::Code::kInvalidArgument, config.error());
+  return *std::move(config);
+}
+
+std::string check_json(std::string_view name, bool ok, std::string_view message) {
+  return R"({"name":)" + sdk::json_string(name) + R"(,"ok":)" + (ok ? "true" : "false") +
+         R"(,"message":)" + sdk::json_string(message) + "}";
+}
+
+class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
+ public:
+  Slack(sdk::Host host, std::string_view config_json)
+      : host_(std::move(host)),
+        log_(host_),
+        secrets_(host_),
+        delivery_(host_),
+        config_(parse(config_json)),
+        api_(host_, loop_, config_.api_base_url),
+        bindings_(host_),
+        outbox_(host_, loop_, api_, installations_),
+        world_{log_,    sdk::Sessions(host_), loop_, api_, installations_, bindings_,
+               outbox_, config_.command,      true,  true},
+        conversations_(world_),
+        directory_(api_, installations_),
+        commands_(host_, world_, conversations_, config_),
+        inbound_(world_, conversations_, commands_, directory_, config_),
+        inbox_(
+            host_, loop_, [this](const Request& request) { return inbound_.lane(request); },
+            [this](Request request, std::chrono::milliseconds age) {
+              return inbound_.handle(std::move(request), age);
+            }) {
+    if (config_.mode == Mode::kHttp) {
+      auto signatures = Signatures::make(config_.signing_secrets);
+      if (!signatures) throw sdk::Error(sdk::Code::kInvalidArgument, signatures.error());
+      http_.emplace(host_, *std::move(signatures), inbound_, inbox_);
+    }
+    inbound_.on_uninstalled([this](const std::string& team) {
+      log_.warn("the app was uninstalled team=" + team);
+      installations_.remove(team);
+      directory_.forget(team);
+    });
+  }
+
+  sdk::EventLoop* loop() override { return &loop_; }
+
+  void start(sdk::Reply reply) override {
+    for (const std::string& secret : config_.secrets()) secrets_.redact(secret);
+    if (http_) http_->begin();
+    loop_.spawn(begin(std::move(reply)));
+  }
+
+  void stop(sdk::Reply reply) override {
+    stopping_ = true;
+    conversations_.close();
+    reply.ok();
+  }
+
+  void health(sdk::Reply reply) override {
+    if (!trouble_.empty()) return reply.fail(sdk::Code::kUnavailable, trouble_);
+    for (const auto& [team, one] : installations_.all())
+      if (!one.broken.empty())
+        return reply.fail(sdk::Code::kFailedPrecondition,
+                          "workspace " + one.team_name + ": " + one.broken);
+    reply.ok();
+  }
+
+  // ---- sdk::Sender
+  void send(const sdk::Parcel& parcel, sdk::Sending sending) override {
+    outbox_.send(parcel, std::move(sending));
+  }
+  void reconcile(const sdk::Parcel& parcel, sdk::Sending sending) override {
+    outbox_.reconcile(parcel, std::move(sending));
+  }
+  void undelivered(const sdk::Parcel& parcel, std::string_view state,
+                   const sdk::Status& why) override {
+    log_.error("a message to Slack is possibly missing, see `viaduct deliveries` key=" +
+               std::string(parcel.key) + " state=" + std::string(state) + " reason=" + why.message);
+  }
+
+  // ---- sdk::Tool
+  void run(std::string_view arguments_json, sdk::Reply reply) override {
+    const auto arguments = Value::parsed(arguments_json).items();
+    if (arguments.size() == 1 && arguments[0].text() == "manifest") {
+      const auto text = manifest(config_, host_.name());
+      return reply.ok(R"({"exit_code":)" + std::string(text ? "0" : "1") + R"(,"output":)" +
+                      sdk::json_string((text ? *text : text.error()) + "\n") + "}");
+    }
+    reply.ok(R"({"exit_code":2,"output":)" +
+             sdk::json_string("Usage: viaduct " + host_.name() +
+                              " manifest   prints the manifest to make the app from\n") +
+             "}");
+  }
+  void doctor(sdk::Reply reply) override { loop_.spawn(look(std::move(reply))); }
+
+ private:
+  // Who the bot is; the error that is worth another try has kRetryLater.
+  net::Task<std::expected<Installation, ApiFailure>> who_am_i(std::string token) {
+    const ApiResult answer = co_await api_.call("auth.test", "{}", token);
+    if (!answer) co_return std::unexpected(answer.error());
+    const Value me = Value::parsed(*answer);
+    Installation one;
+    one.team = me.text("team_id");
+    one.team_name = me.text("team");
+    one.token = std::move(token);
+    one.bot_user = me.text("user_id");
+    one.bot_id = me.text("bot_id");
+    one.app_id = me.text("app_id");
+    co_return one;
+  }
+
+  net::Task<> begin(sdk::Reply reply) {
+    const sdk::Answer claimed = co_await answered([this](sdk::Callback done) {
+      delivery_.claim("slack:" + config_.bot_token, std::move(done));
+    });
+    if (!claimed.ok()) {
+      reply.fail(claimed.status());
+      co_return;
+    }
+    if (const auto loaded = co_await bindings_.load(); !loaded) {
+      reply.fail(loaded.error());
+      co_return;
+    }
+    if (!config_.bot_token.empty()) {
+      auto me = co_await who_am_i(config_.bot_token);
+      if (!me && me.error().trouble != ApiTrouble::kRetryLater) {
+        reply.fail(sdk::Code::kFailedPrecondition, "bot_token: " + me.error().message);
+        co_return;
+      }
+      if (me) {
+        installations_.put(*std::move(me));
+      } else {
+        trouble_ = me.error().message;
+        log_.warn("Slack cannot be reached, it is tried again reason=" + trouble_);
+        reply.ok();
+        co_await try_again();
+        if (stopping_) co_return;
+      }
+    }
+    co_await inbox_.catch_up();
+    conversations_.begin();
+    if (http_) http_->open();
+    log_.info("ready workspaces=" + std::to_string(installations_.all().size()));
+    if (reply) reply.ok();
+  }
+
+  net::Task<> try_again() {
+    auto pause = std::chrono::milliseconds(kFirstPause);
+    while (!stopping_) {
+      boost::asio::steady_timer timer(loop_.context(), pause);
+      co_await timer.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
+      auto me = co_await who_am_i(config_.bot_token);
+      if (me) {
+        trouble_.clear();
+        installations_.put(*std::move(me));
+        co_return;
+      }
+      trouble_ = me.error().message;
+      pause = std::min(pause * 2, std::chrono::milliseconds(kLongestPause));
+    }
+  }
+
+  net::Task<> look(sdk::Reply reply) {
+    std::string checks;
+    const auto add = [&checks](std::string_view name, bool ok, std::string_view message) {
+      checks += (checks.empty() ? "" : ",") + check_json(name, ok, message);
+    };
+    if (!config_.bot_token.empty()) {
+      const auto me = co_await who_am_i(config_.bot_token);
+      add("bot token", me.has_value(),
+          me ? "the bot is in the workspace " + me->team_name : me.error().message);
+    }
+    reply.ok(R"({"checks":[)" + checks + "]}");
+  }
+
+  net::Loop loop_;  // first: what runs on it goes before it
+  sdk::Host host_;
+  sdk::Log log_;
+  sdk::Secrets secrets_;
+  sdk::Delivery delivery_;
+  const Config config_;
+  Installations installations_;
+  WebApi api_;
+  Bindings bindings_;
+  Outbox outbox_;
+  World world_;
+  Conversations conversations_;
+  Directory directory_;
+  Commands commands_;
+  Inbound inbound_;
+  Inbox inbox_;
+  std::optional<HttpTransport> http_;
+  std::string trouble_;
+  bool stopping_ = false;
+};
+
+}  // namespace
+}  // namespace viaduct::slack
+
+VIADUCT_EXPORT_SURFACE(
+    viaduct::slack::Slack,
+    viaduct::sdk::Descriptor{
+        .id = "org.viaduct.slack",
+        .version = "0.1.0",
+        .summary = "Slack: slash commands, mentions, threads and direct messages",
+        .config_schema = viaduct::slack::kSchema,
+        .config_example = viaduct::slack::kExample,
+    })
