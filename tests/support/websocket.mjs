@@ -23,6 +23,37 @@ export function parseHead(text) {
   return { status: Number(first.split(" ")[1]), headers };
 }
 
+// What stands before the payload of a frame, without a mask.
+export function frameHead(opcode, size) {
+  const head = size < 126 ? Buffer.alloc(2) : size < 65536 ? Buffer.alloc(4) : Buffer.alloc(10);
+  head[0] = 0x80 | opcode;
+  head[1] = size < 126 ? size : size < 65536 ? 126 : 127;
+  if (size >= 65536) head.writeBigUInt64BE(BigInt(size), 2);
+  else if (size >= 126) head.writeUInt16BE(size, 2);
+  return head;
+}
+// The first frame in these bytes, unmasked: {opcode, final, masked, payload, rest}; null while it is not whole.
+export function firstFrame(data) {
+  if (data.length < 2) return null;
+  let size = data[1] & 0x7f;
+  let at = 2;
+  if (size === 126) {
+    if (data.length < 4) return null;
+    size = data.readUInt16BE(2);
+    at = 4;
+  } else if (size === 127) {
+    if (data.length < 10) return null;
+    size = Number(data.readBigUInt64BE(2));
+    at = 10;
+  }
+  const masked = (data[1] & 0x80) !== 0;
+  const start = masked ? at + 4 : at;
+  if (data.length < start + size) return null;
+  const payload = masked ? Buffer.from(data.subarray(start, start + size)) : data.subarray(start, start + size);
+  if (masked) for (let i = 0; i < size; ++i) payload[i] ^= data[at + (i % 4)];
+  return { opcode: data[0] & 0x0f, final: (data[0] & 0x80) !== 0, masked, payload, rest: data.subarray(start + size) };
+}
+
 export class WebSocketClient {
   onText = () => {};
   // {code, reason}, once; 1006 when there was no close frame.
@@ -35,7 +66,7 @@ export class WebSocketClient {
   #close = { code: 1006, reason: "" };
 
   static connect(url, headers = {}) {
-    const { hostname, port, host, pathname } = new URL(url);
+    const { hostname, port, host, pathname, search } = new URL(url);
     const key = randomBytes(16).toString("base64");
     const fields = { Host: host, Upgrade: "websocket", Connection: "Upgrade", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": key, ...headers };
     return new Promise((resolve, reject) => {
@@ -46,7 +77,7 @@ export class WebSocketClient {
       const fail = (error) => (clearTimeout(timer), reject(error));
       socket.once("error", fail);
       socket.once("close", () => fail(new Error("closed before the upgrade")));
-      socket.write(`GET ${pathname} HTTP/1.1\r\n${Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n`);
+      socket.write(`GET ${pathname}${search} HTTP/1.1\r\n${Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n`);
       const read = (chunk) => {
         text = Buffer.concat([text, chunk]);
         const end = text.indexOf("\r\n\r\n");
@@ -86,12 +117,8 @@ export class WebSocketClient {
     this.frame(1, Buffer.from(text));
   }
   frame(opcode, payload) {
-    const size = payload.length;
-    const head = size < 126 ? Buffer.alloc(2) : size < 65536 ? Buffer.alloc(4) : Buffer.alloc(10);
-    head[0] = 0x80 | opcode;
-    head[1] = 0x80 | (size < 126 ? size : size < 65536 ? 126 : 127);
-    if (size >= 65536) head.writeBigUInt64BE(BigInt(size), 2);
-    else if (size >= 126) head.writeUInt16BE(size, 2);
+    const head = frameHead(opcode, payload.length);
+    head[1] |= 0x80;
     const mask = randomBytes(4);
     const masked = Buffer.from(payload);
     for (let i = 0; i < masked.length; ++i) masked[i] ^= mask[i % 4];
@@ -118,24 +145,9 @@ export class WebSocketClient {
 
   #read(chunk) {
     this.#buffer = this.#buffer.length ? Buffer.concat([this.#buffer, chunk]) : chunk;
-    for (;;) {
-      const data = this.#buffer;
-      if (data.length < 2) return;
-      let size = data[1] & 0x7f;
-      let at = 2;
-      if (size === 126) {
-        if (data.length < 4) return;
-        size = data.readUInt16BE(2);
-        at = 4;
-      } else if (size === 127) {
-        if (data.length < 10) return;
-        size = Number(data.readBigUInt64BE(2));
-        at = 10;
-      }
-      if (data.length < at + size) return;
-      const payload = data.subarray(at, at + size);
-      this.#buffer = data.subarray(at + size);
-      this.#frame(data[0] & 0x0f, (data[0] & 0x80) !== 0, payload);
+    for (let next; (next = firstFrame(this.#buffer)); ) {
+      this.#buffer = next.rest;
+      this.#frame(next.opcode, next.final, next.payload);
     }
   }
   #frame(opcode, final, payload) {

@@ -1,19 +1,12 @@
 // Socket Mode: WebSockets of the stand-in, as many as Slack allows, with everything that they do to a client.
 import { createHash } from "node:crypto";
+import { firstFrame, frameHead } from "../websocket.mjs";
 import { secret } from "./workspace.mjs";
 
 const kGuid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 const kMost = 10;
 
-function frame(opcode, payload) {
-  const size = payload.length;
-  const head = size < 126 ? Buffer.alloc(2) : size < 65536 ? Buffer.alloc(4) : Buffer.alloc(10);
-  head[0] = 0x80 | opcode;
-  head[1] = size < 126 ? size : size < 65536 ? 126 : 127;
-  if (size >= 65536) head.writeBigUInt64BE(BigInt(size), 2);
-  else if (size >= 126) head.writeUInt16BE(size, 2);
-  return Buffer.concat([head, payload]);
-}
+const frame = (opcode, payload) => Buffer.concat([frameHead(opcode, payload.length), payload]);
 
 export class Connection {
   state = "open"; // "frozen" | "closing" | "closed"
@@ -88,31 +81,13 @@ export class Connection {
   #read(chunk) {
     if (this.state === "frozen") return;
     this.#buffer = this.#buffer.length ? Buffer.concat([this.#buffer, chunk]) : chunk;
-    for (;;) {
-      const data = this.#buffer;
-      if (data.length < 2) return;
-      let size = data[1] & 0x7f;
-      let at = 2;
-      if (size === 126) {
-        if (data.length < 4) return;
-        size = data.readUInt16BE(2);
-        at = 4;
-      } else if (size === 127) {
-        if (data.length < 10) return;
-        size = Number(data.readBigUInt64BE(2));
-        at = 10;
-      }
-      const masked = (data[1] & 0x80) !== 0;
-      if (!masked) {
+    for (let next; (next = firstFrame(this.#buffer)); ) {
+      if (!next.masked) {
         this.sockets.slack.complain("a frame without a mask");
         return this.drop();
       }
-      if (data.length < at + 4 + size) return;
-      const mask = data.subarray(at, at + 4);
-      const payload = Buffer.from(data.subarray(at + 4, at + 4 + size));
-      for (let i = 0; i < size; ++i) payload[i] ^= mask[i % 4];
-      this.#buffer = data.subarray(at + 4 + size);
-      this.#frame(data[0] & 0x0f, (data[0] & 0x80) !== 0, payload);
+      this.#buffer = next.rest;
+      this.#frame(next.opcode, next.final, next.payload);
       if (this.state === "closed") return;
     }
   }
