@@ -70,6 +70,18 @@ void PluginBackend::call(const char* what, bool offered, Instance::Invoke invoke
       });
 }
 
+void PluginBackend::call_for_text(const char* what, bool offered, Instance::Invoke invoke,
+                                  Answer done) {
+  if (!offered) return call(what, false, std::move(invoke), std::move(done));
+  instance_->call(what, std::nullopt, std::move(invoke),
+                  [done = std::move(done)](Result<std::string> result) mutable {
+                    if (!result) return done(std::unexpected(std::move(result.error())));
+                    sessions::BackendAnswer answer;
+                    answer.json = std::move(*result);
+                    done(std::move(answer));
+                  });
+}
+
 void PluginBackend::call_open(const char* what, OpenFunction function,
                               sessions::OpenRequest request, Answer done) {
   call(
@@ -167,7 +179,7 @@ void PluginBackend::set_option(Handle session, std::string option, std::string v
 }
 
 void PluginBackend::discover(std::string working_dir, Answer done) {
-  call(
+  call_for_text(
       "discover", table_.discover != nullptr,
       [this, working_dir = std::move(working_dir)](std::uint64_t id) {
         may_throw(table_.discover)(instance_->self(), id, str(working_dir));
@@ -176,7 +188,7 @@ void PluginBackend::discover(std::string working_dir, Answer done) {
 }
 
 void PluginBackend::read(std::string native_id, Answer done) {
-  call(
+  call_for_text(
       "read", VIADUCT_HAS(&table_, read),
       [this, native_id = std::move(native_id)](std::uint64_t id) {
         may_throw(table_.read)(instance_->self(), id, str(native_id));

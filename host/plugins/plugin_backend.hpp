@@ -40,6 +40,8 @@ class PluginBackend final : public sessions::Backend {
   void call_open(const char* what, OpenFunction function, sessions::OpenRequest request,
                  Answer done);
   void call(const char* what, bool offered, Instance::Invoke invoke, Answer done);
+  // The same for an answer that may be long: it is handed on as it is, not read on the loop.
+  void call_for_text(const char* what, bool offered, Instance::Invoke invoke, Answer done);
 
   const std::shared_ptr<Instance> instance_;
   const viaduct_backend& table_;

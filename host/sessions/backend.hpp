@@ -70,7 +70,7 @@ class Backend {
 
   // Each is answered once: also `unavailable` when the instance stops or is abandoned,
   // `unsupported` where the plugin has no such function, `internal` for an answer that is no JSON
-  // object.
+  // object; but what discover and read answer may be long, and is handed on as it is.
   virtual void open(OpenRequest request, Done<BackendAnswer> done) = 0;
   virtual void restore(OpenRequest request, Done<BackendAnswer> done) = 0;
   virtual void inject(OpenRequest request, Done<BackendAnswer> done) = 0;

@@ -3,8 +3,11 @@
 #include "host/sessions/sessions_json.hpp"
 #include "host/sessions/within.hpp"
 
+#include <boost/asio/post.hpp>
+
 #include <algorithm>
 #include <iterator>
+#include <set>
 #include <tuple>
 #include <utility>
 
@@ -38,55 +41,117 @@ Error ambiguous(const std::string& id, const std::vector<Discovered>& candidates
 
 }  // namespace
 
+template <class Work, class Then>
+void Discovery::off_loop(Work work, Then then) {
+  boost::asio::post(thread_, [&loop = shared_.loop, alive = std::weak_ptr(alive_),
+                              work = std::move(work), then = std::move(then)]() mutable {
+    loop.post([alive, result = work(), then = std::move(then)]() mutable {
+      if (!alive.expired()) then(std::move(result));
+    });
+  });
+}
+
 // ---------------------------------------------------------------- discover
 
-void Discovery::discover(std::vector<std::string> backends, Done<DiscoverAnswer> done) {
+void Discovery::list(const std::string& name, std::chrono::milliseconds as_of, Done<Found> done) {
+  Listing& listing = listings_[name];
+  if (listing.waiting.empty() && listing.last &&
+      std::chrono::steady_clock::now() - listing.at < as_of)
+    return shared_.loop.post(
+        [found = listing.last, done = std::move(done)]() mutable { done(std::move(found)); });
+  listing.waiting.push_back(std::move(done));
+  if (listing.waiting.size() > 1) return;
+  listing.last = nullptr;
+  Backend* backend = shared_.backend(name);
+  if (!backend)
+    return shared_.loop.post([this, alive = std::weak_ptr(alive_), name] {
+      if (!alive.expired())
+        listed(name, fail(Errc::unavailable, "The backend " + name + " is not running"));
+    });
+  backend->discover(
+      "", within<BackendAnswer>(shared_.loop, kDiscoverLimit, "Looking for sessions",
+                                [this, name](Result<BackendAnswer> answer) {
+                                  if (!answer) return listed(name, std::unexpected(answer.error()));
+                                  off_loop(
+                                      [name, json = std::move(answer->json)] {
+                                        return parse_discovered(json, name);
+                                      },
+                                      [this, name](Result<std::vector<Discovered>> sessions) {
+                                        listed(name, std::move(sessions));
+                                      });
+                                }));
+}
+
+void Discovery::listed(const std::string& name, Result<std::vector<Discovered>> sessions) {
+  Listing& listing = listings_[name];
+  if (sessions) {
+    listing.last = std::make_shared<const std::vector<Discovered>>(std::move(*sessions));
+    listing.at = std::chrono::steady_clock::now();
+  }
+  const Result<Found> found =
+      sessions ? Result<Found>(listing.last) : std::unexpected(sessions.error());
+  for (Done<Found>& done : std::exchange(listing.waiting, {})) done(found);
+}
+
+void Discovery::collect(std::vector<std::string> backends, std::string prefix,
+                        std::chrono::milliseconds as_of, Done<DiscoverAnswer> done) {
   struct Round {
     std::shared_ptr<DiscoverAnswer> found = std::make_shared<DiscoverAnswer>();
+    std::string prefix;
     std::size_t left = 0;
     Done<DiscoverAnswer> done;
   };
   auto round = std::make_shared<Round>();
+  round->prefix = std::move(prefix);
   round->left = backends.size() + 1;
   round->done = std::move(done);
   const auto one = [this, round, backends] {
     if (--round->left > 0) return;
     mark_known(round->found, backends, std::move(round->done));
   };
-  for (const std::string& name : backends) {
-    const auto failed = [round, name, one](Error error) {
-      round->found->failures.push_back({name, std::move(error)});
+  for (const std::string& name : backends)
+    list(name, as_of, [round, name, one](Result<Found> listing) {
+      if (!listing)
+        round->found->failures.push_back({name, std::move(listing.error())});
+      else
+        std::ranges::copy_if(**listing, std::back_inserter(round->found->sessions),
+                             [&](const Discovered& session) {
+                               return session.native_id.starts_with(round->prefix);
+                             });
       one();
-    };
-    Backend* backend = shared_.backend(name);
-    if (!backend) {
-      failed({Errc::unavailable, "The backend " + name + " is not running"});
-      continue;
-    }
-    backend->discover(
-        "", within<BackendAnswer>(shared_.loop, kDiscoverLimit, "Looking for sessions",
-                                  [round, name, one, failed](Result<BackendAnswer> answer) {
-                                    if (!answer) return failed(answer.error());
-                                    auto sessions = parse_discovered(answer->json, name);
-                                    if (!sessions) return failed(sessions.error());
-                                    std::ranges::move(*sessions,
-                                                      std::back_inserter(round->found->sessions));
-                                    one();
-                                  }));
-  }
+    });
   shared_.loop.post(one);
+}
+
+void Discovery::discover(std::vector<std::string> backends, Done<DiscoverAnswer> done) {
+  collect(std::move(backends), "", {},
+          [done = std::move(done)](Result<DiscoverAnswer> found) mutable {
+            if (!found) return done(std::move(found));
+            auto& sessions = found->sessions;
+            std::erase_if(sessions,
+                          [](const Discovered& one) { return one.session_id == one.native_id; });
+            std::set<std::pair<std::string, std::string>> shown;
+            const auto place = [](const Discovered& one) {
+              return std::pair(one.native_id, one.working_dir);
+            };
+            std::erase_if(sessions, [&](const Discovered& one) {
+              return !one.session_id.empty() && !shown.insert(place(one)).second;
+            });
+            std::erase_if(sessions, [&](const Discovered& one) {
+              return one.session_id.empty() && shown.contains(place(one));
+            });
+            std::ranges::sort(sessions, [](const Discovered& a, const Discovered& b) {
+              return std::tie(b.updated_at, a.native_id, a.backend) <
+                     std::tie(a.updated_at, b.native_id, b.backend);
+            });
+            done(std::move(found));
+          });
 }
 
 // Which of them are sessions of the host.
 void Discovery::mark_known(std::shared_ptr<DiscoverAnswer> found, std::vector<std::string> backends,
                            Done<DiscoverAnswer> done) {
-  if (backends.empty()) {
-    std::ranges::sort(found->sessions, [](const Discovered& a, const Discovered& b) {
-      return std::tie(b.updated_at, a.native_id, a.backend) <
-             std::tie(a.updated_at, b.native_id, b.backend);
-    });
-    return done(std::move(*found));
-  }
+  if (backends.empty()) return done(std::move(*found));
   const std::string name = std::move(backends.back());
   backends.pop_back();
   std::vector<std::string> ids;
@@ -112,6 +177,7 @@ struct Discovery::Adoption {
   Principal who;
   std::string id;
   std::vector<std::string> backends;
+  std::chrono::milliseconds as_of;
   Done<Discovered> done;
   Discovered from{};
   store::Session record{};
@@ -119,21 +185,38 @@ struct Discovery::Adoption {
 };
 
 void Discovery::adopt(Principal who, std::string id, std::vector<std::string> backends,
-                      Done<Discovered> done) {
-  look_up(std::make_shared<Adoption>(Adoption{.who = std::move(who),
-                                              .id = std::move(id),
-                                              .backends = std::move(backends),
-                                              .done = std::move(done)}),
-          0);
+                      std::chrono::milliseconds as_of, Done<Discovered> done) {
+  const auto adoption = std::make_shared<Adoption>(Adoption{.who = std::move(who),
+                                                            .id = std::move(id),
+                                                            .backends = std::move(backends),
+                                                            .as_of = as_of,
+                                                            .done = std::move(done)});
+  // What a Viaduct left may be a session of this one.
+  shared_.store.session(adoption->id, [this, adoption](Result<store::Session> own) {
+    if (!own && own.error().code != Errc::not_found)
+      return adoption->done(std::unexpected(own.error()));
+    if (!own) return look_up(adoption, 0);
+    adoption->from = {own->backend, own->id, own->working_dir, own->title, 0, own->id};
+    already(adoption, *own);
+  });
+}
+
+// It is a session of the host, of whomever.
+void Discovery::already(const std::shared_ptr<Adoption>& adoption, const store::Session& record) {
+  if (record.owner != adoption->who.owner())
+    return adoption->done(fail(Errc::conflict, "The session " + adoption->from.native_id + " is " +
+                                                   record.id + " of somebody else"));
+  adoption->done(std::move(adoption->from));
 }
 
 // It may be theirs already, also where the program that left it has removed it since.
 void Discovery::look_up(std::shared_ptr<Adoption> adoption, std::size_t next) {
   if (next == adoption->backends.size())
-    return discover(adoption->backends, [this, adoption](Result<DiscoverAnswer> found) {
-      if (!found) return adoption->done(std::unexpected(found.error()));
-      choose(adoption, std::move(*found));
-    });
+    return collect(adoption->backends, adoption->id, adoption->as_of,
+                   [this, adoption](Result<DiscoverAnswer> found) {
+                     if (!found) return adoption->done(std::unexpected(found.error()));
+                     choose(adoption, std::move(*found));
+                   });
   const std::string& name = adoption->backends[next];
   shared_.store.session_by_key(
       adoption->who.owner(), key_prefix(name) + adoption->id,
@@ -157,7 +240,6 @@ void Discovery::choose(std::shared_ptr<Adoption> adoption, DiscoverAnswer found)
   };
   std::vector<Discovered> exact, begin;
   for (Discovered& session : found.sessions) {
-    if (!session.native_id.starts_with(id)) continue;
     auto& fitting = session.native_id == id ? exact : begin;
     const auto same = std::ranges::find(fitting, session.native_id, &Discovered::native_id);
     if (same == fitting.end())
@@ -177,12 +259,9 @@ void Discovery::choose(std::shared_ptr<Adoption> adoption, DiscoverAnswer found)
   }
   adoption->from = std::move(exact.front());
   if (adoption->from.session_id.empty()) return read(adoption);
-  shared_.store.session(adoption->from.session_id, [adoption](Result<store::Session> record) {
+  shared_.store.session(adoption->from.session_id, [this, adoption](Result<store::Session> record) {
     if (!record) return adoption->done(std::unexpected(record.error()));
-    if (record->owner != adoption->who.owner())
-      return adoption->done(fail(Errc::conflict, "The session " + adoption->from.native_id +
-                                                     " is " + record->id + " of somebody else"));
-    adoption->done(std::move(adoption->from));
+    already(adoption, *record);
   });
 }
 
@@ -191,37 +270,39 @@ void Discovery::read(std::shared_ptr<Adoption> adoption) {
   if (!backend)
     return adoption->done(
         fail(Errc::unavailable, "The backend " + adoption->from.backend + " is not running"));
-  backend->read(
-      adoption->from.native_id,
-      within<BackendAnswer>(
-          shared_.loop, kReadLimit, "Reading the session",
-          [this, adoption](Result<BackendAnswer> answer) {
-            if (!answer) return adoption->done(std::unexpected(answer.error()));
-            auto left = parse_left_behind(answer->json, adoption->who);
-            Backend* from = shared_.backend(adoption->from.backend);
-            if (!left || !from)
-              return adoption->done(fail(left ? Errc::unavailable : left.error().code,
-                                         adoption->from.backend + ": " +
-                                             (left ? "is not running" : left.error().message)));
-            adoption->record =
-                new_record_(adoption->who, adoption->from.backend, left->working_dir);
-            store::Session& record = adoption->record;
-            record.create_key = key_prefix(record.backend) + adoption->from.native_id;
-            record.native_id = left->native_id;
-            record.native_at = adoption->from.updated_at;
-            if (record.native_at == 0)
-              record.native_at = left->entries.empty() ? now() : left->entries.back().at;
-            record.title = title_from(left->title.empty() ? adoption->from.title : left->title);
-            record.last_turn = left->turns;
-            record.last_entry = record.last_seq = left->entries.size();
-            adoption->entries = std::move(left->entries);
-            for (store::Entry& entry : adoption->entries) {
-              entry.session_id = record.id;
-              if (record.title.empty() && entry.type == "user_message")
-                record.title = title_from(entry.text);
-            }
-            write(adoption, 0);
-          }));
+  backend->read(adoption->from.native_id,
+                within<BackendAnswer>(shared_.loop, kReadLimit, "Reading the session",
+                                      [this, adoption](Result<BackendAnswer> answer) {
+                                        if (!answer)
+                                          return adoption->done(std::unexpected(answer.error()));
+                                        off_loop(
+                                            [who = adoption->who, json = std::move(answer->json)] {
+                                              return parse_left_behind(json, who);
+                                            },
+                                            [this, adoption](Result<LeftBehind> left) {
+                                              has_read(adoption, std::move(left));
+                                            });
+                                      }));
+}
+
+void Discovery::has_read(std::shared_ptr<Adoption> adoption, Result<LeftBehind> left) {
+  const std::string& name = adoption->from.backend;
+  if (!left) return adoption->done(fail(left.error().code, name + ": " + left.error().message));
+  if (!shared_.backend(name))
+    return adoption->done(fail(Errc::unavailable, name + ": is not running"));
+  adoption->record = new_record_(adoption->who, name, left->working_dir);
+  store::Session& record = adoption->record;
+  record.create_key = key_prefix(record.backend) + adoption->from.native_id;
+  record.native_id = left->native_id;
+  record.native_at = adoption->from.updated_at;
+  if (record.native_at == 0)
+    record.native_at = left->entries.empty() ? now() : left->entries.back().at;
+  record.title = title_from(left->title.empty() ? adoption->from.title : left->title);
+  if (record.title.empty()) record.title = left->first_words;
+  record.last_turn = left->turns;
+  record.last_entry = record.last_seq = left->entries.size();
+  adoption->entries = std::move(left->entries);
+  write(adoption, 0);
 }
 
 // The log in parts that do not keep others waiting; with the last one the session is there.
@@ -233,6 +314,7 @@ void Discovery::write(std::shared_ptr<Adoption> adoption, std::size_t from) {
   std::size_t to = from;
   for (; to < adoption->entries.size() && to - from < kAtOnce && bytes < kBytesAtOnce; ++to) {
     store::Entry& entry = adoption->entries[to];
+    entry.session_id = record.id;
     bytes += entry.text.size() + entry.data.size();
     writes.push_back(store::AddEntry{std::move(entry)});
   }

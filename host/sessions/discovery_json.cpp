@@ -9,13 +9,15 @@
 #include <array>
 #include <cstdio>
 #include <ctime>
+#include <functional>
 
 namespace viaduct::sessions {
 namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t kLongestId = 512;
+constexpr int kDeepest = 200;                   // values in each other: writing JSON recurses
+constexpr std::size_t kMostValues = 1'000'000;  // of one entry: each takes many times its text
 
 std::string text_of(const json& object, const char* name) {
   const auto found = object.find(name);
@@ -150,50 +152,106 @@ Result<std::vector<Discovered>> parse_discovered(std::string_view text,
   return sessions;
 }
 
-Result<LeftBehind> parse_left_behind(std::string_view text, const Principal& who) {
-  const json value = json::parse(text, nullptr, false);
-  const auto list = value.is_object() ? value.find("entries") : value.end();
-  if (!value.is_object() || list == value.end() || !list->is_array())
-    return wrong("there is no list of entries");
-  if (list->size() > kMostEntries)
-    return fail(Errc::failed_precondition,
-                fmt::format("the session has {} entries; up to {} can be taken over", list->size(),
-                            kMostEntries));
-  LeftBehind left{
-      text_of(value, "native_id"), text_of(value, "working_dir"), text_of(value, "title"), {}, 0};
-  if (left.working_dir.empty()) left.working_dir = "~";
-  Log log(who);
-  for (const json& item : *list) {
-    if (!item.is_object() || text_of(item, "type").empty()) return wrong("an entry has no type");
+namespace {
+
+// Takes the entries one by one, as the parser has each whole, so that not one of them stays as
+// JSON.
+class LeftBehindReading {
+ public:
+  using Event = json::parse_event_t;
+  explicit LeftBehindReading(const Principal& who) : log_(who) {}
+
+  // As nlohmann's parser asks: whether to keep `value`.
+  bool operator()(int depth, Event event, json& value) {
+    if (depth > kDeepest || ++values_ > kMostValues)
+      stop(fail(Errc::failed_precondition,
+                "an entry of the session has too many parts or is nested too deeply; it cannot be "
+                "taken over"));
+    if (failed_) return false;
+    if (depth == 1 && event == Event::key) {
+      const auto& name = value.get_ref<const std::string&>();
+      in_entries_ = name == "entries";
+      return in_entries_ || name == "native_id" || name == "working_dir" || name == "title";
+    }
+    if (depth != 2 || !in_entries_ || event == Event::key || event == Event::object_start ||
+        event == Event::array_start)
+      return true;
+    values_ = 0;
+    take(value);
+    return false;
+  }
+
+  Result<LeftBehind> finish(const json& value) {
+    if (failed_) return std::unexpected(*failed_);
+    const auto list = value.is_object() ? value.find("entries") : value.end();
+    if (!value.is_object() || list == value.end() || !list->is_array())
+      return wrong("there is no list of entries");
+    LeftBehind left{text_of(value, "native_id"),
+                    text_of(value, "working_dir"),
+                    text_of(value, "title"),
+                    "",
+                    {},
+                    0};
+    if (left.working_dir.empty()) left.working_dir = "~";
+    log_.end_turn();
+    left.entries = std::move(log_.entries);
+    left.turns = log_.turns();
+    const auto timed =
+        std::ranges::find_if(left.entries, [](const store::Entry& entry) { return entry.at != 0; });
+    const store::Micros first = timed == left.entries.end() ? now() : timed->at;
+    for (store::Entry& entry : left.entries) {
+      if (entry.at == 0) entry.at = first;
+      if (left.first_words.empty() && entry.type == "user_message")
+        left.first_words = title_from(entry.text);
+    }
+    return left;
+  }
+
+ private:
+  void stop(std::unexpected<Error> why) {
+    if (!failed_) failed_ = std::move(why.error());
+  }
+  void take(const json& item) {
+    if (++taken_ > kMostEntries)
+      return stop(fail(Errc::failed_precondition,
+                       fmt::format("the session has more than {} entries; it cannot be taken over",
+                                   kMostEntries)));
+    if (!item.is_object() || text_of(item, "type").empty())
+      return stop(wrong("an entry has no type"));
     store::Entry entry;
     entry.type = text_of(item, "type");
-    if (!is_known_type(entry.type)) continue;  // of a newer backend
+    if (!is_known_type(entry.type)) return;  // of a newer backend
     const auto said = item.find("text");
     if (said != item.end() && !said->is_string() && !said->is_null())
-      return wrong("the text of an entry is none");
+      return stop(wrong("the text of an entry is none"));
     const auto data = item.find("data");
     if (data != item.end() && !data->is_object() && !data->is_null())
-      return wrong("the data of an entry is no object");
+      return stop(wrong("the data of an entry is no object"));
     entry.text = text_of(item, "text");
     const bool has_data = data != item.end() && data->is_object();
     if (has_data) entry.data = data->dump(-1, ' ', false, json::error_handler_t::replace);
     if (entry.text.size() + entry.data.size() > kLargestEntry)
-      return fail(Errc::failed_precondition,
-                  fmt::format("an entry of the session is larger than {} MiB; it cannot be taken "
-                              "over",
-                              kLargestEntry >> 20));
+      return stop(fail(Errc::failed_precondition,
+                       fmt::format("an entry of the session is larger than {} MiB; it cannot be "
+                                   "taken over",
+                                   kLargestEntry >> 20)));
     entry.at = parse_rfc3339(text_of(item, "at")).value_or(0);
-    log.add(std::move(entry), has_data ? *data : json::object());
+    log_.add(std::move(entry), has_data ? *data : json::object());
   }
-  log.end_turn();
-  left.entries = std::move(log.entries);
-  left.turns = log.turns();
-  const auto timed =
-      std::ranges::find_if(left.entries, [](const store::Entry& entry) { return entry.at != 0; });
-  const store::Micros first = timed == left.entries.end() ? now() : timed->at;
-  for (store::Entry& entry : left.entries)
-    if (entry.at == 0) entry.at = first;
-  return left;
+
+  Log log_;
+  bool in_entries_ = false;
+  std::size_t taken_ = 0;
+  std::size_t values_ = 0;  // of the entry that is read
+  std::optional<Error> failed_;
+};
+
+}  // namespace
+
+Result<LeftBehind> parse_left_behind(std::string_view text, const Principal& who) {
+  LeftBehindReading reading(who);
+  const json value = json::parse(text, std::ref(reading), /*allow_exceptions=*/false);
+  return reading.finish(value);
 }
 
 std::string adopted_audit(const Discovered& from, std::size_t entries) {

@@ -79,7 +79,7 @@ void Purge::take(store::Session record, std::uint64_t bytes) {
           shared_->loop, kBackendLimit, "Removing what the backend keeps",
           [self = shared_from_this(), record, bytes](Result<BackendAnswer> removed) {
             if (!removed && removed.error().code != Errc::unsupported) {
-              self->access_.let_in(record.id);
+              self->access_.let_in(record.id, false);
               return self->failed(record, removed.error());
             }
             const std::int64_t age_ms = (now() - record.last_active) / 1000;
@@ -87,7 +87,7 @@ void Purge::take(store::Session record, std::uint64_t bytes) {
                 record.id,
                 store::AuditRecord{now(), record.id, "purged", purged_audit(record, age_ms, bytes)},
                 [self, record, bytes](Result<> gone) {
-                  self->access_.let_in(record.id);
+                  self->access_.let_in(record.id, gone.has_value());
                   if (!gone) return self->failed(record, gone.error());
                   self->shared_->metrics.count("viaduct_sessions_purged_total",
                                                {{"backend", record.backend}});

@@ -16,9 +16,10 @@ class Purge : public std::enable_shared_from_this<Purge> {
   struct Access {
     // Nothing is going on in it, and it was not active since.
     std::function<bool(const std::string& id, store::Micros inactive_since)> may_go;
-    // Out of memory, and for nobody to be had until let_in.
+    // Let go of by its backend, and for nobody to be had until `let_in`, which tells its viewers if
+    // it is deleted.
     std::function<void(const std::string& id)> keep_out;
-    std::function<void(const std::string& id)> let_in;
+    std::function<void(const std::string& id, bool deleted)> let_in;
   };
   // `shared` outlives it.
   Purge(std::shared_ptr<Shared> shared, Access access, PurgeQuery query, Done<PurgeAnswer> done);

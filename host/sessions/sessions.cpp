@@ -11,7 +11,6 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
-#include <unordered_set>
 #include <utility>
 
 namespace viaduct::sessions {
@@ -20,16 +19,25 @@ namespace {
 constexpr std::uint32_t kNewest = 100;  // entries loaded with a session
 constexpr std::size_t kNewestBytes = 1 << 20;
 constexpr std::chrono::milliseconds kLookAgain{20};
+// Somebody who asks for an unknown id again and again is answered from the last listing.
+constexpr std::chrono::milliseconds kListingIsGood{3000};
 constexpr std::size_t kCandidates = 5;  // named when the beginning of an id is ambiguous
+
+constexpr std::string_view kAlphabet = "0123456789abcdefghjkmnpqrstvwxyz";
+constexpr std::size_t kMintedSize = 28;
 
 // 128 random bits, never reused: "s_" and 26 characters of base 32.
 std::string mint_id() {
-  static constexpr std::string_view kAlphabet = "0123456789abcdefghjkmnpqrstvwxyz";
-  std::array<unsigned char, 26> bytes{};
+  std::array<unsigned char, kMintedSize - 2> bytes{};
   [[maybe_unused]] const auto got = ::getrandom(bytes.data(), bytes.size(), 0);
   std::string id = "s_";
   for (const unsigned char byte : bytes) id += kAlphabet[byte % 32];
   return id;
+}
+
+bool is_minted(std::string_view id) {
+  return id.size() == kMintedSize && id.starts_with("s_") &&
+         id.substr(2).find_first_not_of(kAlphabet) == std::string_view::npos;
 }
 
 std::string project_of(const std::string& working_dir) {
@@ -105,9 +113,10 @@ class Sessions::Impl {
 
   void load(const std::string& id, std::uint32_t newest, std::size_t bytes,
             Done<ConversationPtr> use) {
-    if (purging_.contains(id))
-      return shared_.loop.post(
-          [use = std::move(use)]() mutable { use(std::unexpected(not_found())); });
+    if (purging_.contains(id))  // it stays if its backend fails
+      return shared_.loop.post([use = std::move(use)]() mutable {
+        use(fail(Errc::unavailable, "The session is about to be deleted"));
+      });
     if (const auto found = conversations_.find(id); found != conversations_.end()) {
       return shared_.loop.post([conversation = found->second, use = std::move(use)]() mutable {
         use(std::move(conversation));
@@ -180,6 +189,8 @@ class Sessions::Impl {
   void create(Principal who, CreateOptions options, Done<SessionView> done);
   void resume(Principal who, std::string id, Done<ResumeAnswer> done);
   void resume_unknown(Principal who, std::string id, Done<ResumeAnswer> done);
+  void adopt_unknown(Principal who, std::string id, std::vector<std::string> names,
+                     Done<ResumeAnswer> done);
   void discover(std::string backend, std::uint32_t limit, Done<DiscoverAnswer> done);
   Result<std::vector<std::string>> discovering(const Principal& who,
                                                const std::string& backend) const;
@@ -206,7 +217,7 @@ class Sessions::Impl {
   std::unordered_map<SubscriptionId, std::weak_ptr<Conversation>> subscriptions_;
   std::unordered_map<std::string, std::vector<Done<ConversationPtr>>> loading_;
   std::unordered_map<std::string, ConversationPtr> conversations_;
-  std::unordered_set<std::string> purging_;  // nobody gets these any more
+  std::unordered_map<std::string, ConversationPtr> purging_;  // nobody gets these; may be null
   bool purge_runs_ = false;
   Discovery discovery_;
   bool recovered_ = false;
@@ -396,8 +407,23 @@ void Sessions::Impl::resume(Principal who, std::string id, Done<ResumeAnswer> do
 // Whoever is not the local principal is not told what lies on this machine.
 void Sessions::Impl::resume_unknown(Principal who, std::string id, Done<ResumeAnswer> done) {
   const auto names = discovering(who, "");
-  if (!who.is_local() || !names || names->empty()) return done(std::unexpected(not_found()));
-  discovery_.adopt(who, std::move(id), *names,
+  if (!who.is_local() || !names || names->empty() || id.size() > kLongestId)
+    return done(std::unexpected(not_found()));
+  if (!is_minted(id)) return adopt_unknown(std::move(who), std::move(id), *names, std::move(done));
+  // One that was made here, or for somebody else, is no other program's.
+  shared_.store.audit(
+      id, 1,
+      [this, who, id, names = *names,
+       done = std::move(done)](Result<std::vector<store::AuditRecord>> own) mutable {
+        if (!own) return done(std::unexpected(own.error()));
+        if (!own->empty()) return done(std::unexpected(not_found()));
+        adopt_unknown(std::move(who), std::move(id), std::move(names), std::move(done));
+      });
+}
+
+void Sessions::Impl::adopt_unknown(Principal who, std::string id, std::vector<std::string> names,
+                                   Done<ResumeAnswer> done) {
+  discovery_.adopt(who, std::move(id), std::move(names), kListingIsGood,
                    [this, who, done = std::move(done)](Result<Discovered> adopted) mutable {
                      if (!adopted) {
                        const Errc code = adopted.error().code;
@@ -478,7 +504,7 @@ void Sessions::Impl::adopt(Principal who, std::string id, std::string backend,
       done(std::unexpected(std::move(error)));
     });
   discovery_.adopt(
-      who, std::move(id), *names,
+      who, std::move(id), *names, {},
       [this, who, done = std::move(done)](Result<Discovered> adopted) mutable {
         if (!adopted) return done(std::unexpected(adopted.error()));
         with(who, adopted->session_id,
@@ -521,13 +547,21 @@ void Sessions::Impl::purge(PurgeQuery query, Done<PurgeAnswer> done) {
   Purge::Access access{
       [this](const std::string& id, store::Micros since) { return may_go(id, since); },
       [this](const std::string& id) {
-        purging_.insert(id);
+        ConversationPtr& held = purging_[id];
         if (const auto found = conversations_.find(id); found != conversations_.end()) {
-          found->second->remove();
+          held = std::move(found->second);
+          held->release();
           conversations_.erase(found);
         }
       },
-      [this](const std::string& id) { purging_.erase(id); }};
+      [this](const std::string& id, bool deleted) {
+        auto held = purging_.extract(id);
+        if (!held || !held.mapped()) return;
+        if (deleted)
+          held.mapped()->remove();
+        else
+          conversations_[id] = std::move(held.mapped());
+      }};
   std::make_shared<Purge>(kept_, std::move(access), query,
                           [this, done = std::move(done)](Result<PurgeAnswer> answer) mutable {
                             purge_runs_ = false;
@@ -601,12 +635,14 @@ void Sessions::Impl::stop_when_quiet(std::chrono::steady_clock::time_point limit
           stop_when_quiet(limit, std::move(done));
         });
   }
-  auto left = std::make_shared<std::size_t>(conversations_.size() + 1);
+  auto left = std::make_shared<std::size_t>(conversations_.size() + purging_.size() + 1);
   auto all = std::make_shared<Done<>>(std::move(done));
   const auto one = [left, all](Result<>) {
     if (--*left == 0) (*all)({});
   };
   for (const auto& item : conversations_) item.second->stop(one);
+  for (const auto& [id, conversation] : purging_)
+    conversation ? conversation->stop(one) : shared_.loop.post([one] { one({}); });
   shared_.loop.post([one] { one({}); });
 }
 

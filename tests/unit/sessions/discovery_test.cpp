@@ -217,6 +217,170 @@ TEST_F(DiscoveryTest, ASessionIsMarkedOnceItIsTheHosts) {
     EXPECT_EQ(session.session_id, session.native_id == "3f2a-one" ? id : "") << session.native_id;
 }
 
+TEST_F(DiscoveryTest, TheHostsOwnSessionsAreNotListedAndAreAdoptedAsWhatTheyAre) {
+  const auto own = world.create(local).record.id;
+  const auto bobs = world.create({"chat", "", "bob", "Bob", "", false}).record.id;
+  answer("discover", R"({"sessions":[{"native_id":")" + own + R"("},{"native_id":")" + bobs +
+                         R"("},{"native_id":"3f2a-one"}]})");
+  const auto found = discover();
+  ASSERT_EQ(found->sessions.size(), 1u);
+  EXPECT_EQ(found->sessions[0].native_id, "3f2a-one");
+  EXPECT_EQ(found->left_out, 0u);
+  for (const std::string& id : {own, own.substr(0, 12)}) {
+    const auto adopted = adopt(local, id);
+    ASSERT_TRUE(adopted) << adopted.error().message;
+    EXPECT_EQ(adopted->session.record.id, own);
+  }
+  EXPECT_EQ(adopt(local, bobs).error().code, Errc::conflict);
+  EXPECT_EQ(stored_sessions(), 2u);
+}
+
+TEST_F(DiscoveryTest, WhatIsAdoptedIsListedOnceAndMarked) {
+  ScriptedBackend other(*world.loop);
+  other.facts() = world.backend->facts();
+  other.rules = world.backend->rules;
+  world.sessions->add_backend("other", other);
+  EXPECT_EQ(discover()->sessions.size(), 6u) << "each may go on with it";
+  const auto id = adopt(local, "3f2a-one")->session.record.id;
+  const auto found = discover();
+  EXPECT_EQ(found->sessions.size(), 5u);
+  for (const Discovered& session : found->sessions)
+    EXPECT_EQ(session.session_id, session.native_id == "3f2a-one" ? id : "") << session.native_id;
+  ASSERT_TRUE(world.wait<void>(
+      [&](Done<> done) { world.sessions->remove_backend("other", std::move(done)); }));
+}
+
+TEST_F(DiscoveryTest, WhoeverAsksWhileABackendLooksGetsTheSameListing) {
+  world.backend->rules.erase("discover");
+  std::vector<Errc> answers;
+  for (const char* id : {"unknown-1", "unknown-2", "unknown-3"})
+    world.sessions->resume(local, id, [&](Result<ResumeAnswer> answer) {
+      answers.push_back(answer ? Errc::internal : answer.error().code);
+    });
+  std::optional<std::size_t> listed;
+  world.sessions->discover(
+      "", 10, [&](Result<DiscoverAnswer> found) { listed = found ? found->sessions.size() : 0; });
+  std::string adopted;
+  world.sessions->adopt(local, "3f2a-one", "", [&](Result<AdoptAnswer> answer) {
+    adopted = answer ? answer->from.native_id : answer.error().message;
+  });
+  for (int i = 0; i < 20; ++i)  // each has asked the store fewer times, and in turn with this
+    EXPECT_FALSE(world.wait<store::Session>(
+        [&](Done<store::Session> done) { world.store->session("s_none", std::move(done)); }));
+  ASSERT_EQ(world.backend->count("discover"), 1u);
+  world.backend->reply(world.backend->last("discover"), BackendAnswer{"", "", kSessions});
+  world.until([&] { return answers.size() == 3 && listed && !adopted.empty(); });
+  EXPECT_EQ(answers, (std::vector<Errc>(3, Errc::not_found)));
+  EXPECT_EQ(*listed, 3u);
+  EXPECT_EQ(adopted, "3f2a-one");
+  EXPECT_EQ(world.backend->count("discover"), 1u);
+}
+
+TEST_F(DiscoveryTest, AnUnknownIdThatIsAskedForAgainAndAgainIsLookedForOnce) {
+  for (int i = 0; i < 20; ++i)
+    EXPECT_EQ(resume(local, "unknown-" + std::to_string(i)).error().code, Errc::not_found);
+  EXPECT_EQ(world.backend->count("discover"), 1u);
+  answer("discover", R"({"sessions":[{"native_id":"unknown-1","working_dir":"/tmp"}]})");
+  EXPECT_TRUE(adopt(local, "unknown-1")) << "who says adopt has just seen it";
+  EXPECT_EQ(world.backend->count("discover"), 2u);
+}
+
+TEST_F(DiscoveryTest, AListingThatFailedIsTriedAgain) {
+  world.backend->rules["discover"] = [](const auto&) {
+    return fail(Errc::unavailable, "the disk says EIO");
+  };
+  EXPECT_EQ(resume(local, "3f2a-one").error().code, Errc::unavailable);
+  answer("discover", kSessions);
+  EXPECT_TRUE(resume(local, "3f2a-one"));
+}
+
+TEST_F(DiscoveryTest, AnIdThatTheHostHasGivenIsNotLookedForAtOtherPrograms) {
+  const auto alices = world.create(world.alice).record.id;
+  EXPECT_EQ(resume(local, alices).error().code, Errc::not_found);
+  ASSERT_TRUE(world.wait<PurgeAnswer>([&](Done<PurgeAnswer> done) {
+    world.sessions->purge({4'000'000'000'000'000, false}, std::move(done));
+  }));
+  EXPECT_EQ(resume(local, alices).error().code, Errc::not_found);
+  EXPECT_EQ(resume(local, std::string(600, 'x')).error().code, Errc::not_found);
+  EXPECT_EQ(world.backend->count("discover"), 0u);
+  // what another Viaduct left looks the same
+  const std::string theirs = "s_" + std::string(26, '7');
+  answer("discover", R"({"sessions":[{"native_id":")" + theirs + R"(","working_dir":"/tmp"}]})");
+  EXPECT_TRUE(resume(local, theirs));
+}
+
+TEST_F(DiscoveryTest, TheLoopGoesOnWhileALongSessionIsTakenApart) {
+  std::string json = R"({"working_dir":"/tmp","entries":[)";
+  for (int i = 0; i < 30'000; ++i)
+    json += fmt::format(R"({}{{"type":"text","text":"message {}"}})", i ? "," : "", i);
+  bool read = false, written = false;
+  world.backend->rules["read"] = [&, json = json + "]}"](const auto&) {
+    read = true;
+    return BackendAnswer{"", "", json};
+  };
+  world.disk_fails = [&](const auto&) {
+    written = written || read;
+    return false;
+  };
+  std::size_t ticks = 0;
+  std::function<void()> tick = [&] {
+    if (written) return;
+    ticks += read ? 1 : 0;
+    world.loop->post([&] { tick(); });
+  };
+  tick();
+  EXPECT_TRUE(adopt(local, "3f2a-one"));
+  world.disk_fails = nullptr;
+  EXPECT_GT(ticks, 20u);
+}
+
+TEST(ParseLeftBehind, TakesTheTitleFromTheFirstMessage) {
+  const Principal who{"chat", "", "local", "local", "", false};
+  const auto left = parse_left_behind(
+      R"({"extra":[{"type":"text","text":"no"}],"entries":[{"type":"text","text":"hm"},)"
+      R"({"type":"user_message","text":"First\nline"},{"type":"user_message","text":"b"}],"more":1})",
+      who);
+  ASSERT_TRUE(left);
+  EXPECT_EQ(left->first_words, "First");
+  EXPECT_EQ(left->entries.size(), 5u) << "and two ends";
+  EXPECT_EQ(left->working_dir, "~");
+}
+
+struct TooMuch {
+  const char* name;
+  std::string entries;
+  const char* says;
+};
+void PrintTo(const TooMuch& one, std::ostream* out) {
+  *out << one.name;
+}
+std::string times(std::string_view piece, int count) {
+  std::string all;
+  for (int i = 0; i < count; ++i) all += piece;
+  return all;
+}
+class LeftBehindTooMuch : public ::testing::TestWithParam<TooMuch> {};
+TEST_P(LeftBehindTooMuch, IsRefusedInWords) {
+  const Principal who{"chat", "", "local", "local", "", false};
+  const auto left = parse_left_behind(R"({"entries":[)" + GetParam().entries + "]}", who);
+  ASSERT_FALSE(left);
+  EXPECT_EQ(left.error().code, Errc::failed_precondition);
+  EXPECT_THAT(left.error().message, HasSubstr(GetParam().says));
+}
+INSTANTIATE_TEST_SUITE_P(
+    Cases, LeftBehindTooMuch,
+    ::testing::Values(
+        TooMuch{"Entries", times(R"({"type":"x"},)", 100'000) + R"({"type":"x"})",
+                "more than 100000 entries"},
+        TooMuch{"Values", R"({"type":"text","data":{"a":[)" + times("[],", 600'000) + "[]]}}",
+                "too many parts"},
+        TooMuch{"Depth",
+                R"({"type":"text","data":{"a":)" + times("[", 300) + times("]", 300) + "}}",
+                "nested too deeply"},
+        TooMuch{"Bytes", R"({"type":"text","text":")" + std::string(9 << 20, 'x') + R"("})",
+                "larger than 8 MiB"}),
+    [](const auto& info) { return std::string(info.param.name); });
+
 TEST_F(DiscoveryTest, WhatSomebodyElseHasIsNotGivenAway) {
   ASSERT_TRUE(adopt(local, "3f2a-one"));
   const Principal bob{"chat", "", "bob", "Bob", "", false};
