@@ -101,9 +101,9 @@ void Agent::started(net::Result<> result) {
   told(std::move(result));
 }
 
-void Agent::request(std::string_view method, std::string_view params,
-                    std::function<void(CallResult)> done) {
-  connection_->request(method, params, config_.handshake, std::move(done));
+std::uint64_t Agent::request(std::string_view method, std::string_view params,
+                             std::function<void(CallResult)> done) {
+  return connection_->request(method, params, config_.handshake, std::move(done));
 }
 
 // ---------------------------------------------------------------- sessions
@@ -117,6 +117,7 @@ bool Agent::attach(const std::string& native_id, Session& session) {
   Session*& held = sessions_[native_id];
   if (held != nullptr && held != &session) return false;
   held = &session;
+  drop_early();
   early_bytes_ = 0;
   for (Early& one : std::exchange(early_, {})) {
     if (one.native_id == native_id) {
@@ -127,6 +128,15 @@ bool Agent::attach(const std::string& native_id, Session& session) {
     }
   }
   return true;
+}
+
+// Nobody has asked for what has waited longer than a request may take.
+void Agent::drop_early() {
+  const auto oldest = std::chrono::steady_clock::now() - config_.handshake;
+  while (!early_.empty() && early_.front().at < oldest) {
+    early_bytes_ -= early_.front().size;
+    early_.pop_front();
+  }
 }
 
 void Agent::detach(const std::string& native_id, const Session& session) {
@@ -148,17 +158,18 @@ void Agent::notified(std::string_view method, std::string_view params) {
     if (Session* session = find(update->session_id)) return session->updated(std::move(*update));
     const std::size_t size = update->text.size() + update->json.size();
     if (size > kMostEarlyBytes) return;
+    drop_early();
     while (early_.size() == kMostEarly || early_bytes_ + size > kMostEarlyBytes) {
       early_bytes_ -= early_.front().size;
       early_.pop_front();
     }
     early_bytes_ += size;
     std::string native_id = update->session_id;
-    early_.push_back({std::move(native_id), size, [update = std::move(*update)](Session& session) {
-                        session.updated(update);
-                      }});
+    early_.push_back(
+        {std::chrono::steady_clock::now(), std::move(native_id), size,
+         [update = std::move(*update)](Session& session) { session.updated(update); }});
   } else if (method == "$/cancel_request") {
-    const std::string id = parse_cancel_request(params);
+    const std::string id = request_of(params);
     if (id.empty()) return;
     for (const auto& [native_id, session] : std::unordered_map(sessions_)) session->withdrawn(id);
   }
@@ -167,8 +178,19 @@ void Agent::notified(std::string_view method, std::string_view params) {
 void Agent::requested(const std::string& id, std::string_view method, std::string_view params) {
   const std::string native_id = session_of(params);
   if (Session* session = find(native_id)) return session->requested(id, method, params);
+  if (method == "elicitation/create" && native_id.empty()) return asked(id, params);
   connection_->refuse(id, native_id.empty() ? kMethodNotFound : kInvalidParams,
                       native_id.empty() ? "not offered by this client" : "no such session");
+}
+
+// A question about a request of ours: who made it is asked. Where that is no turn of a session,
+// nobody is there to be asked.
+void Agent::asked(const std::string& id, std::string_view params) {
+  if (const auto call = own_id(request_of(params)))
+    for (const auto& [native_id, session] : sessions_)
+      if (session->made(*call)) return session->requested(id, "elicitation/create", params);
+  log_.warn("the agent asked outside of any turn, and nobody was there to be asked");
+  connection_->answer(id, elicitation_result("cancel", "{}", {}));
 }
 
 // ---------------------------------------------------------------- the end

@@ -5,6 +5,7 @@
 #include "plugins/acp/connection.hpp"
 #include "plugins/acp/protocol.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -27,6 +28,8 @@ class Agent final : public std::enable_shared_from_this<Agent>, Connection::Even
                            std::string_view params) = 0;
     // A request of the agent needs no answer any more ($/cancel_request).
     virtual void withdrawn(const std::string& id) = 0;
+    // Whether it is the one that made this request of ours.
+    virtual bool made(std::uint64_t /*call*/) const { return false; }
     // The process is gone, or will be in a moment. The last call.
     virtual void agent_ended(const std::string& why) = 0;
   };
@@ -43,18 +46,18 @@ class Agent final : public std::enable_shared_from_this<Agent>, Connection::Even
   void stop(const std::string& why);
   void kill(const std::string& why);
 
-  bool usable() const { return usable_; }
+  bool usable() const { return usable_ && connection_->is_open(); }
   std::uint64_t generation() const { return generation_; }  // told apart from earlier processes
   pid_t pid() const { return connection_ ? connection_->pid() : 0; }
   const AgentCapabilities& can() const { return can_; }
   Connection& connection() { return *connection_; }
 
-  // Requests, with the limit of the handshake's phases where none is given.
-  void request(std::string_view method, std::string_view params,
-               std::function<void(CallResult)> done);
+  // Requests, with the limit of the handshake's phases.
+  std::uint64_t request(std::string_view method, std::string_view params,
+                        std::function<void(CallResult)> done);
 
-  // What comes for this native id goes to `session` from now on, first what came early.
-  // False: another session has it.
+  // What comes for this native id goes to `session` from now on, first what came early, that is, in
+  // the time that a request may take. False: another session has it.
   bool attach(const std::string& native_id, Session& session);
   void detach(const std::string& native_id, const Session& session);
   bool has_sessions() const { return !sessions_.empty(); }
@@ -63,6 +66,11 @@ class Agent final : public std::enable_shared_from_this<Agent>, Connection::Even
   void begin();
   void finish();
   bool busy() const { return under_way_ > 0; }
+
+  // It tells what was said before after its answer to session/load, not before.
+  bool replays_late() const { return replays_late_; }
+  void note_late_replay() { replays_late_ = true; }
+
   void on_idle(std::function<void()> idle) { idle_ = std::move(idle); }
 
  private:
@@ -75,6 +83,8 @@ class Agent final : public std::enable_shared_from_this<Agent>, Connection::Even
   void started(net::Result<> result);
   void lose_sessions(const std::string& why);
   Session* find(const std::string& native_id) const;
+  void drop_early();
+  void asked(const std::string& id, std::string_view params);
 
   net::Loop& loop_;
   const Config& config_;
@@ -86,9 +96,11 @@ class Agent final : public std::enable_shared_from_this<Agent>, Connection::Even
   std::shared_ptr<Connection> connection_;
   AgentCapabilities can_;
   bool usable_ = false;
+  bool replays_late_ = false;
   bool wanted_end_ = false;
   std::unordered_map<std::string, Session*> sessions_;
   struct Early {
+    std::chrono::steady_clock::time_point at;
     std::string native_id;
     std::size_t size = 0;
     std::function<void(Session&)> tell;

@@ -65,6 +65,7 @@ std::string Connection::error_output() const {
 void Connection::send(std::string line) {
   if (stopping_ || !open_) return;
   out_bytes_ += line.size();
+  sent_ += line.size();
   out_.push_back(std::move(line));
   to_write_.cancel();
   if (out_bytes_ > kMostUnread && !std::exchange(flooded_, true)) hold(true);
@@ -87,37 +88,50 @@ net::Task<> Connection::write() {
   }
 }
 
-void Connection::request(std::string_view method, std::string_view params, milliseconds limit,
-                         std::function<void(CallResult)> done) {
+std::uint64_t Connection::request(std::string_view method, std::string_view params,
+                                  milliseconds limit, std::function<void(CallResult)> done) {
   const std::uint64_t id = ++last_id_;
-  Call call{std::move(done), nullptr};
   if (!open_ || stopping_) {
     const auto self = shared_from_this();
-    asio::post(loop_.context(), [self, done = std::move(call.done)] {
+    asio::post(loop_.context(), [self, done = std::move(done)] {
       done(std::unexpected(
-          CallError{false, {}, {sdk::Code::kUnavailable, "The agent has been stopped"}}));
+          CallError{false, true, {}, {sdk::Code::kUnavailable, "The agent has been stopped"}}));
     });
-    return;
+    return id;
   }
-  if (limit.count() > 0) {
-    call.timer = std::make_unique<asio::steady_timer>(loop_.context(), limit);
-    call.timer->async_wait([weak = weak_from_this(), id, method = std::string(method),
-                            limit](boost::system::error_code error) {
-      const auto self = weak.lock();
-      if (error || !self) return;
-      const auto found = self->calls_.find(id);
-      if (found == self->calls_.end()) return;
-      Call late = std::move(found->second);
-      self->calls_.erase(found);
-      late.done(std::unexpected(
-          CallError{false,
-                    {},
-                    {sdk::Code::kTimeout, "The agent did not answer " + method + " within " +
-                                              std::to_string(limit.count()) + " ms"}}));
-    });
-  }
-  calls_.emplace(id, std::move(call));
+  calls_.emplace(id, Call{std::string(method), std::move(done), sent_,
+                          std::chrono::steady_clock::now(), nullptr});
+  if (limit.count() > 0) prolong(id, limit);
   send(request_line(id, method, params));
+  return id;
+}
+
+void Connection::prolong(std::uint64_t id, milliseconds limit) {
+  const auto found = calls_.find(id);
+  if (found == calls_.end()) return;
+  auto& timer = found->second.timer;
+  if (!timer) timer = std::make_unique<asio::steady_timer>(loop_.context());
+  timer->expires_after(limit);
+  timer->async_wait([weak = weak_from_this(), id](boost::system::error_code error) {
+    if (const auto self = weak.lock(); self && !error) self->late(id);
+  });
+}
+
+void Connection::late(std::uint64_t id) {
+  const auto found = calls_.find(id);
+  if (found == calls_.end() ||
+      found->second.timer->expiry() > std::chrono::steady_clock::now())  // prolonged meanwhile
+    return;
+  const Call call = std::move(found->second);
+  calls_.erase(found);
+  const auto waited =
+      std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - call.began);
+  call.done(std::unexpected(
+      CallError{false,
+                false,
+                {},
+                {sdk::Code::kTimeout, "The agent did not answer " + call.method + " within " +
+                                          std::to_string(waited.count()) + " ms"}}));
 }
 
 void Connection::notify(std::string_view method, std::string_view params) {
@@ -202,14 +216,16 @@ void Connection::answered(const Incoming& message) {
   if (message.kind == Incoming::Kind::kResult)
     call.done(message.payload);
   else
-    call.done(std::unexpected(CallError{true, message.error, {}}));
+    call.done(std::unexpected(CallError{true, false, message.error, {}}));
 }
 
 // ---------------------------------------------------------------- the end
 
 void Connection::fail_calls(const sdk::Status& status) {
   auto calls = std::exchange(calls_, {});
-  for (auto& [id, call] : calls) call.done(std::unexpected(CallError{false, {}, status}));
+  const std::uint64_t read = child_->input_read();
+  for (auto& [id, call] : calls)
+    call.done(std::unexpected(CallError{false, call.place >= read, {}, status}));
 }
 
 void Connection::stop() {

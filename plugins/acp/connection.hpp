@@ -26,6 +26,7 @@ namespace asio = boost::asio;
 // Why a request has no result: the agent's own error, or none of its words.
 struct CallError {
   bool answered = false;  // by the agent, with `rpc`
+  bool unread = false;    // it has ended, and never read the request, for certain
   RpcError rpc;
   sdk::Status status;  // of what was not answered: kUnavailable (it died), kTimeout
 };
@@ -53,9 +54,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   ~Connection();
 
   // `done` is called once, inside of the dispatch of the answer's line, or when the time is over
-  // (0: never) or the process is gone.
-  void request(std::string_view method, std::string_view params, std::chrono::milliseconds limit,
-               std::function<void(CallResult)> done);
+  // (0: never) or the process is gone. The id names the request until then.
+  std::uint64_t request(std::string_view method, std::string_view params,
+                        std::chrono::milliseconds limit, std::function<void(CallResult)> done);
+  // So long from now on, in place of the limit that it had.
+  void prolong(std::uint64_t id, std::chrono::milliseconds limit);
   void notify(std::string_view method, std::string_view params);
   void answer(std::string_view id, std::string_view result);
   void refuse(std::string_view id, std::int64_t code, std::string_view message);
@@ -75,7 +78,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
  private:
   struct Call {
+    std::string method;
     std::function<void(CallResult)> done;
+    std::uint64_t place = 0;  // in all that is written
+    std::chrono::steady_clock::time_point began;
     std::unique_ptr<asio::steady_timer> timer;
   };
 
@@ -85,6 +91,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   net::Task<> end();
   void dispatch(const net::ChildLine& line);
   void answered(const Incoming& message);
+  void late(std::uint64_t id);
   void send(std::string line);
   void fail_calls(const sdk::Status& status);
 
@@ -97,7 +104,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::uint64_t last_id_ = 0;
   std::deque<std::string> out_;
   std::size_t out_bytes_ = 0;
-  bool flooded_ = false;  // it asks and does not read: it has to wait
+  std::uint64_t sent_ = 0;  // bytes, since the start
+  bool flooded_ = false;    // it asks and does not read: it has to wait
   asio::steady_timer to_write_;
   asio::steady_timer to_read_;
   std::size_t held_ = 0;

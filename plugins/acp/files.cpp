@@ -74,7 +74,15 @@ std::string some_lines(std::string_view text, std::int64_t line, std::int64_t li
 
 }  // namespace
 
-net::Result<std::string> path_below(const std::string& folder, const std::string& path) {
+namespace {
+
+std::unexpected<sdk::Status> outside(const std::string& folder, const std::string& path) {
+  return std::unexpected(
+      sdk::Status{sdk::Code::kPermissionDenied, path + ": not in the working folder " + folder});
+}
+
+// As path_below, and "." for the folder itself.
+net::Result<std::string> relative_path(const std::string& folder, const std::string& path) {
   namespace fs = std::filesystem;
   if (!path.starts_with('/') || path.find('\0') != std::string::npos)
     return invalid(path, "not an absolute path");
@@ -84,10 +92,32 @@ net::Result<std::string> path_below(const std::string& folder, const std::string
     if (root.empty()) continue;
     const fs::path below =
         fs::path(path).lexically_normal().lexically_relative(root.lexically_normal());
-    if (!below.empty() && *below.begin() != ".." && below != ".") return below.string();
+    if (!below.empty() && *below.begin() != "..") return below.string();
   }
-  return std::unexpected(
-      sdk::Status{sdk::Code::kPermissionDenied, path + ": not in the working folder " + folder});
+  return outside(folder, path);
+}
+
+}  // namespace
+
+net::Result<std::string> path_below(const std::string& folder, const std::string& path) {
+  auto below = relative_path(folder, path);
+  if (below && *below == ".") return outside(folder, path);
+  return below;
+}
+
+net::Result<std::string> folder_below(const std::string& folder, const std::string& path) {
+  const auto below = relative_path(folder, path.empty() ? folder : path);
+  if (!below) return below;
+  const auto root = open_folder(folder);
+  if (!root) return std::unexpected(root.error());
+  const net::Fd found(open_below(root->get(), *below, O_PATH | O_DIRECTORY));
+  if (found.get() < 0) return failed(path);
+  std::error_code error;
+  const auto real =
+      std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(found.get()), error);
+  if (error)
+    return std::unexpected(sdk::Status{sdk::Code::kUnavailable, path + ": " + error.message()});
+  return real.string();
 }
 
 net::Result<std::string> read_file(const std::string& folder, const ReadFile& request,

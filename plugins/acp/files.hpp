@@ -12,6 +12,9 @@ namespace viaduct::acp {
 
 // The path below `folder`, which is absolute: "a/b". kPermissionDenied: it lies elsewhere.
 net::Result<std::string> path_below(const std::string& folder, const std::string& path);
+// The real path of the folder `path`, which is `folder` (as an empty one is) or lies below it when
+// symbolic links have been followed. kNotFound, kPermissionDenied.
+net::Result<std::string> folder_below(const std::string& folder, const std::string& path);
 
 // kNotFound, kPermissionDenied, kInvalidArgument (no text, too large), kUnavailable.
 net::Result<std::string> read_file(const std::string& folder, const ReadFile& request,

@@ -1,4 +1,5 @@
 // JSON between the plugin and the host.
+#include "plugins/acp/look_up.hpp"
 #include "plugins/acp/process_records.hpp"
 #include "plugins/acp/session.hpp"
 
@@ -10,39 +11,25 @@ namespace {
 
 using nlohmann::json;
 
-json parsed(std::string_view text) {
-  return json::parse(text, nullptr, false);
-}
-std::string dump(const json& value) {
-  return value.dump(-1, ' ', false, json::error_handler_t::replace);
-}
 json array_in(const json& object, const char* name) {
-  if (!object.is_object()) return json::array();
-  const auto found = object.find(name);
-  return found == object.end() || !found->is_array() ? json::array() : *found;
-}
-std::string text_in(const json& object, const char* name) {
-  if (!object.is_object()) return {};
-  const auto found = object.find(name);
-  return found == object.end() || !found->is_string() ? std::string() : found->get<std::string>();
+  const json& value = in(object, name);
+  return value.is_array() ? value : json::array();
 }
 std::uint64_t number_in(const json& object, const char* name) {
-  if (!object.is_object()) return 0;
-  const auto found = object.find(name);
-  return found == object.end() || !found->is_number_unsigned() ? 0 : found->get<std::uint64_t>();
+  const json& value = in(object, name);
+  return value.is_number_unsigned() ? value.get<std::uint64_t>() : 0;
 }
 
 }  // namespace
 
 std::string to_json(const ProcessRecord& record) {
-  return dump({{"pid", record.pid}, {"started", record.started}, {"boot", record.boot}});
+  return dump(json{{"pid", record.pid}, {"started", record.started}, {"boot", record.boot}});
 }
 
 std::vector<ProcessRecord> parse_records(std::string_view documents_json) {
   std::vector<ProcessRecord> records;
-  for (const json& document : array_in(parsed(documents_json), "documents")) {
-    if (!document.is_object() || !document.contains("value")) continue;
-    const json& value = document["value"];
+  for (const json& document : array_in(read<json>(documents_json), "documents")) {
+    const json& value = in(document, "value");
     records.push_back({static_cast<pid_t>(number_in(value, "pid")), number_in(value, "started"),
                        text_in(value, "boot")});
   }
@@ -51,7 +38,7 @@ std::vector<ProcessRecord> parse_records(std::string_view documents_json) {
 
 std::vector<std::pair<std::string, std::string>> parse_chosen(std::string_view text) {
   std::vector<std::pair<std::string, std::string>> chosen;
-  const json options = parsed(text);
+  const json options = read<json>(text);
   if (!options.is_object()) return chosen;
   for (const auto& [id, value] : options.items())
     if (value.is_string()) chosen.emplace_back(id, value.get<std::string>());
@@ -67,20 +54,20 @@ std::string chosen_json(const std::vector<std::pair<std::string, std::string>>& 
 
 std::set<std::string> command_names(std::string_view text) {
   std::set<std::string> names;
-  for (const json& command : array_in(parsed(text), "availableCommands"))
+  for (const json& command : array_in(read<json>(text), "availableCommands"))
     if (std::string name = text_in(command, "name"); !name.empty()) names.insert(std::move(name));
   return names;
 }
 
 std::string with_commands(std::string_view text, const std::vector<OwnCommand>& own) {
-  json commands = array_in(parsed(text), "availableCommands");
+  json commands = array_in(read<json>(text), "availableCommands");
   const std::set<std::string> names = command_names(text);
   for (const OwnCommand& command : own)
     if (!names.contains(command.name))
       commands.push_back({{"name", command.name},
                           {"description", command.description},
                           {"input", {{"hint", command.hint}}}});
-  return dump({{"availableCommands", std::move(commands)}});
+  return dump(json{{"availableCommands", std::move(commands)}});
 }
 
 std::string discovered_json(const std::vector<ListedSession>& sessions) {
@@ -90,14 +77,14 @@ std::string discovered_json(const std::vector<ListedSession>& sessions) {
                     {"working_dir", session.cwd},
                     {"title", session.title},
                     {"updated_at", session.updated_at}});
-  return dump({{"sessions", std::move(list)}});
+  return dump(json{{"sessions", std::move(list)}});
 }
 
 std::string read_json(const ListedSession& session, const ReplayLog& log) {
-  return dump({{"native_id", session.id},
-               {"working_dir", session.cwd},
-               {"title", session.title},
-               {"entries", parsed(log.json())}});
+  return dump(json{{"native_id", session.id},
+                   {"working_dir", session.cwd},
+                   {"title", session.title},
+                   {"entries", read<json>(log.json())}});
 }
 
 std::string subject_json(std::string_view title, std::string_view kind,
@@ -110,7 +97,7 @@ std::string subject_json(std::string_view title, std::string_view kind,
     else
       input[name] = value;
   }
-  return dump({{"title", title}, {"kind", kind}, {"rawInput", std::move(input)}});
+  return dump(json{{"title", title}, {"kind", kind}, {"rawInput", std::move(input)}});
 }
 
 }  // namespace viaduct::acp

@@ -59,6 +59,7 @@ struct Choice {
   std::string value;
   std::string name;
   std::string description;
+  std::string meta = {};  // `_meta` as JSON text; empty: none
 };
 struct Option {
   std::string id;
@@ -68,6 +69,7 @@ struct Option {
   std::vector<Choice> choices;  // groups are flattened; of a boolean: "true", "false"
   enum class How { kConfigOption, kBoolean, kMode, kModel };
   How how = How::kConfigOption;
+  std::string meta = {};
 };
 
 // What new, load, resume and fork answer, or set_config_option.
@@ -112,14 +114,18 @@ SessionList parse_list(std::string_view result);
 // ---------------------------------------------------------------- prompt
 
 // The content blocks of one message, strictly as advertised: what the agent cannot take is put in
-// words. `context_json`, `blocks_json` as in viaduct_prompt.
+// words. `context_json`, `blocks_json` and `restored` as in viaduct_prompt.
 std::string prompt_params(std::string_view session_id, std::string_view text,
                           std::string_view blocks_json, std::string_view context_json,
-                          const AgentCapabilities& can);
+                          const AgentCapabilities& can, std::string_view restored = {});
+// A command is one only at the very beginning.
+inline bool is_command(std::string_view text) {
+  return text.starts_with('/');
+}
 
 struct PromptAnswer {
   std::string stop_reason;  // as the agent says
-  std::string usage;        // JSON object, or empty
+  std::string usage;        // JSON object, with `_meta` of the answer; empty: neither
 };
 PromptAnswer parse_prompt(std::string_view result);
 
@@ -148,6 +154,7 @@ struct Update {
   std::string status;  // of kToolCall, where it says one
   std::string json;    // of kToolCall: the ToolCall's or ToolCallUpdate's members without nulls; of
                        // kPlan {"entries"}; of kCommands {"availableCommands"}
+  std::string meta;    // of kText and kThought: `_meta` as JSON text; empty: none
   std::vector<Option> options;
 };
 // Nothing: no session id, or no update in it.
@@ -169,6 +176,7 @@ struct PermissionRequest {
   std::string kind;       // of the tool call; may be empty
   std::string tool_id;    // may be unknown
   std::string tool_call;  // JSON object
+  std::string meta;       // `_meta` as JSON text; empty: none
   std::vector<PermissionOption> options;
 
   // By kind: allow_once before allow_always, reject_once before reject_always; null: none.
@@ -232,8 +240,9 @@ std::string terminal_output_result(std::string_view output, bool truncated,
 std::string terminal_exit_result(const TerminalExit& exit);
 std::string terminal_created_result(std::string_view terminal_id);
 
-// The id of the request that $/cancel_request names, as JSON text; empty: none.
-std::string parse_cancel_request(std::string_view params);
+// The id of the request that $/cancel_request, or an elicitation without a session, names: its JSON
+// text; empty: none.
+std::string request_of(std::string_view params);
 // The session a request is about, or empty.
 std::string session_of(std::string_view params);
 

@@ -1,6 +1,6 @@
 // Prompts and what an agent says in session/update.
+#include "plugins/acp/look_up.hpp"
 #include "plugins/acp/protocol.hpp"
-#include "plugins/acp/text.hpp"
 
 #include <array>
 #include <nlohmann/json.hpp>
@@ -12,23 +12,6 @@ namespace {
 using net::one_line;
 using nlohmann::json;
 
-std::string dump(const json& value) {
-  return value.dump(-1, ' ', false, json::error_handler_t::replace);
-}
-json read(std::string_view text) {
-  if (too_deep(text)) return json(json::value_t::discarded);
-  return json::parse(text, nullptr, /*allow_exceptions=*/false);
-}
-const json& in(const json& object, const char* name) {
-  static const json kNull;
-  if (!object.is_object()) return kNull;
-  const auto found = object.find(name);
-  return found == object.end() ? kNull : *found;
-}
-std::string text_in(const json& object, const char* name) {
-  const json& value = in(object, name);
-  return value.is_string() ? value.get<std::string>() : std::string();
-}
 // An id, which some agents write as a number.
 std::string id_in(const json& object, const char* name) {
   const json& value = in(object, name);
@@ -244,6 +227,7 @@ void read_update(const json& given, const std::string& name, Update& update) {
   if (name == "user_message_chunk" || name == "agent_message_chunk" ||
       name == "agent_thought_chunk") {
     update.item = id_in(given, "messageId");
+    update.meta = meta_of(given);
     text(name[0] == 'u'   ? Kind::kUserText
          : name[6] == 'm' ? Kind::kText
                           : Kind::kThought,
@@ -294,15 +278,16 @@ void read_update(const json& given, const std::string& name, Update& update) {
 
 std::string prompt_params(std::string_view session_id, std::string_view text,
                           std::string_view blocks_json, std::string_view context_json,
-                          const AgentCapabilities& can) {
+                          const AgentCapabilities& can, std::string_view restored) {
   json prompt = json::array();
-  const std::string context = context_words(read(context_json));
-  // A command is one only at the very beginning.
-  const bool is_command = text.starts_with('/');
-  if (!context.empty() && !is_command) prompt.push_back(text_block(context));
+  const auto add_around = [&, context = context_words(read<json>(context_json))] {
+    if (!restored.empty()) prompt.push_back(text_block(restored));
+    if (!context.empty()) prompt.push_back(text_block(context));
+  };
+  if (!is_command(text)) add_around();
   if (!text.empty()) prompt.push_back(text_block(text));
-  if (!context.empty() && is_command) prompt.push_back(text_block(context));
-  if (const json blocks = read(blocks_json); blocks.is_array())
+  if (is_command(text)) add_around();
+  if (const json blocks = read<json>(blocks_json); blocks.is_array())
     for (const json& block : blocks)
       if (block.is_object()) prompt.push_back(block_for(block, can));
   if (prompt.empty()) prompt.push_back(text_block(""));
@@ -310,14 +295,16 @@ std::string prompt_params(std::string_view session_id, std::string_view text,
 }
 
 PromptAnswer parse_prompt(std::string_view text) {
-  const json result = read(text);
+  const json result = read<json>(text);
   PromptAnswer answer{text_in(result, "stopReason"), {}};
-  if (const json used = usage(in(result, "usage")); !used.empty()) answer.usage = dump(used);
+  json used = usage(in(result, "usage"));
+  put_meta(used, meta_of(result));
+  if (!used.empty()) answer.usage = dump(used);
   return answer;
 }
 
 std::optional<Update> parse_update(std::string_view text) {
-  const json params = read(text);
+  const json params = read<json>(text);
   const json& given = in(params, "update");
   const std::string name = text_in(given, "sessionUpdate");
   Update update;
@@ -328,7 +315,7 @@ std::optional<Update> parse_update(std::string_view text) {
 }
 
 std::string tool_call(std::string_view given) {
-  return dump(tool(read(given)));
+  return dump(tool(read<json>(given)));
 }
 
 }  // namespace viaduct::acp

@@ -1,6 +1,6 @@
 // What agents request of us.
+#include "plugins/acp/look_up.hpp"
 #include "plugins/acp/protocol.hpp"
-#include "plugins/acp/text.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -15,24 +15,6 @@ using nlohmann::json;
 
 constexpr std::size_t kMostQuestions = 16;
 constexpr std::size_t kLongestTitle = 500;
-
-std::string dump(const json& value) {
-  return value.dump(-1, ' ', false, json::error_handler_t::replace);
-}
-json read(std::string_view text) {
-  if (too_deep(text)) return json(json::value_t::discarded);
-  return json::parse(text, nullptr, /*allow_exceptions=*/false);
-}
-const json& in(const json& object, const char* name) {
-  static const json kNull;
-  if (!object.is_object()) return kNull;
-  const auto found = object.find(name);
-  return found == object.end() ? kNull : *found;
-}
-std::string text_in(const json& object, const char* name) {
-  const json& value = in(object, name);
-  return value.is_string() ? value.get<std::string>() : std::string();
-}
 
 // A whole number that may be written as any, kept between `least` and INT64_MAX.
 std::int64_t whole(const json& value, std::int64_t otherwise, std::int64_t least) {
@@ -64,7 +46,7 @@ std::string required(const json& object, const char* name) {
 // Runs a reader of `params`, whose complaints are its errors.
 template <class T, class Reader>
 std::expected<T, std::string> parse(std::string_view text, Reader reader) {
-  const json params = read(text);
+  const json params = read<json>(text);
   if (!params.is_object()) return std::unexpected("params: must be an object");
   try {
     return reader(params);
@@ -194,10 +176,11 @@ std::expected<PermissionRequest, std::string> parse_permission(std::string_view 
     PermissionRequest request;
     request.session_id = required(params, "sessionId");
     request.tool_call = tool_call(dump(in(params, "toolCall")));
-    const json call = read(request.tool_call);
+    const json call = read<json>(request.tool_call);
     request.title = permission_title(call);
     request.kind = text_in(call, "kind");
     request.tool_id = text_in(call, "toolCallId");
+    request.meta = meta_of(params);
     if (const json& options = in(params, "options"); options.is_array())
       for (const json& given : options) {
         PermissionOption option{text_in(given, "optionId"), text_in(given, "name"),
@@ -214,10 +197,11 @@ std::string permission_json(const PermissionRequest& request, std::int64_t timeo
   json options = json::array();
   for (const PermissionOption& option : request.options)
     options.push_back({{"optionId", option.id}, {"name", option.name}, {"kind", option.kind}});
-  json call = read(request.tool_call);
+  json call = read<json>(request.tool_call);
   json permission{{"title", request.title},
                   {"toolCall", call.is_object() ? std::move(call) : json::object()},
                   {"options", std::move(options)}};
+  put_meta(permission, request.meta);
   if (timeout_ms > 0) permission["timeout_ms"] = timeout_ms;
   return dump(permission);
 }
@@ -252,7 +236,7 @@ std::expected<Elicitation, std::string> parse_elicitation(std::string_view text)
 std::string elicitation_result(std::string_view action, std::string_view params_text,
                                const std::vector<std::pair<std::string, std::string>>& answers) {
   json result{{"action", action}};
-  const json params = read(params_text);
+  const json params = read<json>(params_text);
   const json& schema = in(params, "requestedSchema");
   if (action != "accept" || !schema.is_object()) return dump(result);
   json content = json::object();
@@ -355,14 +339,14 @@ std::string terminal_created_result(std::string_view terminal_id) {
 
 // ---------------------------------------------------------------- others
 
-std::string parse_cancel_request(std::string_view text) {
-  const json params = read(text);
+std::string request_of(std::string_view text) {
+  const json params = read<json>(text);
   const json& id = in(params, "requestId");
   return id.is_null() ? std::string() : dump(id);
 }
 
 std::string session_of(std::string_view text) {
-  return text_in(read(text), "sessionId");
+  return text_in(read<json>(text), "sessionId");
 }
 
 }  // namespace viaduct::acp

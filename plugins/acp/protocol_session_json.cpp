@@ -1,4 +1,5 @@
 // initialize, sessions and what can be chosen of them.
+#include "plugins/acp/look_up.hpp"
 #include "plugins/acp/protocol.hpp"
 #include "plugins/acp/text.hpp"
 
@@ -14,23 +15,6 @@ using nlohmann::json;
 
 constexpr std::size_t kMostNamed = 20;  // choices in an error
 
-std::string dump(const json& value) {
-  return value.dump(-1, ' ', false, json::error_handler_t::replace);
-}
-json read(std::string_view text) {
-  if (too_deep(text)) return json(json::value_t::discarded);
-  return json::parse(text, nullptr, /*allow_exceptions=*/false);
-}
-const json& in(const json& object, const char* name) {
-  static const json kNull;
-  if (!object.is_object()) return kNull;
-  const auto found = object.find(name);
-  return found == object.end() ? kNull : *found;
-}
-std::string text_in(const json& object, const char* name) {
-  const json& value = in(object, name);
-  return value.is_string() ? value.get<std::string>() : std::string();
-}
 bool is_true(const json& value) {
   return value.is_boolean() && value.get<bool>();
 }
@@ -64,7 +48,8 @@ json server_json(const McpServer& server) {
 // ---------------------------------------------------------------- options
 
 Choice choice(const json& given, const char* value) {
-  Choice one{text_in(given, value), text_in(given, "name"), text_in(given, "description")};
+  Choice one{text_in(given, value), text_in(given, "name"), text_in(given, "description"),
+             meta_of(given)};
   if (one.name.empty()) one.name = one.value;
   return one;
 }
@@ -86,6 +71,7 @@ std::optional<Option> config_option(const json& given) {
   option.category = text_in(given, "category");
   if (option.id.empty()) return std::nullopt;
   if (option.name.empty()) option.name = option.id;
+  option.meta = meta_of(given);
   const std::string type = text_in(given, "type");
   const json& current = in(given, "currentValue");
   if (type == "boolean" || (type.empty() && current.is_boolean())) {
@@ -109,7 +95,8 @@ std::optional<Option> legacy(const json& given, Option::How how) {
                 mode ? "mode" : "model",
                 text_in(given, mode ? "currentModeId" : "currentModelId"),
                 {},
-                how};
+                how,
+                meta_of(given)};
   add_choices(list, mode ? "id" : "modelId", option.choices);
   if (option.choices.empty()) return std::nullopt;
   return option;
@@ -141,7 +128,7 @@ std::string initialize_params(const Config& config, std::string_view client_vers
 }
 
 std::expected<AgentCapabilities, std::string> parse_initialize(std::string_view text) {
-  const json result = read(text);
+  const json result = read<json>(text);
   const json& version = in(result, "protocolVersion");
   if (!version.is_number())
     return std::unexpected("The agent does not say which version of the protocol it speaks");
@@ -196,7 +183,7 @@ std::string session_params(std::string_view id, std::string_view cwd, const Conf
 }
 
 std::string id_params(std::string_view session_id) {
-  return dump({{"sessionId", session_id}});
+  return dump(json{{"sessionId", session_id}});
 }
 
 std::string list_params(std::string_view cwd, std::string_view cursor) {
@@ -207,11 +194,11 @@ std::string list_params(std::string_view cwd, std::string_view cursor) {
 }
 
 std::string authenticate_params(std::string_view method) {
-  return dump({{"methodId", method}});
+  return dump(json{{"methodId", method}});
 }
 
 std::expected<SessionAnswer, std::string> parse_session(std::string_view text) {
-  const json result = read(text);
+  const json result = read<json>(text);
   if (result.is_null()) return SessionAnswer{};
   if (!result.is_object()) return std::unexpected("the answer is no object");
   SessionAnswer answer;
@@ -333,6 +320,7 @@ std::string options_json(const std::vector<Option>& options) {
   for (const Option& option : options) {
     json one{{"id", option.id}, {"name", option.name}};
     if (!option.category.empty()) one["category"] = option.category;
+    put_meta(one, option.meta);
     if (option.how == Option::How::kBoolean) {
       one["type"] = "boolean";
       one["currentValue"] = option.current == "true";
@@ -342,17 +330,18 @@ std::string options_json(const std::vector<Option>& options) {
       one["options"] = json::array();
       for (const Choice& given : option.choices) {
         json choice_json{{"value", given.value}, {"name", given.name}};
+        put_meta(choice_json, given.meta);
         if (!given.description.empty()) choice_json["description"] = given.description;
         one["options"].push_back(std::move(choice_json));
       }
     }
     list.push_back(std::move(one));
   }
-  return dump({{"options", std::move(list)}});
+  return dump(json{{"options", std::move(list)}});
 }
 
 SessionList parse_list(std::string_view text) {
-  const json result = read(text);
+  const json result = read<json>(text);
   SessionList list;
   if (const json& sessions = in(result, "sessions"); sessions.is_array())
     for (const json& given : sessions) {

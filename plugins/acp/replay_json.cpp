@@ -1,4 +1,5 @@
 // The entries that an agent's replay of its own history stands for.
+#include "plugins/acp/look_up.hpp"
 #include "plugins/acp/protocol.hpp"
 
 #include <nlohmann/json.hpp>
@@ -7,10 +8,6 @@ namespace viaduct::acp {
 namespace {
 
 using Json = nlohmann::json;  // ReplayLog::json is another
-
-std::string dump(const Json& value) {
-  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
 
 // What a user said, without what agents put between it for their model.
 std::string said(std::string_view text) {
@@ -38,7 +35,10 @@ void ReplayLog::say(const char* type, const Update& update) {
     if (is_user && !before.ends_with('\n')) before += '\n';
     before += text;
   } else {
-    entries_.push_back({type, update.item, text, {}});
+    const std::string data =
+        update.meta.empty() ? std::string() : R"({"_meta":)" + update.meta + "}";
+    bytes_ += data.size();
+    entries_.push_back({type, update.item, text, data});
   }
 }
 

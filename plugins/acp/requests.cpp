@@ -11,6 +11,7 @@ namespace {
 constexpr const char* kAllowOnce = "allow_once";
 constexpr const char* kAllowAlways = "allow_always";
 constexpr const char* kRejectOnce = "reject_once";
+constexpr std::size_t kMostAsked = 64;  // open in one turn; more are answered as if nobody had
 
 std::int64_t rpc_code(sdk::Code code) {
   switch (code) {
@@ -50,7 +51,8 @@ void Session::refuse(const std::string& id, const sdk::Status& status) {
 
 // `decided` is called once: with an option of the request, or with nothing.
 void Session::ask(const std::string& id, const PermissionRequest& request, Decided decided) {
-  if (!run_ || run_->cancelling) return decided("");
+  if (!run_ || run_->cancelling || run_->asked.size() >= kMostAsked) return decided("");
+  last_meta_.clear();  // the text behind it is another entry
   // The agent's own ids begin anew with every process.
   const std::string item =
       std::to_string(agent_->generation()) + ":" + std::to_string(++last_asked_);
@@ -218,12 +220,9 @@ void Session::terminal(const std::string& id, std::string_view method, std::stri
   if (method == "terminal/create") {
     const auto request = parse_create_terminal(params);
     if (!request) return refuse(id, {sdk::Code::kInvalidArgument, request.error()});
-    std::string where = folder_;
-    if (!request->cwd.empty() && request->cwd != folder_) {
-      const auto below = path_below(folder_, request->cwd);
-      if (!below) return refuse(id, below.error());
-      where += "/" + *below;
-    }
+    const auto folder = folder_below(folder_, request->cwd);
+    if (!folder) return refuse(id, folder.error());
+    const std::string& where = *folder;
     std::string line = request->command;
     for (const std::string& argument : request->arguments) line += " " + argument;
     // All of it is for the person to see, whatever the title has room for.

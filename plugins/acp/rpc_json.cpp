@@ -1,3 +1,4 @@
+#include "plugins/acp/look_up.hpp"
 #include "plugins/acp/rpc.hpp"
 #include "plugins/acp/text.hpp"
 
@@ -14,14 +15,6 @@ using nlohmann::json;
 constexpr std::size_t kLongestWords = 800;
 constexpr int kDeepestWords = 8;
 
-std::string dump(const json& value) {
-  return value.dump(-1, ' ', false, json::error_handler_t::replace);
-}
-json read(std::string_view text) {
-  if (too_deep(text)) return json(json::value_t::discarded);
-  return json::parse(text, nullptr, /*allow_exceptions=*/false);
-}
-
 // What an error's data or a message that is JSON itself say, in words; `depth` bounds JSON in
 // strings in JSON.
 std::string words_in(const json& value, int depth) {
@@ -31,7 +24,7 @@ std::string words_in(const json& value, int depth) {
     const std::size_t start = text.find_first_not_of(" \t\r\n");
     if (start == std::string::npos) return {};
     if (text[start] != '{' && text[start] != '[') return text;
-    const json inner = read(text);
+    const json inner = read<json>(text);
     return inner.is_structured() ? words_in(inner, depth - 1) : text;
   }
   if (value.is_array()) {
@@ -86,7 +79,7 @@ std::string finished(std::string line) {
 
 std::string RpcError::words() const {
   std::string text = words_in(message, kDeepestWords);
-  const std::string more = data.empty() ? std::string() : words_in(read(data), kDeepestWords);
+  const std::string more = data.empty() ? std::string() : words_in(read<json>(data), kDeepestWords);
   if (text.empty() || more.find(text) != std::string::npos)
     text = more.empty() ? text : more;
   else if (text.find(more) == std::string::npos)
@@ -96,9 +89,9 @@ std::string RpcError::words() const {
 }
 
 std::optional<Incoming> parse_line(std::string_view line) {
-  json message = read(line);
-  if (message.is_discarded() && line.find('{') != std::string_view::npos && !too_deep(line))
-    message = read(mended(line));
+  json message = read<json>(line);
+  if (message.is_discarded() && line.find('{') != std::string_view::npos && !net::too_complex(line))
+    message = read<json>(mended(line));
   if (!message.is_object()) return std::nullopt;
 
   Incoming incoming;

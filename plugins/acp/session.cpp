@@ -11,12 +11,10 @@
 namespace viaduct::acp {
 namespace {
 
-using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-// An agent may replay after its answer, too: it has when nothing came for this long.
-constexpr milliseconds kQuiet{250};
-constexpr std::chrono::seconds kLongestReplay{10};
+// To have a session back, with the start of its agent; the host waits for a minute.
+constexpr std::chrono::seconds kLongestRestore{55};
 
 const sdk::Status kTaken{sdk::Code::kUnavailable,
                          "The agent gave the id of another session that is open here"};
@@ -98,6 +96,7 @@ void Session::open(sdk::Reply reply) {
 }
 
 void Session::restore(std::string native_id, sdk::Reply reply) {
+  began_ = steady_clock::now();
   with_agent(std::move(reply), [self = shared_from_this(),
                                 native_id = std::move(native_id)](sdk::Reply restoring) {
     const AgentCapabilities& can = self->agent_->can();
@@ -121,34 +120,13 @@ void Session::restore(std::string native_id, sdk::Reply reply) {
 }
 
 void Session::load(std::string native_id, sdk::Reply reply) {
-  // The host has all of it: what the agent replays is neither stored nor shown again.
-  replay_ = Replay::kDiscarded;
-  replayed_ = 0;
+  replay_ = std::make_shared<Replay>(context_.loop);
   if (!attach(native_id)) return give_up(std::move(reply), kTaken);
-  agent_->begin();
-  agent_->request(
-      "session/load", params(native_id),
-      [self = shared_from_this(), native_id, agent = agent_,
-       kept = std::make_shared<sdk::Reply>(std::move(reply))](const CallResult& answer) {
-        agent->finish();
-        if (!answer) {
-          self->replay_ = Replay::kNone;
-          return self->opened(answer, std::move(*kept), native_id);
-        }
-        self->wait_for_quiet(steady_clock::now() + kLongestReplay, [self, answer, kept, native_id] {
-          self->replay_ = Replay::kNone;
-          self->opened(answer, std::move(*kept), native_id);
-        });
-      });
-}
-
-void Session::wait_for_quiet(steady_clock::time_point limit, std::function<void()> then) {
-  auto timer = std::make_shared<asio::steady_timer>(context_.loop.context(), kQuiet);
-  timer->async_wait([self = shared_from_this(), timer, limit, seen = replayed_,
-                     then = std::move(then)](boost::system::error_code) {
-    if (self->replayed_ == seen || steady_clock::now() >= limit) return then();
-    self->wait_for_quiet(limit, then);
-  });
+  replay_->load(
+      agent_, params(native_id), context_.config.handshake, began_ + kLongestRestore,
+      /*patient=*/false,
+      [self = shared_from_this(), native_id, kept = std::make_shared<sdk::Reply>(std::move(reply))](
+          const CallResult& answer) { self->opened(answer, std::move(*kept), native_id); });
 }
 
 void Session::fork(const Session& source, sdk::Reply reply) {
@@ -161,9 +139,9 @@ void Session::fork(const Session& source, sdk::Reply reply) {
       [self = shared_from_this(), agent = agent_,
        kept = std::make_shared<sdk::Reply>(std::move(reply))](const CallResult& answer) {
         agent->finish();
-        self->replay_ = Replay::kDiscarded;  // some replay into a copy
+        self->replay_ = std::make_shared<Replay>(self->context_.loop);  // some replay into a copy
         self->opened(answer, std::move(*kept), "");
-        self->replay_ = Replay::kNone;
+        if (self->replay_) self->replay_->answered(agent);
       });
 }
 
@@ -184,13 +162,14 @@ void Session::opened(const CallResult& answer, sdk::Reply reply, std::string nat
         {sdk::Code::kUnavailable, "The agent's answer is no session: " + session.error()});
   if (native_id.empty() && session->session_id.empty())
     return failed({sdk::Code::kUnavailable, "The agent opened a session without an id"});
-  if (closed_ || !agent_)
-    return failed({sdk::Code::kUnavailable, "The agent ended while the session was opened"});
-  if (!agent_->usable())
+  if (closed_ || !agent_ || !agent_->usable())
     return failed({sdk::Code::kUnavailable, "The agent ended while the session was opened"});
   if (!use(std::move(*session), std::move(native_id))) return failed(kTaken);
   apply(wanted_, 0,
         [self = shared_from_this(), kept = std::make_shared<sdk::Reply>(std::move(reply))] {
+          if (!self->agent_ || !self->agent_->usable())
+            return self->give_up(std::move(*kept),
+                                 {sdk::Code::kUnavailable, "The agent ended while it was set up"});
           if (!self->options_.empty()) {
             self->sink_.options(self->options());
             self->tell_commands();
@@ -290,15 +269,15 @@ void Session::resumed(sdk::Reply reply) {
 
 void Session::close(sdk::Reply reply) {
   const auto self = shared_from_this();
-  say_gathered();
   closed_ = true;
   waiting_.clear();
   if (const RunPtr run = run_) {
-    if (agent_) agent_->connection().notify("session/cancel", id_params(native_id_));
+    const bool sent = agent_ && run->call != 0;
+    if (sent) agent_->connection().notify("session/cancel", id_params(native_id_));
     run->cancelling = true;
     decide_all();
-    end(sdk::StopReason::kCancelled, "");
-    if (agent_ && !run->own) kill_unless_answered(run);
+    end_turn(sdk::StopReason::kCancelled, "");
+    if (sent) kill_unless_answered(run);
   }
   if (agent_ && agent_->usable() && agent_->can().close && context_.config.share &&
       !native_id_.empty())
@@ -318,7 +297,6 @@ void Session::kill_unless_answered(const RunPtr& run) {
 }
 
 void Session::stop(std::string_view why) {
-  say_gathered();
   closed_ = true;
   waiting_.clear();
   if (run_) {
@@ -333,6 +311,7 @@ void Session::stop(std::string_view why) {
 void Session::agent_ended(const std::string& why) {
   const auto self = shared_from_this();
   say_all();
+  if (!agent_) return;  // let go of meanwhile
   agent_ = nullptr;
   holding_ = false;
   attached_.clear();
@@ -342,7 +321,9 @@ void Session::agent_ended(const std::string& why) {
   if (const RunPtr run = run_; run && run->timed_out) {
     fail({sdk::Code::kTimeout, "The agent said nothing for too long and was stopped"});
   } else if (run && run->cancelling) {
-    end(sdk::StopReason::kCancelled, "");
+    end_turn(sdk::StopReason::kCancelled, "");
+  } else if (run && run->call == 0) {
+    fail({sdk::Code::kNotFound, why});  // nothing ran
   } else if (run) {
     sink_.lost(why);  // ends the turn as interrupted
     fail({sdk::Code::kUnavailable, why});
@@ -352,199 +333,6 @@ void Session::agent_ended(const std::string& why) {
     sink_.lost(why);
   }
   context_.forget(handle_);
-}
-
-// ---------------------------------------------------------------- sessions that are not held
-
-namespace {
-
-// Gets an agent for a moment.
-void briefly(Context& context, sdk::Reply reply,
-             std::function<void(Agents::AgentPtr, std::shared_ptr<sdk::Reply>)> then) {
-  context.agents.acquire([kept = std::make_shared<sdk::Reply>(std::move(reply)),
-                          then = std::move(then)](net::Result<Agents::AgentPtr> agent) {
-    if (!agent) return kept->fail(agent.error());
-    (*agent)->begin();
-    then(*agent, kept);
-  });
-}
-void no_longer(Context& context, const Agents::AgentPtr& agent) {
-  agent->finish();
-  context.agents.release(agent);
-}
-
-struct Listing {
-  std::vector<ListedSession> sessions;
-  std::string folder;
-};
-constexpr std::size_t kMostListed = 2000;
-
-void list_pages(Context& context, Agents::AgentPtr agent, std::shared_ptr<Listing> listing,
-                std::string cursor, std::function<void(net::Result<>)> then) {
-  agent->request(
-      "session/list", list_params(listing->folder, cursor),
-      [&context, agent, listing, cursor, then = std::move(then)](const CallResult& answer) {
-        if (!answer) return then(std::unexpected(status_of(answer.error(), context.config)));
-        SessionList page = parse_list(*answer);
-        std::ranges::move(page.sessions, std::back_inserter(listing->sessions));
-        if (page.next.empty() || page.next == cursor || page.sessions.empty() ||
-            listing->sessions.size() >= kMostListed)
-          return then({});
-        list_pages(context, agent, listing, page.next, then);
-      });
-}
-
-// Records what an agent replays of one session.
-class Reader final : public Agent::Session, public std::enable_shared_from_this<Reader> {
- public:
-  Reader(Context& context, Agents::AgentPtr agent, ListedSession about,
-         std::shared_ptr<sdk::Reply> reply)
-      : context_(context),
-        agent_(std::move(agent)),
-        about_(std::move(about)),
-        reply_(std::move(reply)) {}
-
-  void start() {
-    std::vector<std::string> left_out;
-    if (!agent_->attach(about_.id, *this)) {
-      no_longer(context_, std::exchange(agent_, nullptr));
-      return reply_->fail(sdk::Code::kBusy, "The session is open here");
-    }
-    agent_->request(
-        "session/load",
-        session_params(about_.id, about_.cwd, context_.config, agent_->can(), &left_out),
-        [self = shared_from_this()](const CallResult& answer) {
-          if (answer) return self->quiet(steady_clock::now() + kLongestReplay);
-          sdk::Status status = status_of(answer.error(), self->context_.config);
-          if (is_unknown_session(answer.error())) status.code = sdk::Code::kNotFound;
-          self->done(status);
-        });
-  }
-
- private:
-  void updated(Update update) override {
-    ++seen_;
-    log_.add(update);
-  }
-  void requested(const std::string& id, std::string_view, std::string_view) override {
-    if (agent_) agent_->connection().refuse(id, kInvalidRequest, "no turn is running");
-  }
-  void withdrawn(const std::string&) override {}
-  void agent_ended(const std::string& why) override { done({sdk::Code::kUnavailable, why}); }
-
-  void quiet(steady_clock::time_point limit) {
-    auto timer = std::make_shared<asio::steady_timer>(context_.loop.context(), kQuiet);
-    timer->async_wait(
-        [self = shared_from_this(), timer, limit, seen = seen_](boost::system::error_code) {
-          if (self->seen_ == seen || steady_clock::now() >= limit) return self->done({});
-          self->quiet(limit);
-        });
-  }
-  void done(const sdk::Status& status) {
-    const auto self = shared_from_this();
-    const auto agent = std::exchange(agent_, nullptr);
-    if (!agent) return;
-    agent->detach(about_.id, *this);
-    if (agent->usable() && agent->can().close)
-      agent->request("session/close", id_params(about_.id), [](const CallResult&) {});
-    no_longer(context_, agent);
-    if (status.ok())
-      reply_->ok(read_json(about_, log_));
-    else
-      reply_->fail(status);
-  }
-
-  Context& context_;
-  Agents::AgentPtr agent_;
-  const ListedSession about_;
-  std::shared_ptr<sdk::Reply> reply_;
-  ReplayLog log_;
-  std::size_t seen_ = 0;
-};
-
-}  // namespace
-
-void list_sessions(Context& context, std::string working_dir, sdk::Reply reply) {
-  briefly(context, std::move(reply),
-          [&context, folder = working_dir.empty() ? "" : expanded(working_dir)](
-              const Agents::AgentPtr& agent, const std::shared_ptr<sdk::Reply>& kept) {
-            if (!agent->can().list) {
-              no_longer(context, agent);
-              return kept->ok(discovered_json({}));
-            }
-            auto listing = std::make_shared<Listing>(Listing{{}, folder});
-            list_pages(context, agent, listing, "",
-                       [&context, agent, kept, listing](const net::Result<>& result) {
-                         no_longer(context, agent);
-                         if (!result) return kept->fail(result.error());
-                         kept->ok(discovered_json(listing->sessions));
-                       });
-          });
-}
-
-void read_session(Context& context, std::string native_id, sdk::Reply reply) {
-  briefly(context, std::move(reply),
-          [&context, native_id](const Agents::AgentPtr& agent,
-                                const std::shared_ptr<sdk::Reply>& kept) {
-            const auto refused = [&](sdk::Code code, const char* why) {
-              no_longer(context, agent);
-              kept->fail(code, why);
-            };
-            if (!agent->can().load || !agent->can().list)
-              return refused(sdk::Code::kUnsupported, "The agent cannot load sessions");
-            auto listing = std::make_shared<Listing>();
-            list_pages(context, agent, listing, "",
-                       [&context, agent, kept, listing, native_id](const net::Result<>& result) {
-                         const auto found =
-                             std::ranges::find(listing->sessions, native_id, &ListedSession::id);
-                         if (!result || found == listing->sessions.end()) {
-                           no_longer(context, agent);
-                           return result ? kept->fail(sdk::Code::kNotFound,
-                                                      "The agent has no such session")
-                                         : kept->fail(result.error());
-                         }
-                         std::make_shared<Reader>(context, agent, *found, kept)->start();
-                       });
-          });
-}
-
-void try_session(Context& context, const Agents::AgentPtr& agent,
-                 std::function<void(net::Result<>)> done) {
-  std::vector<std::string> left_out;
-  agent->begin();
-  agent->request("session/new",
-                 session_params("", expanded("~"), context.config, agent->can(), &left_out),
-                 [&context, agent, done = std::move(done)](const CallResult& answer) {
-                   agent->finish();
-                   if (!answer)
-                     return done(std::unexpected(status_of(answer.error(), context.config)));
-                   if (const auto made = parse_session(*answer); made && agent->usable()) {
-                     const std::string params = id_params(made->session_id);
-                     if (agent->can().close)
-                       agent->request("session/close", params, [](const CallResult&) {});
-                     if (agent->can().remove)
-                       agent->request("session/delete", params, [](const CallResult&) {});
-                   }
-                   done({});
-                 });
-}
-
-void delete_session(Context& context, std::string native_id, sdk::Reply reply) {
-  if (native_id.empty()) return reply.ok();
-  briefly(context, std::move(reply),
-          [&context, native_id](const Agents::AgentPtr& agent,
-                                const std::shared_ptr<sdk::Reply>& kept) {
-            if (!agent->can().remove) {
-              no_longer(context, agent);
-              return kept->ok();
-            }
-            agent->request("session/delete", id_params(native_id),
-                           [&context, agent, kept](const CallResult& answer) {
-                             no_longer(context, agent);
-                             if (answer || is_unknown_session(answer.error())) return kept->ok();
-                             kept->fail(status_of(answer.error(), context.config));
-                           });
-          });
 }
 
 }  // namespace viaduct::acp

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "plugins/acp/agents.hpp"
+#include "plugins/acp/replay.hpp"
 #include "plugins/acp/terminals.hpp"
 #include "plugins/acp/tool_output.hpp"
 
@@ -76,21 +77,20 @@ class Session final : public Agent::Session, public std::enable_shared_from_this
     bool said = false;
     bool cancelling = false;
     bool timed_out = false;
-    bool own = false;       // a command of ours, which the agent does not know of
-    bool answered = false;  // by the agent, whatever the host has been told
+    std::uint64_t call = 0;    // the prompt; 0: the agent does not know of the turn (yet)
+    bool answered = false;     // by the agent, whatever the host has been told
+    bool had_restored = true;  // the agent, what was said before
     std::set<std::string> open_tools;
     ToolOutput output;
     std::map<std::string, Asked> asked;
     std::vector<std::pair<std::string, std::string>> chosen;  // options, by this turn
   };
   using RunPtr = std::shared_ptr<Run>;
-  enum class Replay { kNone, kDiscarded };
 
   // ---- session.cpp: had, and had no more
   void with_agent(sdk::Reply reply, std::function<void(sdk::Reply)> then);
   void opened(const CallResult& answer, sdk::Reply reply, std::string native_id);
   void load(std::string native_id, sdk::Reply reply);
-  void wait_for_quiet(std::chrono::steady_clock::time_point limit, std::function<void()> then);
   bool use(SessionAnswer answer, std::string native_id);
   void give_up(sdk::Reply reply, const sdk::Status& status);
   void let_go();
@@ -101,14 +101,21 @@ class Session final : public Agent::Session, public std::enable_shared_from_this
              std::function<void()> then);
   std::string params(std::string_view native_id) const;
   void kill_unless_answered(const RunPtr& run);
+  bool made(std::uint64_t call) const override { return run_ && run_->call == call; }
   void agent_ended(const std::string& why) override;
 
   // ---- turn.cpp: a turn, and what is said
   void updated(Update update) override;
+  bool is_replayed(const Update& update);
   void speak(const Update& update);
+  void say(const sdk::Sink& out, std::uint32_t kind, const Update& update);
+  void tell_tool(const sdk::Sink& out, const Update& update);
+  void send_prompt(const RunPtr& run, std::string_view params);
   void prompted(const RunPtr& run, const CallResult& answer);
   bool own_command(const RunPtr& run, std::string_view text);
-  void end(sdk::StopReason reason, std::string_view usage);
+  const Option* command_option(std::string_view name) const;
+  void say_chosen(const RunPtr& run, const std::string& id, const std::string& value);
+  void end_turn(sdk::StopReason reason, std::string_view usage);
   void fail(const sdk::Status& status);
   RunPtr finish_run();
   void watch_silence(const RunPtr& run, std::chrono::milliseconds wait);
@@ -117,8 +124,6 @@ class Session final : public Agent::Session, public std::enable_shared_from_this
   void in_turn(std::size_t size, std::function<void()> act);
   void say_all();
   void read_on();
-  void gather(std::string_view text);
-  void say_gathered();
   void queue(Update update);
   void tell_commands();
 
@@ -154,12 +159,12 @@ class Session final : public Agent::Session, public std::enable_shared_from_this
   std::vector<Option> options_;
   std::set<std::string> commands_;  // of the agent
   std::string commands_json_;
-  Replay replay_ = Replay::kNone;
-  std::size_t replayed_ = 0;
+  std::shared_ptr<Replay> replay_;  // until the first prompt: the host has all that it tells
+  std::chrono::steady_clock::time_point began_;  // to be had back
   RunPtr run_;
   std::uint64_t late_turn_ = 0;  // the last one that has ended
   std::chrono::steady_clock::time_point late_until_;
-  std::string gathered_;  // said outside of any turn
+  std::string last_meta_;  // of what was said last
   struct Waiting {
     std::size_t size = 0;
     std::function<void()> act;

@@ -111,6 +111,8 @@ void Terminals::wait(const std::string& id, std::function<void(net::Result<Termi
   const auto terminal = find(id);
   if (!terminal) return done(std::unexpected(unknown()));
   if (terminal->output.exit) return done(*terminal->output.exit);
+  if (terminal->waiting.size() >= kMost)
+    return done(std::unexpected(sdk::Status{sdk::Code::kBusy, "too many wait for its end"}));
   terminal->waiting.push_back(std::move(done));
 }
 

@@ -7,7 +7,6 @@
 namespace viaduct::acp {
 namespace {
 
-constexpr int kDeepest = 200;
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
 
 unsigned char byte(char c) {
@@ -85,27 +84,6 @@ std::string_view mended_word(std::string_view word) {
 }
 
 }  // namespace
-
-bool too_deep(std::string_view json) {
-  int depth = 0;
-  bool in_string = false;
-  for (std::size_t i = 0; i < json.size(); ++i) {
-    const char c = json[i];
-    if (in_string) {
-      if (c == '\\')
-        ++i;
-      else if (c == '"')
-        in_string = false;
-    } else if (c == '"') {
-      in_string = true;
-    } else if (c == '{' || c == '[') {
-      if (++depth > kDeepest) return true;
-    } else if (c == '}' || c == ']') {
-      --depth;
-    }
-  }
-  return false;
-}
 
 std::string mended(std::string_view json) {
   std::string out;

@@ -6,10 +6,6 @@
 
 namespace viaduct::acp {
 
-// Whether the arrays and objects of a JSON text are nested deeper than any message needs: what
-// works on such a value by recursion would run out of stack.
-bool too_deep(std::string_view json);
-
 // A JSON text that its writer got wrong, made into one that can be read, without losing the rest:
 // bytes that are not UTF-8 and halves of a surrogate pair become U+FFFD, control characters in
 // strings are escaped, and numbers that no double holds, NaN and Infinity become null.

@@ -1,3 +1,4 @@
+#include "plugins/acp/look_up.hpp"
 #include "plugins/acp/protocol.hpp"
 #include "plugins/acp/tool_output.hpp"
 
@@ -10,6 +11,8 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t kMostOutput = 64 << 10;
+constexpr std::size_t kMostContent = 1 << 20;  // of one call
+constexpr std::size_t kMostKept = 64;          // terminals, and calls
 
 std::string text_at(const json& value, const std::string& place) {
   const json::json_pointer pointer(place);
@@ -17,14 +20,12 @@ std::string text_at(const json& value, const std::string& place) {
   const json& found = value[pointer];
   return found.is_string() ? found.get<std::string>() : std::string();
 }
-std::string dump(const json& value) {
-  return value.dump(-1, ' ', false, json::error_handler_t::replace);
-}
 
 }  // namespace
 
 void ToolOutput::add(const std::string& terminal, std::string_view text) {
   if (text.empty()) return;
+  if (said_.size() >= kMostKept && !said_.contains(terminal)) said_.erase(said_.begin());
   std::string& said = said_[terminal];
   said += text;
   if (said.size() <= kMostOutput) return;
@@ -44,10 +45,17 @@ std::string ToolOutput::shown(const Update& update, const Ours& ours) {
   for (const char* piece : {"/_meta/terminal_output", "/_meta/terminal_output_delta"})
     add(text_at(call, std::string(piece) + "/terminal_id"),
         text_at(call, std::string(piece) + "/data"));
-  if (const auto content = call.find("content"); content != call.end())
+  if (const auto content = call.find("content"); content != call.end()) {
+    if (contents_.size() >= kMostKept && kept == contents_.end())
+      contents_.erase(contents_.begin());
     contents_[update.item] = dump(*content);
-  else if (!ended || kept == contents_.end())
+    if (contents_[update.item].size() > kMostContent) {
+      contents_.erase(update.item);
+      return update.json;
+    }
+  } else if (!ended || kept == contents_.end()) {
     return update.json;
+  }
 
   json parts = json::array();
   for (json& part : json::parse(contents_[update.item])) {

@@ -194,6 +194,14 @@ struct ChildProcess::State {
     close(in);
     changed.notify();
   }
+  // Of a program that has ended: what is still in the pipe, if nobody else reads from it.
+  void count_never_read() {
+    pollfd reader{in.is_open() ? in.native_handle() : -1, 0, 0};
+    int there = 0;
+    if (::poll(&reader, 1, 0) == 1 && (reader.revents & POLLERR) != 0 &&
+        ::ioctl(reader.fd, FIONREAD, &there) == 0 && there > 0)
+      never_read = static_cast<std::uint64_t>(there);
+  }
 
   static Task<> watch_exit(std::shared_ptr<State> self);
   static Task<> watch_out(std::shared_ptr<State> self);
@@ -214,6 +222,7 @@ struct ChildProcess::State {
 
   bool writing = false;
   bool close_after_write = false;
+  std::uint64_t written = 0, never_read = 0;
   const bool by_lines;
   Lines lines;
   std::string raw;                                // of what is not read by lines
@@ -316,6 +325,7 @@ Task<> ChildProcess::State::watch_exit(std::shared_ptr<State> self) {
   boost::system::error_code ignored;
   if (self->out.is_open()) self->out.cancel(ignored);  // somebody else may hold them open
   if (self->err.is_open()) self->err.cancel(ignored);
+  self->count_never_read();
   self->close_in();
 }
 
@@ -374,6 +384,7 @@ Task<Result<>> ChildProcess::State::write(std::shared_ptr<State> self, std::stri
     if (rest.empty()) co_return Result<>{};
     const ssize_t size = ::write(self->in.native_handle(), rest.data(), rest.size());
     if (size >= 0) {
+      self->written += static_cast<std::uint64_t>(size);
       rest.remove_prefix(static_cast<std::size_t>(size));
     } else if (errno == EAGAIN) {
       co_await self->in.async_wait(Descriptor::wait_write, kAsTuple);
@@ -437,6 +448,9 @@ void ChildProcess::close_input() {
     state_->close_after_write = true;
   else
     state_->close_in();
+}
+std::uint64_t ChildProcess::input_read() const {
+  return state_->written - state_->never_read;
 }
 Task<Result<std::optional<ChildLine>>> ChildProcess::read_line() {
   return State::read_line(state_);

@@ -65,7 +65,7 @@ void feed_requests(std::string_view payload) {
   (void)parse_write_file(payload);
   (void)parse_create_terminal(payload);
   (void)parse_terminal_call(payload);
-  (void)parse_cancel_request(payload);
+  (void)request_of(payload);
   (void)session_of(payload);
   (void)tool_call(payload);
 }

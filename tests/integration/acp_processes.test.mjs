@@ -4,17 +4,11 @@ import { once } from "node:events";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { act, Agent, alive, answer, die, hostWith, say, talking } from "../support/acp.mjs";
+import { act, Agent, alive, answer, die, fresh, hostWith, say, talking } from "../support/acp.mjs";
 import { ChatClient } from "../support/chat_client.mjs";
 import { configOf, forHost, Host, plugins, viaduct } from "../support/viaduct.mjs";
 import { until, within } from "../support/wait.mjs";
 
-// A new session, which is the current one now.
-async function fresh(client, description) {
-  const { session_id } = await client.request("new", { description });
-  await client.until(() => client.session?.session_id === session_id && client.live, "the session");
-  return session_id;
-}
 // How a message failed, wherever that is said.
 async function trouble(client, text) {
   try {
@@ -33,7 +27,7 @@ test("nothing is started before somebody needs it; then one process serves all s
   const { agent, host, client } = await talking(t);
   assert.deepEqual(agent.starts, []);
   for (let i = 0; i < 5; ++i) {
-    await fresh(client, `s${i}`);
+    await fresh(client, { description: `s${i}` });
     await say(client, `hello ${i}`);
   }
   assert.equal(agent.starts.length, 1);
@@ -45,7 +39,7 @@ test("nothing is started before somebody needs it; then one process serves all s
 test("with share: false each session has a process of its own, which ends with it", async (t) => {
   const { agent, client } = await talking(t, { single: true }, { share: false });
   for (let i = 0; i < 3; ++i) {
-    await fresh(client, `s${i}`);
+    await fresh(client, { description: `s${i}` });
     await say(client, `hello ${i}`);
   }
   assert.equal(agent.starts.length, 3);
@@ -288,9 +282,9 @@ test("a cancel that is listened to kills nothing", async (t) => {
 
 test("a silent turn whose agent does not listen is killed; the other sessions of the process are restored", async (t) => {
   const { agent, client } = await talking(t, { ignore: ["cancel"] }, { timeout: "1s", cancel_grace: "500ms" });
-  const other = await fresh(client, "other");
+  const other = await fresh(client, { description: "other" });
   await say(client, "fact of the other");
-  await fresh(client, "mine");
+  await fresh(client, { description: "mine" });
   const end = await say(client, act({ say: "hm" }, { hang: true }));
   assert.equal(end.data.stop_reason, "timeout");
   await client.request("resume", { session_id: other });
@@ -345,7 +339,7 @@ for (const [what, script] of [["", {}], [" that ignore end-of-file and TERM, wit
   test(`after kill -9 of the host its agents${what} are gone, and the next host works`, async (t) => {
     const { agent, host, client } = await talking(t, script, { share: false });
     for (let i = 0; i < 2; ++i) {
-      await fresh(client, `s${i}`);
+      await fresh(client, { description: `s${i}` });
       await say(client, `hello ${i}`);
     }
     await client.send(act({ hang: true }));
@@ -413,7 +407,7 @@ test("1,000 reconnects leak nothing", { timeout: 300_000 }, async (t) => {
 test("50 agents that come and go leave no descriptor, thread or zombie", async (t) => {
   const { agent, host, client } = await talking(t, { grandchild: "group" }, { share: false });
   const cycle = async (i) => {
-    await fresh(client, `s${i}`);
+    await fresh(client, { description: `s${i}` });
     await say(client, "hello");
     await client.request("end");
   };

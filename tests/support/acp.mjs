@@ -146,6 +146,16 @@ export async function say(client, text, fields = {}) {
   });
   return client.ended(turn);
 }
+// Makes this one the current one: a new session, or one that there is.
+export async function fresh(client, fields = {}) {
+  const { session_id } = await client.request("new", fields);
+  await client.until(() => client.session?.session_id === session_id && client.live, "the session");
+  return session_id;
+}
+export async function resume(client, session_id) {
+  await client.request("resume", { session_id });
+  await client.until(() => client.session?.session_id === session_id && client.live, "the session");
+}
 // The whole answer of a turn, of the last one without.
 export function answer(client, turn) {
   const of = turn ?? client.ends().at(-1)?.turn;

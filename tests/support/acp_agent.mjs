@@ -8,7 +8,9 @@
 //   protocolVersion: 2, agentInfo: null, authMethods: [{id, name, type?}]
 //   auth: "session/new" | "session/prompt" | "session/load"   answers -32000 there until it is authenticated
 //   modes: true, models: true, options: ["model", "grouped", "boolean"] | [option …], commands: [{name, description}]
-//   replay: "before" | "around" | "after" | "none", replayDelay: ms, replayExtra: [update …]   what session/load tells, and when; `around` as gemini does
+//   replay: "before" | "around" | "after" | "late" | "slow" | "none", replayDelay: ms, replayExtra: [update …]   what session/load tells, and when; `around` as gemini does,
+//   `late`: in time, and once more after it; `slow`: a piece, a pause, up to the answer
+//   forkReplay: true   a copy tells all of it, after the answer
 //   forget: true      load and resume succeed, and know nothing;   unknownSession: code of its error, -32002 without
 //   rotate: ["session/load", "session/resume"]   they answer with another id;   ids: "uuid"
 //   early: [update …]   before the answer to session/new;   welcome: [update …]   after it, outside of any turn;   afterLoad: [update …]
@@ -27,10 +29,10 @@
 // with "You said: …". A step:
 //   { say: text | [text …], messageId?, delay? }  { think }  { echo: text as the user }  { content: block }  { tool }  { toolUpdate }  { plan }  { commands }
 //   { mode: id, legacy? }  { options }  { title }  { usage }  { update: any }  { send: any message }  { line: any line }  { bytes: base64 of a line }  { chunked: text }  { huge: bytes }
-//   { noise: bytes }  { permission: {id?, toolCall?, options?} | [several at once], withdraw?: ms, forget?: true }  { elicit: params, complete? }
+//   { noise: bytes }  { permission: {id?, toolCall?, options?} | [several at once], withdraw?: ms, forget?: true }  { elicit: params, complete?, of?: "prompt" | id }
 //   { read }  { write }  { terminal: params, then: ["output", "some" output, "wait", "kill", "release"] }  { request: {method, params, id?} }   their answers are said
 //   { wait: ms }  { until: gate }  { hang: true }  { crash: code | signal, stderr? }  { stderr }  { noiseOnStderr: bytes }  { grandchild: "group" | "away" }  { recall }  { blocks }  { where }
-//   { environment: [name …] }  { late: text | update, after?: ms, until?: gate }   after the answer
+//   { environment: [name …] }  { late: text | update | [either …], after?: ms, until?: gate }   after the answer
 //   { stop: reason, usage?, meta? }  { error: {code, message, data?, noId?, nullId?} }   end the turn
 //
 // Every message that it gets is in the log as {pid, at, got}; what the client must not do as {violation}; and {event}: start, eof, term, exit, child.
@@ -298,14 +300,19 @@ const methods = {
     if (script.commands) update(session.id, { sessionUpdate: "available_commands_update", availableCommands: script.commands });
     for (const change of script.welcome ?? []) update(session.id, asUpdate(change));
   },
-  "session/load"(params, reply) {
+  async "session/load"(params, reply) {
     const { session, extra } = reopen(params, "session/load");
     const how = script.replay ?? "before";
-    if (how === "before") replay(session, session.id);
+    if (how === "slow")
+      for (const { role, text } of structuredClone(session.kept.history)) {
+        update(session.id, chunk(role === "user" ? "user_message" : "agent_message", text));
+        await pause(script.replayDelay ?? 20);
+      }
+    if (how === "before" || how === "late") replay(session, session.id);
     if (how === "around") update(session.id, chunk("user_message", "<session_context>"));
     reply(script.loadAnswer === undefined ? { ...extra, ...sessionAnswer(session) } : script.loadAnswer);
     if (how === "around") replay(session, session.id);
-    if (how === "after") later(() => replay(session, session.id), script.replayDelay ?? 20);
+    if (how === "after" || how === "late") later(() => replay(session, session.id), script.replayDelay ?? 20);
     for (const change of script.afterLoad ?? []) update(session.id, asUpdate(change));
   },
   "session/resume"(params, reply) {
@@ -313,12 +320,13 @@ const methods = {
     reply({ ...extra, ...sessionAnswer(session) });
     for (const change of script.afterLoad ?? []) update(session.id, asUpdate(change));
   },
-  "session/fork"(params) {
+  "session/fork"(params, reply) {
     const { session } = reopen(params, "session/fork");
     const copy = new Session(newId(), { ...structuredClone(session.kept), cwd: params.cwd });
     sessions.set(copy.id, copy);
     copy.save();
-    return { sessionId: copy.id, ...sessionAnswer(copy) };
+    reply({ sessionId: copy.id, ...sessionAnswer(copy) });
+    if (script.forkReplay) replay(copy, copy.id);
   },
   "session/list"(params) {
     if (!can("list")) throw new RpcError(-32601, "Method not found");
@@ -439,9 +447,10 @@ async function prompt(params, reply, requestId) {
   reply(end);
   for (const { what, after, gate } of late)
     (gate ? opened(gate) : pause(after)).then(() => {
-      const change = asUpdate(what);
-      if (typeof what === "string") session.said("agent", what);
-      update(session.id, change);
+      for (const one of [what].flat()) {
+        if (typeof one === "string") session.said("agent", one);
+        update(session.id, asUpdate(one));
+      }
     });
 }
 
@@ -544,7 +553,9 @@ async function steps(session, turn, list, late, params) {
         break;
       }
       case "elicit": {
-        const answer = await or(request("elicitation/create", { sessionId: session.id, ...value }, { check: fits }));
+        // Of the session, of the request that runs ("prompt"), or of another.
+        const scope = step.of === undefined ? { sessionId: session.id } : { requestId: step.of === "prompt" ? turn.requestId : step.of };
+        const answer = await or(request("elicitation/create", { ...scope, ...value }, { check: fits }));
         say(`Elicitation: ${inWords(answer)}. `);
         if (step.complete) notify("elicitation/complete", { elicitationId: value.elicitationId });
         break;

@@ -73,6 +73,24 @@ TEST_F(Files, ALinkThatStaysInsideIsFollowed) {
   EXPECT_EQ(read(folder_ / "sub/inside.txt", 1, 1).value(), "one\n");
 }
 
+TEST_F(Files, AFolderIsKnownByItsRealPathAndOnlyIfItLiesInside) {
+  const std::string real = fs::canonical(folder_).string();
+  fs::create_directory_symlink("sub", folder_ / "inside");
+  fs::create_directory_symlink("..", folder_ / "up");
+  fs::create_directory_symlink(folder_, top_ / "link");
+  const std::string link = (top_ / "link").string();
+  EXPECT_EQ(folder_below(link, "").value(), real);
+  EXPECT_EQ(folder_below(link, link).value(), real);
+  EXPECT_EQ(folder_below(link, real + "/sub").value(), real + "/sub");
+  EXPECT_EQ(folder_below(link, link + "/inside").value(), real + "/sub");
+  EXPECT_EQ(folder_below(link, link + "/up").error().code, Code::kPermissionDenied);
+  EXPECT_EQ(folder_below(link, link + "/sub/../..").error().code, Code::kPermissionDenied);
+  EXPECT_EQ(folder_below(link, "/").error().code, Code::kPermissionDenied);
+  EXPECT_EQ(folder_below(link, link + "/none").error().code, Code::kNotFound);
+  EXPECT_EQ(folder_below(link, link + "/a.txt").error().code, Code::kNotFound);
+  EXPECT_EQ(folder_below(link, "sub").error().code, Code::kInvalidArgument);
+}
+
 TEST_F(Files, RelativePathsAndNothingAtAllAreInvalid) {
   EXPECT_EQ(read("a.txt").error().code, Code::kInvalidArgument);
   EXPECT_EQ(read("").error().code, Code::kInvalidArgument);

@@ -35,6 +35,15 @@ TEST(ReplayLog, JoinsPiecesAndKeepsTheOrder) {
                             entry("text", "two") + "]");
 }
 
+TEST(ReplayLog, KeepsTheMetaOfTheTextThatItBeginsWith) {
+  ReplayLog log;
+  for (const char* meta : {R"({"n":1})", R"({"n":2})"})
+    add(log, R"({"sessionUpdate":"agent_message_chunk","content":{"type":"text","text":"x"},)"
+             R"("_meta":)" +
+                 std::string(meta) + "}");
+  EXPECT_EQ(log.json(), "[" + entry("text", "xx", R"({"_meta":{"n":1}})") + "]");
+}
+
 TEST(ReplayLog, TellsMessagesApartByTheirIds) {
   ReplayLog log;
   add(log, chunk("user_message_chunk", "one", "a"));

@@ -117,6 +117,13 @@ TEST(Permission, GoesToTheHostAsItTakesIt) {
   EXPECT_EQ(permission_json(*request, 1500), options + R"("timeout_ms":1500,)" + rest);
 }
 
+TEST(Permission, KeepsItsMeta) {
+  const auto request =
+      parse_permission(R"({"sessionId":"s","toolCall":{"toolCallId":"c"},"_meta":{"a":1},)"
+                       R"("options":[{"optionId":"o","name":"O","kind":"allow_once"}]})");
+  EXPECT_NE(permission_json(*request, 0).find(R"("_meta":{"a":1})"), std::string::npos);
+}
+
 TEST(Permission, IsAnsweredWithAnOptionOrCancelled) {
   EXPECT_EQ(permission_result("a"), R"({"outcome":{"optionId":"a","outcome":"selected"}})");
   EXPECT_EQ(permission_result(""), R"({"outcome":{"outcome":"cancelled"}})");
@@ -360,10 +367,10 @@ TEST(Terminals, AnswerAsTheProtocolSays) {
 // ---------------------------------------------------------------- others
 
 TEST(CancelRequest, NamesTheRequestWithTheTypeOfItsId) {
-  EXPECT_EQ(parse_cancel_request(R"({"requestId":0})"), "0");
-  EXPECT_EQ(parse_cancel_request(R"({"requestId":"0"})"), R"("0")");
-  EXPECT_EQ(parse_cancel_request(R"({"requestId":null})"), "");
-  EXPECT_EQ(parse_cancel_request("[]"), "");
+  EXPECT_EQ(request_of(R"({"requestId":0})"), "0");
+  EXPECT_EQ(request_of(R"({"requestId":"0"})"), R"("0")");
+  EXPECT_EQ(request_of(R"({"requestId":null})"), "");
+  EXPECT_EQ(request_of("[]"), "");
 }
 
 TEST(SessionOf, IsTheIdOrNothing) {

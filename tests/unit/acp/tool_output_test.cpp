@@ -64,6 +64,22 @@ TEST(AcpToolOutput, KeepsTheEndOfMuch) {
   EXPECT_NE(shown.find("ääend\""), std::string::npos);
 }
 
+TEST(AcpToolOutput, KeepsOnlySoManyCallsAndTerminals) {
+  ToolOutput output;
+  const std::string long_text(2 << 10, 'x');
+  for (int i = 0; i < 1000; ++i) {
+    output.add("t" + std::to_string(i), long_text);
+    Update update = call(kNamesATerminal);
+    update.item = std::to_string(i);
+    EXPECT_FALSE(output.shown(update, none).empty());
+  }
+  Update last = call("", "completed");
+  last.item = "999";
+  EXPECT_NE(output.shown(last, none).find("\"content\""), std::string::npos);
+  last.item = "0";
+  EXPECT_EQ(output.shown(last, none), last.json) << "long forgotten";
+}
+
 TEST(AcpToolOutput, SurvivesOddShapes) {
   for (const std::string members :
        {R"("content":[null,1,"terminal",{"type":"terminal"},{"type":"terminal","terminalId":3}])",

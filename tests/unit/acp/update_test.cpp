@@ -258,6 +258,17 @@ INSTANTIATE_TEST_SUITE_P(
                       None{"KindIsNumber", R"({"sessionId":"s","update":{"sessionUpdate":3}})"}),
     [](const auto& info) { return info.param.name; });
 
+TEST(AcpUpdate, OfATextKeepsItsMeta) {
+  const auto text = [](const std::string& more) {
+    return parse_update(
+        params(R"({"sessionUpdate":"agent_message_chunk","content":{"type":"text","text":"hi"})" +
+               more + "}"));
+  };
+  EXPECT_EQ(text(R"(,"_meta":{"a":[1]})")->meta, R"({"a":[1]})");
+  for (const char* none : {"", R"(,"_meta":null)", R"(,"_meta":{})", R"(,"_meta":"text")"})
+    EXPECT_EQ(text(none)->meta, "") << none;
+}
+
 TEST(AcpUpdate, NestedTooDeeplyIsNone) {
   const std::string deep = std::string(100'000, '[') + std::string(100'000, ']');
   EXPECT_FALSE(parse_update(

@@ -183,6 +183,36 @@ TEST(ChildProcess, MakesAWriterWaitAndFailWhenNobodyReads) {
   }(loop));
 }
 
+TEST(ChildProcess, KnowsWhatItNeverReadWhenItHasEnded) {
+  Loop loop;
+  run_on(loop, [](Loop& on) -> Task<> {
+    auto child = started(on, shell("read -r line; echo \"$line\"; exec sleep 600"));
+    EXPECT_TRUE(co_await child->write("one\n"));
+    EXPECT_EQ((*co_await child->read_line())->text, "one");
+    EXPECT_TRUE(co_await child->write("two\n"));
+    EXPECT_EQ(child->input_read(), 8u) << "as long as it lives, it may read";
+    child->kill(SIGKILL);
+    co_await child->wait();
+    EXPECT_EQ(child->input_read(), 4u);
+    EXPECT_FALSE(co_await child->write("three\n"));
+    EXPECT_EQ(child->input_read(), 4u);
+  }(loop));
+}
+
+TEST(ChildProcess, MayHaveReadAllWhereSomebodyElseReadsItsInput) {
+  Loop loop;
+  run_on(loop, [](Loop& on) -> Task<> {
+    // setsid: in a group of its own, which nobody ends.
+    auto child =
+        started(on, shell("exec 3<&0; setsid sleep 3 <&3 >&- 2>&- & echo ready; exec sleep 600"));
+    EXPECT_EQ((*co_await child->read_line())->text, "ready");
+    EXPECT_TRUE(co_await child->write("one\n"));
+    child->kill(SIGKILL);
+    co_await child->wait();
+    EXPECT_EQ(child->input_read(), 4u);
+  }(loop));
+}
+
 TEST(ChildProcess, TakesManyWritesInTheirOrder) {
   Loop loop;
   run_on(loop, [](Loop& on) -> Task<> {

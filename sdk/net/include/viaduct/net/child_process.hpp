@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -63,6 +64,9 @@ class ChildProcess {
   Task<Result<>> write(std::string bytes);
   // The end of its input, behind what is being written.
   void close_input();
+  // How much of what was written it may have read: all of it, unless it has ended, and nobody has
+  // read the rest nor ever will.
+  std::uint64_t input_read() const;
 
   // The next line of its output; nothing: that has ended, since the program has, or closed it.
   // Reads ahead at most 1 MiB beyond the line, then the program waits. A process that it left
