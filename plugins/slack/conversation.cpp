@@ -13,6 +13,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
+constexpr auto kBetweenSubscriptions = 5s;
 constexpr auto kLifeAgain = 100s;  // Slack takes a status away after two minutes
 constexpr std::string_view kSeen = "eyes";
 constexpr std::string_view kQueued = "hourglass_flowing_sand";
@@ -144,6 +145,7 @@ net::Task<bool> Conversation::unbind() {
 
 net::Task<sdk::Answer> Conversation::end(sdk::Principal who) {
   const auto self = shared_from_this();
+  ending_ = true;
   const sdk::Principal asker = with_place(std::move(who));
   co_return co_await answered(
       [&](sdk::Callback done) { world_.sessions.end(asker, binding_.session, std::move(done)); });
@@ -189,6 +191,10 @@ void Conversation::follow() {
 
 void Conversation::subscribe() {
   live_ = false;
+  if (Clock::now() < subscribe_at_) {
+    next_look_ = std::min(next_look_, subscribe_at_);
+    return;
+  }
   subscription_ = world_.sessions.subscribe(
       reader_, binding_.session, {}, std::make_shared<Watcher>(weak_from_this()),
       [whose = weak_from_this()](const sdk::Answer& answer) {
@@ -200,8 +206,13 @@ void Conversation::subscribe() {
         if (answer.code == sdk::Code::kNotFound || answer.code == sdk::Code::kSessionDead)
           self->world_.loop.spawn(self->died());
         else
-          self->look_at(Clock::now() + 5s);
+          self->subscribe_again();
       });
+}
+
+void Conversation::subscribe_again() {
+  subscribe_at_ = Clock::now() + kBetweenSubscriptions;
+  look();
 }
 
 void Conversation::unsubscribed(const sdk::Status& why) {
@@ -216,6 +227,44 @@ void Conversation::forget_views() {
   turn_of_.clear();
 }
 
+void Conversation::take(Entry entry) {
+  if (entry.turn > binding_.shown_turn) {
+    turn_of_[entry.number] = entry.turn;
+    turns_[entry.turn].view.take(std::move(entry));
+  } else if (entry.turn == 0 && entry.number > binding_.shown_entry &&
+             (entry.type == EntryType::kText || entry.type == EntryType::kNotice ||
+              entry.type == EntryType::kContextRestored)) {
+    Turn& held = outside_[entry.number];
+    held.grown = Clock::now();
+    held.view.take(std::move(entry));
+  }
+}
+
+// What is owed may have begun before the newest entries, with which a subscription begins.
+net::Task<> Conversation::fill() {
+  const auto self = shared_from_this();
+  std::uint64_t before = std::exchange(first_, 0);
+  while (before > binding_.shown_entry + 1 && !closed_) {
+    const sdk::Answer answer = co_await answered([&](sdk::Callback done) {
+      world_.sessions.history(reader_, binding_.session, before, 200, std::move(done));
+    });
+    auto page = answer.ok() ? parse_entries(answer.result) : std::nullopt;
+    if (!page) {
+      world_.log.warn("earlier entries not read session=" + binding_.session +
+                      " reason=" + answer.message);
+      subscription_.reset();
+      subscribe_again();
+      co_return;
+    }
+    if (page->entries.empty()) break;
+    before = page->entries.front().number;
+    for (Entry& entry : page->entries) take(std::move(entry));
+    if (!page->more) break;
+  }
+  live_ = true;
+  look();
+}
+
 sdk::Flow Conversation::change(const sdk::Change& given) {
   auto change = parse_change(given.json);
   if (!change) return sdk::Flow::kOk;
@@ -224,24 +273,17 @@ sdk::Flow Conversation::change(const sdk::Change& given) {
       facts_ = std::move(change->session);
       running_ = change->running_turn;
       break;
-    case SessionChange::Kind::kReset: forget_views(); break;
-    case SessionChange::Kind::kLive: live_ = true; break;
-    case SessionChange::Kind::kEntry: {
-      Entry& entry = *change->entry;
-      if (entry.turn == 0) {
-        if (entry.number <= binding_.shown_entry ||
-            (entry.type != EntryType::kText && entry.type != EntryType::kNotice &&
-             entry.type != EntryType::kContextRestored))
-          break;
-        Turn& held = outside_[entry.number];
-        held.grown = Clock::now();
-        held.view.take(std::move(entry));
-      } else if (entry.turn > binding_.shown_turn) {
-        turn_of_[entry.number] = entry.turn;
-        turns_[entry.turn].view.take(std::move(entry));
-      }
+    case SessionChange::Kind::kReset:
+      forget_views();
+      first_ = change->first;
       break;
-    }
+    case SessionChange::Kind::kLive:
+      if (first_ > binding_.shown_entry + 1)
+        world_.loop.spawn(fill());
+      else
+        live_ = true;
+      break;
+    case SessionChange::Kind::kEntry: take(*std::move(change->entry)); break;
     case SessionChange::Kind::kDelta: {
       Turn* held = nullptr;
       if (const auto found = outside_.find(change->number); found != outside_.end())
@@ -328,6 +370,11 @@ net::Task<bool> Conversation::ship(Shipment shipment) {
 
 void Conversation::sign(const std::string& ts, std::string_view reaction) {
   if (ts.empty()) return;
+  if (binding_.place.channel.starts_with('D') && !binding_.place.thread.empty() &&
+      world_.has_status) {
+    set_status(reaction == kQueued ? "will come to this next" : "is working on it…");
+    return;
+  }
   std::string& shows = signs_[ts];
   if (shows == reaction) return;
   if (!shows.empty()) react("reactions.remove", ts, shows);

@@ -87,10 +87,11 @@ class Conversation final : public std::enable_shared_from_this<Conversation> {
   // One message of an answer.
   struct Part {
     std::string key;
-    std::string shows;     // what it shows now, as far as is known
-    bool posted = false;   // it is in the outbox
-    bool streams = false;  // and was begun as a stream, which takes more
-    std::string finished;  // the last text that was given to it for good
+    std::string shows;             // what it shows now, as far as is known
+    bool posted = false;           // it is in the outbox
+    bool streams = false;          // and takes more, as a stream
+    bool began_as_stream = false;  // as far as is known: one of an earlier life may have
+    std::string finished;          // the last text that was given to it for good
     Clock::time_point begun{};
     Clock::time_point changed{};
   };
@@ -110,9 +111,11 @@ class Conversation final : public std::enable_shared_from_this<Conversation> {
   sdk::Flow change(const sdk::Change& change);
   void unsubscribed(const sdk::Status& why);
   void subscribe();
+  void subscribe_again();
   void forget_views();
+  void take(Entry entry);
+  net::Task<> fill();
   void look();
-  void look_at(Clock::time_point when);
 
   net::Task<> show_all();
   net::Task<> show_outside();
@@ -158,9 +161,12 @@ class Conversation final : public std::enable_shared_from_this<Conversation> {
   boost::asio::steady_timer timer_;
   Clock::time_point next_look_ = Clock::time_point::max();
   Clock::time_point life_shown_{};
+  Clock::time_point subscribe_at_{};  // not before
   bool showing_ = false;
   bool again_ = false;
-  bool live_ = false;  // all that was missed has come
+  bool live_ = false;        // all that was missed has come
+  std::uint64_t first_ = 0;  // the oldest entry that a subscription has begun with
+  bool ending_ = false;      // by end(), which says so itself
   bool closed_ = false;
 };
 

@@ -42,11 +42,6 @@ void Conversation::look() {
   });
 }
 
-void Conversation::look_at(Clock::time_point when) {
-  next_look_ = std::min(next_look_, when);
-  if (!showing_) look();
-}
-
 void Conversation::close() {
   closed_ = true;
   subscription_.reset();
@@ -64,6 +59,7 @@ net::Task<> Conversation::show_all() {
       const std::uint64_t number = turns_.begin()->first;
       if (!co_await show_turn(number)) break;
     }
+    if (live_ && facts_.ended && turns_.empty() && !ending_) co_await died();
     show_life();
     if (again_) continue;
     if (next_look_ == Clock::time_point::max()) co_return;
@@ -75,20 +71,22 @@ net::Task<> Conversation::show_all() {
 // A text that may still grow is shown when nothing has come for a while, and again if it does.
 net::Task<> Conversation::show_outside() {
   if (!live_) co_return;
-  while (!outside_.empty()) {
-    const std::uint64_t number = outside_.begin()->first;
-    Turn& said = outside_.begin()->second;
-    const bool is_last = outside_.size() == 1 && turns_.empty();
+  std::vector<std::uint64_t> numbers;
+  for (const auto& [number, said] : outside_) numbers.push_back(number);
+  for (const std::uint64_t number : numbers) {
+    const auto found = outside_.find(number);
+    if (found == outside_.end()) continue;
+    Turn& said = found->second;
+    const bool is_complete = said.view.is_complete();
     const auto quiet = said.grown + kQuiet;
-    if (is_last && !said.view.is_complete() && Clock::now() < quiet) {
+    if (!is_complete && number == numbers.back() && turns_.empty() && Clock::now() < quiet) {
       next_look_ = std::min(next_look_, quiet);
       co_return;
     }
     co_await show_notices(0, said);
     co_await show_answer(0, "e" + std::to_string(number) + "p", said, true);
-    co_await shown(binding_.shown_turn, std::max(binding_.shown_entry, number));
-    if (is_last && !said.view.is_complete()) co_return;
-    outside_.erase(number);
+    if (number > binding_.shown_entry) co_await shown(binding_.shown_turn, number);
+    if (is_complete) outside_.erase(number);
   }
 }
 
@@ -216,6 +214,7 @@ net::Task<> Conversation::show_part(Turn& turn, Part& part, std::string text, bo
                                  stream_args(binding_.place, asker, text), "", text})
                 : co_await post(part.key, post_args(binding_.place, answer_body(text), part.key));
     part.streams = streams && is_new;
+    part.began_as_stream = streams || !is_new;
     if (is_new) part.shows = text;
     if (is_new && whole) part.finished = text;
     if (is_new || !whole) co_return;
@@ -231,7 +230,7 @@ net::Task<> Conversation::show_part(Turn& turn, Part& part, std::string text, bo
                   update_args(answer_body(text)),
                   part.key,
                   text};
-    if (!part.streams) last.kind = Shipment::Kind::kEdit;
+    if (!part.began_as_stream) last.kind = Shipment::Kind::kEdit;
     co_await ship(std::move(last));
     part.streams = false;
     co_return;
