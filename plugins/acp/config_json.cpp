@@ -2,9 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
-#include <nlohmann/json.hpp>
 #include <set>
+#include <viaduct/net/fields.hpp>
 
 namespace viaduct::acp {
 
@@ -110,154 +109,21 @@ constexpr const char kExample[] =
 
 namespace {
 
-using nlohmann::json;
+using net::Fields;
 using std::chrono::milliseconds;
 
 constexpr std::size_t kShortestSecret = 8;  // shorter ones would redact half of what is said
+constexpr std::size_t kLargest = 1 << 30;
 // initialize, authenticate and the session take one each, and all are to be under 45 s.
 constexpr milliseconds kLongestHandshake{14'000};
 
-struct Bad {
-  std::string what;
-};
-
-struct Unit {
-  std::string_view name;
-  std::uint64_t factor;
-};
-constexpr std::array kDurations{Unit{"ms", 1}, Unit{"s", 1000}, Unit{"m", 60'000},
-                                Unit{"h", 3'600'000}, Unit{"d", 86'400'000}};
-constexpr std::array kSizes{
-    Unit{"B", 1},          Unit{"kB", 1000},      Unit{"KB", 1000},          Unit{"KiB", 1U << 10},
-    Unit{"MB", 1'000'000}, Unit{"MiB", 1U << 20}, Unit{"GB", 1'000'000'000}, Unit{"GiB", 1U << 30}};
-
-template <std::size_t N>
-std::optional<std::uint64_t> measured(const std::string& text, const std::array<Unit, N>& units,
-                                      std::uint64_t most) {
-  std::uint64_t number = 0;
-  const char* const end = text.data() + text.size();
-  const auto [unit, error] = std::from_chars(text.data(), end, number);
-  if (error != std::errc{}) return std::nullopt;
-  for (const Unit& known : units)
-    if (known.name == std::string_view(unit, static_cast<std::size_t>(end - unit)))
-      return number <= most / known.factor ? std::optional(number * known.factor) : std::nullopt;
-  return std::nullopt;
+Policy policy(Fields& fields, const std::string& name, Policy otherwise) {
+  if (!fields.has(name)) return otherwise;
+  const std::string value = fields.one_of(name, {"allow", "ask", "deny"}, "");
+  return value == "allow" ? Policy::kAllow : value == "ask" ? Policy::kAsk : Policy::kDeny;
 }
 
-// One object of the configuration: typed fields by name, and a complaint about all others.
-class Fields {
- public:
-  Fields(const json& object, std::string where) : object_(object), where_(std::move(where)) {
-    if (!object_.is_object())
-      throw Bad{(where_.empty() ? "config" : where_) + ": must be an object"};
-  }
-  [[noreturn]] void fail(const std::string& name, const std::string& what) const {
-    throw Bad{(where_.empty() ? "" : where_ + ".") + name + ": " + what};
-  }
-  const json* find(const std::string& name) {
-    known_.insert(name);
-    const auto found = object_.find(name);
-    return found == object_.end() || found->is_null() ? nullptr : &*found;
-  }
-  std::string text(const std::string& name, std::string otherwise = "") {
-    const json* value = find(name);
-    if (value == nullptr) return otherwise;
-    if (!value->is_string()) fail(name, "must be a string");
-    std::string given = value->get<std::string>();
-    if (given.find('\0') != std::string::npos) fail(name, "must not contain a zero byte");
-    return given;
-  }
-  // As text(), and not empty where it is given.
-  std::string named(const std::string& name, std::string otherwise = "") {
-    std::string value = text(name, std::move(otherwise));
-    if (value.empty() && find(name) != nullptr) fail(name, "must not be empty");
-    return value;
-  }
-  std::vector<std::string> list(const std::string& name) {
-    std::vector<std::string> all;
-    const json* value = find(name);
-    if (value == nullptr) return all;
-    if (!value->is_array()) fail(name, "must be a list of strings");
-    for (const json& one : *value) {
-      if (!one.is_string()) fail(name, "must be a list of strings");
-      all.push_back(one.get<std::string>());
-      if (all.back().find('\0') != std::string::npos) fail(name, "must not contain a zero byte");
-    }
-    return all;
-  }
-  std::vector<std::pair<std::string, std::string>> map(const std::string& name) {
-    std::vector<std::pair<std::string, std::string>> all;
-    const json* value = find(name);
-    if (value == nullptr) return all;
-    if (!value->is_object()) fail(name, "must be an object");
-    for (const auto& [key, one] : value->items()) {
-      if (key.empty() || key.find_first_of(std::string_view("=\0", 2)) != std::string::npos)
-        fail(name, "\"" + key + "\" is no name");
-      if (!one.is_string()) fail(name + "." + key, "must be a string");
-      if (one.get_ref<const std::string&>().find('\0') != std::string::npos)
-        fail(name + "." + key, "must not contain a zero byte");
-      all.emplace_back(key, one.get<std::string>());
-    }
-    return all;
-  }
-  std::uint32_t count(const std::string& name, std::uint32_t most) {
-    const json* value = find(name);
-    if (value == nullptr) return 0;
-    if (!value->is_number_unsigned() || value->get<std::uint64_t>() < 1 ||
-        value->get<std::uint64_t>() > most)
-      fail(name, "must be a whole number from 1 to " + std::to_string(most));
-    return value->get<std::uint32_t>();
-  }
-  bool flag(const std::string& name, bool otherwise) {
-    const json* value = find(name);
-    if (value == nullptr) return otherwise;
-    if (!value->is_boolean()) fail(name, "must be true or false");
-    return value->get<bool>();
-  }
-  Policy policy(const std::string& name, Policy otherwise) {
-    const std::string value = text(name);
-    if (find(name) == nullptr) return otherwise;
-    if (value == "allow") return Policy::kAllow;
-    if (value == "ask") return Policy::kAsk;
-    if (value != "deny") fail(name, "\"" + value + "\" is none of allow, ask, deny");
-    return Policy::kDeny;
-  }
-  milliseconds duration(const std::string& name, milliseconds otherwise) {
-    if (find(name) == nullptr) return otherwise;
-    const std::string value = text(name);
-    const auto found = measured(value, kDurations, 365ULL * 86'400'000);
-    if (!found)
-      fail(name, "\"" + value + "\" is no duration of up to a year, such as 500ms, 3s, 24h");
-    return milliseconds{*found};
-  }
-  // Of something that must take its time, though not for ever.
-  milliseconds wait(const std::string& name, milliseconds otherwise, milliseconds most) {
-    const milliseconds value = duration(name, otherwise);
-    if (value.count() == 0) fail(name, "must be more than nothing");
-    if (value > most) fail(name, "must be at most " + std::to_string(most.count() / 1000) + "s");
-    return value;
-  }
-  std::size_t size(const std::string& name, std::size_t otherwise, std::size_t least) {
-    if (find(name) == nullptr) return otherwise;
-    const std::string value = text(name);
-    const auto found = measured(value, kSizes, 1ULL << 30);
-    if (!found) fail(name, "\"" + value + "\" is no size of up to 1GiB, such as 64KiB or 1MB");
-    if (*found < least) fail(name, "must be at least " + std::to_string(least) + "B");
-    return *found;
-  }
-  void finish() const {
-    for (const auto& item : object_.items())
-      if (!known_.contains(item.key())) fail(item.key(), "unknown key");
-  }
-
- private:
-  const json& object_;
-  std::string where_;
-  std::set<std::string> known_;
-};
-
-Resume parse_resume(const json& given) {
-  Fields fields(given, "resume");
+Resume parse_resume(Fields fields) {
   Resume resume;
   resume.enabled = fields.flag("enabled", true);
   resume.attempts = fields.count("attempts", 100);
@@ -267,26 +133,22 @@ Resume parse_resume(const json& given) {
   return resume;
 }
 
-McpServer parse_server(const json& given, const std::string& where) {
+McpServer parse_server(Fields& fields) {
   using Transport = McpServer::Transport;
-  Fields fields(given, where);
   McpServer server;
-  server.name = fields.named("name");
-  if (server.name.empty()) fields.fail("name", "must be given");
-  const std::string type = fields.text("type", "stdio");
+  server.name = fields.required("name");
+  const std::string type = fields.one_of("type", {"stdio", "http", "sse"}, "stdio");
   if (type == "stdio") {
     server.command = fields.named("command");
     if (server.command.empty())
       fields.fail("command", "must be given, or `type` and `url` of a server that runs already");
     if (server.command.front() != '/' && server.command.find('/') != std::string::npos)
       fields.fail("command", "must be absolute, or the name of a program");
-    server.arguments = fields.list("args");
+    server.arguments = fields.texts("args");
     server.environment = fields.map("env");
     fields.finish();
     return server;
   }
-  if (type != "http" && type != "sse")
-    fields.fail("type", "\"" + type + "\" is none of stdio, http, sse");
   server.transport = type == "http" ? Transport::kHttp : Transport::kSse;
   server.url = fields.text("url");
   if (!server.url.starts_with("http://") && !server.url.starts_with("https://"))
@@ -301,15 +163,11 @@ McpServer parse_server(const json& given, const std::string& where) {
 
 std::vector<McpServer> parse_servers(Fields& fields) {
   std::vector<McpServer> servers;
-  const json* given = fields.find("mcp_servers");
-  if (given == nullptr) return servers;
-  if (!given->is_array()) fields.fail("mcp_servers", "must be a list");
   std::set<std::string> names;
-  for (const json& one : *given) {
-    const std::string where = "mcp_servers[" + std::to_string(servers.size()) + "]";
-    servers.push_back(parse_server(one, where));
+  for (Fields& one : fields.objects("mcp_servers")) {
+    servers.push_back(parse_server(one));
     if (!names.insert(servers.back().name).second)
-      throw Bad{where + ".name: \"" + servers.back().name + "\" is there twice"};
+      one.fail("name", "\"" + servers.back().name + "\" is there twice");
   }
   return servers;
 }
@@ -329,12 +187,11 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 12> kKinds{{
     {"default", ""},
 }};
 
-std::map<std::string, Policy, std::less<>> parse_permissions(const json& given) {
-  Fields fields(given, "permissions");
+std::map<std::string, Policy, std::less<>> parse_permissions(Fields fields) {
   std::map<std::string, Policy, std::less<>> all;
   for (const auto& [kind, group] : kKinds)
-    if (const std::string name(kind); fields.find(name) != nullptr)
-      all[name] = fields.policy(name, Policy::kAsk);
+    if (const std::string name(kind); fields.has(name))
+      all[name] = policy(fields, name, Policy::kAsk);
   fields.finish();
   return all;
 }
@@ -357,19 +214,19 @@ std::string type_of(const std::vector<std::string>& command) {
 }
 
 void parse_command(Fields& fields, const Presets& presets, Config& config) {
-  config.command = fields.list("command");
-  if (fields.find("command") != nullptr && (config.command.empty() || config.command[0].empty()))
+  config.command = fields.texts("command");
+  if (fields.has("command") && (config.command.empty() || config.command[0].empty()))
     fields.fail("command", "must begin with a program");
   const std::string name = fields.named("preset");
   if (name.empty()) {
     if (config.command.empty())
-      throw Bad{"command: must be given, or `preset` with the name of a known agent"};
+      fields.fail("command", "must be given, or `preset` with the name of a known agent");
   } else {
     const auto preset = presets.find(name);
     if (preset == presets.end()) {
-      std::string known;
-      for (const auto& [one, unused] : presets) known += (known.empty() ? "" : ", ") + one;
-      fields.fail("preset", "\"" + name + "\" is none of " + known);
+      std::vector<std::string> known;
+      for (const auto& [one, unused] : presets) known.push_back(one);
+      fields.fail("preset", net::must_be_one_of(name, known));
     }
     if (config.command.empty()) config.command = preset->second.command;
     config.install = preset->second.install;
@@ -423,10 +280,7 @@ std::vector<std::string> Config::secrets() const {
 }
 
 std::expected<Config, std::string> parse_config(std::string_view text, const Presets& presets) {
-  const json given = json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (given.is_discarded()) return std::unexpected("config: is no JSON");
-  try {
-    Fields fields(given, "");
+  return net::read_config(text, [&presets](Fields& fields) {
     Config config;
     parse_command(fields, presets, config);
     config.mcp_servers = parse_servers(fields);
@@ -434,27 +288,24 @@ std::expected<Config, std::string> parse_config(std::string_view text, const Pre
     config.mode = fields.text("mode");
     config.auth_method = fields.text("auth_method", config.auth_method);
     config.share = fields.flag("share", config.share);
-    if (const json* permissions = fields.find("permissions"))
-      config.permissions = parse_permissions(*permissions);
+    if (auto permissions = fields.object("permissions"))
+      config.permissions = parse_permissions(*std::move(permissions));
     config.permission_timeout = fields.duration("permission_timeout", config.permission_timeout);
-    config.files = fields.policy("files", config.files);
-    config.terminals = fields.policy("terminals", config.terminals);
-    config.max_file = fields.size("max_file_size", config.max_file, 1);
-    config.max_output = fields.size("max_output_size", config.max_output, 1);
+    config.files = policy(fields, "files", config.files);
+    config.terminals = policy(fields, "terminals", config.terminals);
+    config.max_file = fields.size("max_file_size", config.max_file, 1, kLargest);
+    config.max_output = fields.size("max_output_size", config.max_output, 1, kLargest);
     config.silence = fields.wait("timeout", config.silence, std::chrono::hours(24 * 7));
     config.handshake = fields.wait("handshake_timeout", config.handshake, kLongestHandshake);
     config.idle_timeout = fields.duration("idle_timeout", config.idle_timeout);
     config.cancel_grace =
         fields.wait("cancel_grace", config.cancel_grace, std::chrono::minutes(10));
-    config.max_line = fields.size("max_line", config.max_line, 64 << 10);
+    config.max_line = fields.size("max_line", config.max_line, 64 << 10, kLargest);
     config.max_age = fields.duration("max_age", config.max_age);
     config.fresh_on_loss = fields.flag("fresh_on_loss", config.fresh_on_loss);
-    if (const json* resume = fields.find("resume")) config.resume = parse_resume(*resume);
-    fields.finish();
+    if (auto resume = fields.object("resume")) config.resume = parse_resume(*std::move(resume));
     return config;
-  } catch (const Bad& bad) {
-    return std::unexpected(bad.what);
-  }
+  });
 }
 
 }  // namespace viaduct::acp

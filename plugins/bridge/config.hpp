@@ -47,8 +47,10 @@ struct Llm {
   std::chrono::milliseconds timeout{0};  // of silence
   RetryConfig retry;
 
-  // What must not be shown: the key, and the values of headers.
+  // What must not be shown: the key, and the values of headers and of the address's query.
   std::vector<std::string> secrets() const;
+  std::string shown_url() const;   // base_url without its query
+  bool lacks_version() const;      // base_url has no path, where nearly all servers want /v1
   std::string chat_url() const;    // where conversations are posted
   std::string models_url() const;  // where the models are listed
   // Name and value of what every request carries.

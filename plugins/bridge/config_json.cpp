@@ -1,120 +1,29 @@
 #include "plugins/bridge/config.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cctype>
-#include <charconv>
-#include <nlohmann/json.hpp>
-#include <set>
+#include <viaduct/net/fields.hpp>
 
 namespace viaduct::bridge {
 
 namespace {
 
-using nlohmann::json;
+using net::Fields;
 using std::chrono::milliseconds;
 
 constexpr milliseconds kUsualAge = std::chrono::hours(24);  // of the ids of an agent program
 
-struct Bad {
-  std::string what;
-};
-
-// One object of the configuration: typed fields by name, and a complaint about all others.
-class Fields {
- public:
-  Fields(const json& object, std::string where) : object_(object), where_(std::move(where)) {
-    if (!object_.is_object())
-      throw Bad{(where_.empty() ? "config" : where_) + ": must be an object"};
-  }
-  [[noreturn]] void fail(const std::string& name, const std::string& what) const {
-    throw Bad{(where_.empty() ? "" : where_ + ".") + name + ": " + what};
-  }
-  const json* find(const std::string& name) {
-    known_.insert(name);
-    const auto found = object_.find(name);
-    return found == object_.end() || found->is_null() ? nullptr : &*found;
-  }
-  std::string text(const std::string& name, std::string otherwise = "") {
-    const json* value = find(name);
-    if (value == nullptr) return otherwise;
-    if (!value->is_string()) fail(name, "must be a string");
-    return value->get<std::string>();
-  }
-  std::string one_of(const std::string& name, std::initializer_list<std::string_view> known,
-                     std::string otherwise) {
-    std::string value = text(name, std::move(otherwise));
-    if (std::find(known.begin(), known.end(), value) != known.end()) return value;
-    std::string names;
-    for (const auto one : known) names.append(names.empty() ? "" : ", ").append(one);
-    fail(name, "\"" + value + "\" is none of " + names);
-  }
-  std::optional<std::int64_t> integer(const std::string& name, std::int64_t least,
-                                      std::int64_t most) {
-    const json* value = find(name);
-    if (value == nullptr) return std::nullopt;
-    const bool fits = value->is_number_unsigned()
-                          ? value->get<std::uint64_t>() <= static_cast<std::uint64_t>(most)
-                          : value->is_number_integer();
-    if (!fits || value->get<std::int64_t>() < least)
-      fail(name,
-           "must be a whole number from " + std::to_string(least) + " to " + std::to_string(most));
-    return value->get<std::int64_t>();
-  }
-  bool flag(const std::string& name, bool otherwise) {
-    const json* value = find(name);
-    if (value == nullptr) return otherwise;
-    if (!value->is_boolean()) fail(name, "must be true or false");
-    return value->get<bool>();
-  }
-  const json* object(const std::string& name) {
-    const json* value = find(name);
-    if (value != nullptr && !value->is_object()) fail(name, "must be an object");
-    return value;
-  }
-  milliseconds duration(const std::string& name, milliseconds otherwise) {
-    if (find(name) == nullptr) return otherwise;
-    const std::string value = text(name);
-    const char* const end = value.data() + value.size();
-    long long number = -1;
-    const auto [unit, error] = std::from_chars(value.data(), end, number);
-    const std::string_view name_of_unit(unit, static_cast<std::size_t>(end - unit));
-    const long long factor = name_of_unit == "ms"  ? 1
-                             : name_of_unit == "s" ? 1000
-                             : name_of_unit == "m" ? 60'000
-                             : name_of_unit == "h" ? 3'600'000
-                             : name_of_unit == "d" ? 86'400'000
-                                                   : 0;
-    constexpr long long kLongest = 365LL * 86'400'000;
-    if (error != std::errc{} || factor == 0 || number < 0 || number > kLongest / factor)
-      fail(name, "\"" + value + "\" is no duration of up to a year, such as 500ms, 3s, 24h");
-    return milliseconds{number * factor};
-  }
-  void finish() const {
-    for (const auto& item : object_.items())
-      if (!known_.contains(item.key())) fail(item.key(), "unknown key");
-  }
-
- private:
-  const json& object_;
-  std::string where_;
-  std::set<std::string> known_;
-};
-
-Resume parse_resume(const json& given) {
-  Fields fields(given, "resume");
+Resume parse_resume(Fields fields) {
   Resume resume;
   resume.enabled = fields.flag("enabled", true);
-  resume.attempts = static_cast<std::uint32_t>(fields.integer("attempts", 1, 100).value_or(0));
-  resume.give_up_after =
-      static_cast<std::uint32_t>(fields.integer("give_up_after", 1, 1000).value_or(0));
+  resume.attempts = fields.count("attempts", 100);
+  resume.give_up_after = fields.count("give_up_after", 1000);
   resume.backoff = fields.duration("backoff", milliseconds{0});
   fields.finish();
   return resume;
 }
 
-RetryConfig parse_retry(const json& given) {
-  Fields fields(given, "retry");
+RetryConfig parse_retry(Fields fields) {
   RetryConfig retry;
   retry.attempts =
       static_cast<unsigned>(fields.integer("attempts", 1, 20).value_or(retry.attempts));
@@ -134,7 +43,7 @@ std::string parse_url(Fields& fields, Api api) {
                                                                    : "https://api.openai.com/v1");
   const std::size_t scheme = url.starts_with("https://") ? 8 : url.starts_with("http://") ? 7 : 0;
   if (scheme == 0 || url.size() == scheme || url[scheme] == '/')
-    fields.fail("base_url", "\"" + url + "\" is no address such as http://127.0.0.1:11434/v1");
+    fields.fail("base_url", "must be an address such as http://127.0.0.1:11434/v1");
   if (url.find_first_of(" #\t\r\n") != std::string::npos)
     fields.fail("base_url", "must have no white space and no #");
   if (url.substr(0, url.find('/', scheme)).find('@') != std::string::npos)
@@ -146,9 +55,8 @@ std::string parse_url(Fields& fields, Api api) {
 }
 
 void parse_thinking(Fields& fields, Llm& llm) {
-  const json* given = fields.find("thinking");
-  if (given == nullptr) return;
-  if (given->is_string()) {
+  if (!fields.has("thinking")) return;
+  if (fields.is_text("thinking")) {
     llm.effort = fields.one_of("thinking", {"low", "medium", "high"}, "");
     return;
   }
@@ -168,87 +76,59 @@ Llm parse_llm(Fields& fields) {
   if (llm.model.empty()) fields.fail("model", "must be given");
   llm.api_key = fields.text("api_key");
   if (!printable(llm.api_key)) fields.fail("api_key", "must be one line");
-  if (const json* headers = fields.object("headers")) {
-    for (const auto& [name, value] : headers->items()) {
-      const bool is_name =
-          !name.empty() && std::all_of(name.begin(), name.end(), [](unsigned char c) {
-            return std::isalnum(c) != 0 || c == '-' || c == '_';
-          });
-      if (!is_name) fields.fail("headers", "\"" + name + "\" is no name of a header");
-      if (!value.is_string() || !printable(value.get<std::string>()))
-        fields.fail("headers." + name, "must be a string of one line");
-      llm.headers.emplace_back(name, value.get<std::string>());
-    }
+  llm.headers = fields.map("headers");
+  for (const auto& [name, value] : llm.headers) {
+    const bool is_name = std::all_of(name.begin(), name.end(), [](unsigned char c) {
+      return std::isalnum(c) != 0 || c == '-' || c == '_';
+    });
+    if (!is_name) fields.fail("headers", "a name must be of letters, digits, \"-\" and \"_\"");
+    if (!printable(value)) fields.fail("headers." + name, "must be one line");
   }
   llm.system = fields.text("system");
-  if (const json* temperature = fields.find("temperature")) {
-    if (!temperature->is_number() || temperature->get<double>() < 0 ||
-        temperature->get<double>() > 2)
-      fields.fail("temperature", "must be a number from 0 to 2");
-    llm.temperature = temperature->get<double>();
-  }
+  llm.temperature = fields.number("temperature", 0, 2);
   llm.max_tokens = fields.integer("max_tokens", 1, 10'000'000);
   parse_thinking(fields, llm);
   if (llm.api == Api::kAnthropic && llm.temperature && (llm.budget || !llm.effort.empty()))
     fields.fail("temperature", "does not go with `thinking`");
-  if (const json* extra = fields.object("extra")) {
+  if (auto extra = fields.object("extra"))
     for (const char* own : {"messages", "stream", "model"})
-      if (extra->contains(own)) fields.fail(std::string("extra.") + own, "is not for here");
-    if (!extra->empty()) llm.extra = extra->dump();
-  }
+      if (extra->has(own)) extra->fail(own, "is not for here");
+  llm.extra = fields.object_json("extra");
+  if (llm.extra == "{}") llm.extra.clear();
   llm.context_tokens = fields.integer("context_tokens", 1024, 100'000'000).value_or(0);
   llm.compact_after =
       static_cast<std::uint32_t>(fields.integer("compact_after", 2, 1'000'000).value_or(0));
-  llm.timeout = fields.duration("timeout", milliseconds{300'000});
-  if (llm.timeout.count() == 0) fields.fail("timeout", "must be more than nothing");
-  if (const json* retry = fields.object("retry")) llm.retry = parse_retry(*retry);
+  llm.timeout = fields.wait("timeout", milliseconds{300'000});
+  if (auto retry = fields.object("retry")) llm.retry = parse_retry(*std::move(retry));
+  if (llm.api_key.empty() && !fields.has("base_url") && !fields.has("headers"))
+    fields.fail(
+        "api_key",
+        std::string("must be given for ") +
+            (llm.api == Api::kAnthropic ? "api.anthropic.com, such as ${env:ANTHROPIC_API_KEY}"
+                                        : "api.openai.com, such as ${env:OPENAI_API_KEY}") +
+            "; or `base_url` of another server, such as http://127.0.0.1:11434/v1");
   return llm;
-}
-
-bool is_variable(const std::string& name) {
-  return !name.empty() && name.find_first_of(std::string("=\0", 2)) == std::string::npos;
-}
-bool has_nul(const std::string& text) {
-  return text.find('\0') != std::string::npos;
 }
 
 Cli parse_cli(Fields& fields) {
   Cli cli;
   cli.preset = fields.text("preset");
-  if (const json* given = fields.object("template")) cli.overrides = given->dump();
+  cli.overrides = fields.object_json("template");
   if (cli.preset.empty() && cli.overrides.empty())
     fields.fail("preset", "must be given, such as claude, or `template` instead");
   const bool is_path = cli.preset.find('/') != std::string::npos || cli.preset.ends_with(".yaml");
   const bool is_name = std::all_of(cli.preset.begin(), cli.preset.end(), [](unsigned char c) {
     return std::isalnum(c) != 0 || c == '-' || c == '_';
   });
-  if ((!is_path && !is_name) || has_nul(cli.preset))
-    fields.fail("preset", "\"" + cli.preset + "\" is neither the name of a preset nor a file");
+  if (!is_path && !is_name) fields.fail("preset", "must be the name of a preset, or a file");
   cli.program = fields.text("program");
-  if (cli.program.starts_with('-') || has_nul(cli.program))
-    fields.fail("program", "must be a program's name or path");
+  if (cli.program.starts_with('-')) fields.fail("program", "must be a program's name or path");
   cli.model = fields.text("model");
-  if (cli.model.starts_with('-') || has_nul(cli.model))
-    fields.fail("model", "must be a model's name");
-  if (const json* given = fields.find("arguments")) {
-    if (!given->is_array()) fields.fail("arguments", "must be a list of texts");
-    for (const json& one : *given) {
-      if (!one.is_string() || has_nul(one.get<std::string>()))
-        fields.fail("arguments", "must be a list of texts");
-      cli.arguments.push_back(one.get<std::string>());
-    }
-  }
-  if (const json* env = fields.object("env"))
-    for (const auto& [name, value] : env->items()) {
-      if (!is_variable(name)) fields.fail("env", "\"" + name + "\" is no name of a variable");
-      if (!value.is_string() || has_nul(value.get<std::string>()))
-        fields.fail("env." + name, "must be a text");
-      cli.env.emplace_back(name, value.get<std::string>());
-    }
-  cli.timeout = fields.duration("timeout", milliseconds{900'000});
-  if (cli.timeout.count() == 0) fields.fail("timeout", "must be more than nothing");
-  cli.compact_after =
-      static_cast<std::uint32_t>(fields.integer("compact_after", 1, 1'000'000).value_or(0));
+  if (cli.model.starts_with('-')) fields.fail("model", "must be a model's name");
+  cli.arguments = fields.texts("arguments");
+  cli.env = fields.map("env");
+  cli.timeout = fields.wait("timeout", milliseconds{900'000});
+  cli.compact_after = fields.count("compact_after", 1'000'000);
   return cli;
 }
 
@@ -281,6 +161,12 @@ std::vector<std::string> Llm::secrets() const {
     if (const auto space = value.find(' '); space != std::string::npos)
       all.push_back(value.substr(space + 1));  // "Bearer …"
   }
+  for (std::size_t at = base_url.find('?'); at < base_url.size();) {
+    const std::size_t end = std::min(base_url.find('&', at), base_url.size());
+    if (const std::size_t value = base_url.find('=', at); value < end)
+      all.push_back(base_url.substr(value + 1, end - value - 1));
+    at = end < base_url.size() ? end + 1 : end;
+  }
   // A longer one first, so that no part of it stays when it contains another.
   std::sort(all.begin(), all.end(),
             [](const auto& a, const auto& b) { return a.size() > b.size(); });
@@ -304,6 +190,13 @@ std::vector<std::string> Cli::secrets() const {
   return all;
 }
 
+std::string Llm::shown_url() const {
+  return base_url.substr(0, base_url.find('?'));
+}
+bool Llm::lacks_version() const {
+  return api == Api::kOpenAi &&
+         shown_url().find('/', base_url.find("://") + 3) == std::string::npos;
+}
 std::string Llm::chat_url() const {
   return endpoint(*this, api == Api::kAnthropic ? "messages" : "chat/completions");
 }
@@ -335,10 +228,7 @@ std::vector<std::pair<std::string, std::string>> Llm::request_headers() const {
 }
 
 std::expected<Config, std::string> parse_config(std::string_view text) {
-  const json given = json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (given.is_discarded()) return std::unexpected("config: is no JSON");
-  try {
-    Fields fields(given, "");
+  return net::read_config(text, [](Fields& fields) {
     Config config;
     if (fields.one_of("driver", {"llm", "cli"}, "") == "cli")
       config.cli = parse_cli(fields);
@@ -348,13 +238,10 @@ std::expected<Config, std::string> parse_config(std::string_view text) {
     if (!config.home.empty() && config.home[0] != '/' && config.home[0] != '~')
       fields.fail("home", "must begin with / or ~");
     config.transcripts = fields.flag("transcripts", true);
-    if (const json* resume = fields.object("resume")) config.resume = parse_resume(*resume);
+    if (auto resume = fields.object("resume")) config.resume = parse_resume(*std::move(resume));
     config.max_age = fields.duration("max_age", config.cli ? kUsualAge : milliseconds{0});
-    fields.finish();
     return config;
-  } catch (const Bad& bad) {
-    return std::unexpected(bad.what);
-  }
+  });
 }
 
 }  // namespace viaduct::bridge

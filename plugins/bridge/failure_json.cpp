@@ -96,7 +96,7 @@ bool says_no_money(const Said& said) {
 }
 
 std::string server(const Llm& llm) {
-  return "The model server " + llm.base_url.substr(0, llm.base_url.find('?'));
+  return "The model server " + llm.shown_url();
 }
 
 // "server does something (words of the server)what to do"
@@ -178,6 +178,9 @@ Failure refused(const Llm& llm, const Refusal& refusal, system_clock::time_point
                   llm.api_key.empty() ? "wants a key" : "does not accept the key", words,
                   ": set api_key of this backend to one that may use " + llm.model);
     case 404:
+      if (llm.lacks_version())
+        return make(llm, Code::kFailedPrecondition, "has nothing at this address", words,
+                    ": base_url of this backend most likely lacks /v1, " + llm.shown_url() + "/v1");
       return make(llm, Code::kFailedPrecondition, "has no model \"" + llm.model + "\"", words,
                   ": look at model and base_url of this backend");
     default: break;

@@ -511,7 +511,7 @@ class LlmDriver final : public Driver {
       co_return checks;
     }
     const net::HttpHead& head = answer->head;
-    checks.push_back({"server", true, llm_.base_url + " answers", sdk::Code::kOk});
+    checks.push_back({"server", true, llm_.shown_url() + " answers", sdk::Code::kOk});
     const Failure refusal =
         refused(llm_, {head.status, answer->body, {}, {}}, std::chrono::system_clock::now());
     if (head.status == 401 || head.status == 403) {
@@ -520,7 +520,7 @@ class LlmDriver final : public Driver {
       checks.push_back(
           {"key", true, llm_.api_key.empty() ? "none is needed" : "accepted", sdk::Code::kOk});
       checks.push_back(look_for_model(answer->body));
-    } else if (head.status == 404 || head.status == 405) {
+    } else if ((head.status == 404 || head.status == 405) && !llm_.lacks_version()) {
       checks.push_back({"model", true,
                         "the server does not say which models it has; " + llm_.model +
                             " is tried with the first message",
@@ -534,9 +534,10 @@ class LlmDriver final : public Driver {
   Check look_for_model(const std::string& body) const {
     const auto models = parse_models(body);
     if (!models)
-      return {"model", false,
-              llm_.base_url + ": " + models.error() + ": look at api and base_url of this backend",
-              sdk::Code::kFailedPrecondition};
+      return {
+          "model", false,
+          llm_.shown_url() + ": " + models.error() + ": look at api and base_url of this backend",
+          sdk::Code::kFailedPrecondition};
     const bool is_there = std::any_of(
         models->begin(), models->end(),
         [this](const std::string& id) { return id == llm_.model || id == llm_.model + ":latest"; });

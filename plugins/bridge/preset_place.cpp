@@ -3,23 +3,24 @@
 #include "plugins/bridge/cli_places.hpp"
 
 #include <dlfcn.h>
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
-#include <set>
+#include <vector>
+#include <viaduct/net/fields.hpp>
 
 namespace viaduct::bridge {
 namespace {
 
 namespace fs = std::filesystem;
 
-std::string known_presets(const std::string& folder) {
-  std::set<std::string> names;
+std::vector<std::string> known_presets(const std::string& folder) {
+  std::vector<std::string> names;
   std::error_code error;
   for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error))
-    if (at->path().extension() == ".yaml") names.insert(at->path().stem().string());
-  std::string all;
-  for (const std::string& name : names) all += (all.empty() ? "" : ", ") + name;
-  return all.empty() ? "none in " + folder : all;
+    if (at->path().extension() == ".yaml") names.push_back(at->path().stem().string());
+  std::ranges::sort(names);
+  return names;
 }
 
 }  // namespace
@@ -44,10 +45,12 @@ std::expected<Preset, std::string> find_preset(const Cli& cli) {
   const std::string path = is_path ? expand_home(cli.preset, home == nullptr ? "" : home)
                                    : (fs::path(preset_folder()) / (cli.preset + ".yaml")).string();
   std::error_code error;
-  if (!is_path && !fs::exists(path, error))
-    return std::unexpected("preset: there is no preset \"" + cli.preset + "\"; there are " +
-                           known_presets(preset_folder()) +
-                           ", and a path names a file of your own");
+  if (!is_path && !fs::exists(path, error)) {
+    const auto known = known_presets(preset_folder());
+    if (known.empty()) return std::unexpected("preset: there are none in " + preset_folder());
+    return std::unexpected("preset: " + net::must_be_one_of(cli.preset, known) +
+                           " (or the path of a file of your own)");
+  }
   const auto json = read_preset_file(path);
   if (!json) return std::unexpected("preset: " + json.error());
   auto preset = parse_preset(fs::path(path).stem().string(), *json, cli.overrides);

@@ -82,6 +82,22 @@ std::optional<std::size_t> parse_size(std::string_view text, std::size_t most) {
   return measured(text, kSizes, most);
 }
 
+std::string must_be_one_of(std::string_view given, const std::vector<std::string>& known) {
+  std::string names, nearest;
+  std::size_t least = given.size() <= 64 ? 1 + given.size() / 3 : 0;  // more may be chance
+  for (const std::string& one : known) {
+    names += (names.empty() ? "" : ", ") + one;
+    if (given.empty() || least == 0) continue;
+    if (const std::size_t cost = distance(given, one); cost <= least && cost < one.size()) {
+      if (cost == least && !nearest.empty()) continue;
+      least = cost;
+      nearest = one;
+    }
+  }
+  if (!nearest.empty()) names += "; did you mean " + nearest + "?";
+  return std::string("must be ") + (known.size() > 1 ? "one of " : "") + names;
+}
+
 struct Fields::Object {
   json value;
   std::string where;
@@ -111,23 +127,6 @@ std::string Fields::path(const std::string& name) const {
 
 void Fields::fail(const std::string& name, const std::string& what) const {
   throw BadConfig{path(name) + ": " + what};
-}
-
-void Fields::fail_none_of(const std::string& name, std::string_view given,
-                          const std::vector<std::string>& known) const {
-  std::string names, nearest;
-  std::size_t least = given.size() <= 64 ? 1 + given.size() / 3 : 0;  // more may be chance
-  for (const std::string& one : known) {
-    names += (names.empty() ? "" : ", ") + one;
-    if (given.empty() || least == 0) continue;
-    if (const std::size_t cost = distance(given, one); cost <= least && cost < one.size()) {
-      if (cost == least && !nearest.empty()) continue;
-      least = cost;
-      nearest = one;
-    }
-  }
-  if (!nearest.empty()) names += "; did you mean " + nearest + "?";
-  fail(name, "must be " + std::string(known.size() > 1 ? "one of " : "") + names);
 }
 
 bool Fields::has(const std::string& name) {
@@ -162,7 +161,8 @@ std::string Fields::required(const std::string& name) {
 std::string Fields::one_of(const std::string& name, const std::vector<std::string>& known,
                            std::string otherwise) {
   std::string value = text(name, std::move(otherwise));
-  if (std::find(known.begin(), known.end(), value) == known.end()) fail_none_of(name, value, known);
+  if (std::find(known.begin(), known.end(), value) == known.end())
+    fail(name, must_be_one_of(value, known));
   return value;
 }
 
@@ -203,8 +203,9 @@ milliseconds Fields::duration(const std::string& name, milliseconds otherwise, m
   if (!has(name)) return otherwise;
   const auto found = parse_duration(text(name), most);
   if (!found)
-    fail(name,
-         "must be a duration of up to " + duration_in_words(most) + ", such as 500ms, 3s or 24h");
+    fail(name, "must be a duration of up to " + duration_in_words(most) +
+                   (most < std::chrono::hours(24) ? ", such as 500ms or 3s"
+                                                  : ", such as 500ms, 3s or 24h"));
   return *found;
 }
 

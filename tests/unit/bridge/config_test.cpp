@@ -33,7 +33,10 @@ bool fits_schema(const std::string& json) {
 }
 
 std::string config_with(const std::string& rest) {
-  return R"({"driver":"llm","model":"m")" + (rest.empty() ? "" : "," + rest) + "}";
+  // Without an address it is a vendor's server, which wants a key.
+  const bool has_way = rest.find("api_key") != rest.npos || rest.find("base_url") != rest.npos;
+  return R"({"driver":"llm","model":"m")" + std::string(has_way ? "" : R"(,"api_key":"k")") +
+         (rest.empty() ? "" : "," + rest) + "}";
 }
 
 struct Case {
@@ -109,11 +112,17 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         Bad{"NoJson", "{", "config: is no JSON"},
         Bad{"NoObject", "[]", "config: must be an object"},
-        Bad{"NoDriver", R"({"model":"m"})", R"(driver: "" is none of llm, cli)"},
+        Bad{"NoDriver", R"({"model":"m"})", "driver: must be one of llm, cli"},
         Bad{"NoPreset", R"({"driver":"cli"})",
             "preset: must be given, such as claude, or `template` instead"},
         Bad{"PresetName", R"({"driver":"cli","preset":"a b"})",
-            R"(preset: "a b" is neither the name of a preset nor a file)"},
+            "preset: must be the name of a preset, or a file"},
+        Bad{"NoKey", R"({"driver":"llm","model":"m"})",
+            "api_key: must be given for api.openai.com, such as ${env:OPENAI_API_KEY}; or "
+            "`base_url` of another server, such as http://127.0.0.1:11434/v1"},
+        Bad{"NoKeyOfAnthropic", R"({"driver":"llm","model":"m","api":"anthropic"})",
+            "api_key: must be given for api.anthropic.com, such as ${env:ANTHROPIC_API_KEY}; or "
+            "`base_url` of another server, such as http://127.0.0.1:11434/v1"},
         Bad{"NoModel", R"({"driver":"llm"})", "model: must be given"},
         Bad{"Nested", R"({"driver":"llm","model":"m","retry":{"attempts":21}})",
             "retry.attempts: must be a whole number from 1 to 20"},
@@ -128,11 +137,11 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"UserInUrl", R"({"driver":"llm","model":"m","base_url":"http://me:secret@h/v1"})",
             "base_url: must have no user name and password; use api_key or headers"},
         Bad{"NoHost", R"({"driver":"llm","model":"m","base_url":"http:///v1"})",
-            R"(base_url: "http:///v1" is no address such as http://127.0.0.1:11434/v1)"},
+            "base_url: must be an address such as http://127.0.0.1:11434/v1"},
         Bad{"HeaderName", R"({"driver":"llm","model":"m","headers":{"a b":"c"}})",
-            R"(headers: "a b" is no name of a header)"},
+            R"(headers: a name must be of letters, digits, "-" and "_")"},
         Bad{"HeaderLine", R"({"driver":"llm","model":"m","headers":{"a":"b\nc: d"}})",
-            "headers.a: must be a string of one line"},
+            "headers.a: must be one line"},
         Bad{"KeyLine", R"({"driver":"llm","model":"m","api_key":"b\n"})",
             "api_key: must be one line"},
         Bad{"ExtraMessages", R"({"driver":"llm","model":"m","extra":{"messages":[]}})",
@@ -241,6 +250,25 @@ INSTANTIATE_TEST_SUITE_P(
             "https://x.openai.azure.com/openai/v1/models?api-version=preview"}),
     [](const auto& info) { return info.param.name; });
 
+TEST(BridgeUrl, IsShownWithoutItsQueryWhichMayHoldAKey) {
+  const auto config = parse_config(
+      config_with(R"("base_url":"http://h:1/v1?key=long-secret&v=1&token=another-secret")"));
+  ASSERT_TRUE(config);
+  EXPECT_EQ(config->llm.shown_url(), "http://h:1/v1");
+  EXPECT_EQ(config->llm.secrets(), (std::vector<std::string>{"another-secret", "long-secret"}));
+}
+
+TEST(BridgeUrl, LacksItsVersionWhereItHasNoPath) {
+  const auto lacks = [](const std::string& rest) {
+    return parse_config(config_with(rest))->llm.lacks_version();
+  };
+  EXPECT_TRUE(lacks(R"("base_url":"http://h:1")"));
+  EXPECT_TRUE(lacks(R"("base_url":"http://h:1/?a=b/c")"));
+  EXPECT_FALSE(lacks(R"("base_url":"http://h:1/v1")"));
+  EXPECT_FALSE(lacks(R"("base_url":"http://h/v1beta/openai/")"));
+  EXPECT_FALSE(lacks(R"("base_url":"http://h:1","api":"anthropic")")) << "it is added there";
+}
+
 std::string headers_of(const std::string& rest) {
   const auto config = parse_config(config_with(rest));
   std::string all;
@@ -250,7 +278,7 @@ std::string headers_of(const std::string& rest) {
 }
 
 TEST(BridgeHeaders, CarryTheKeyAsEachServerWantsIt) {
-  EXPECT_EQ(headers_of(""), "");
+  EXPECT_EQ(headers_of(R"("base_url":"http://h/v1")"), "");
   EXPECT_EQ(headers_of(R"("api_key":"k1")"), "Authorization=Bearer k1;");
   EXPECT_EQ(headers_of(R"("api_key":"k1","base_url":"https://x.openai.azure.com/openai/v1")"),
             "api-key=k1;");

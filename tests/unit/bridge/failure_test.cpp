@@ -50,6 +50,17 @@ TEST_P(RefusedRequest, SaysWhatTheServerSaidAndWhatToDo) {
   EXPECT_THAT(failure.message, Not(HasSubstr("very-secret-key")));
 }
 
+TEST(RefusedRequests, OfAnAddressWithoutAPathAskForItsVersion) {
+  Llm llm = server();
+  llm.base_url = "http://127.0.0.1:11434";
+  const Failure failure = refused(llm, {404, "404 page not found", "", ""}, system_clock::now());
+  EXPECT_EQ(failure.code, Code::kFailedPrecondition);
+  EXPECT_EQ(
+      failure.message,
+      "The model server http://127.0.0.1:11434 has nothing at this address (404): base_url of "
+      "this backend most likely lacks /v1, http://127.0.0.1:11434/v1");
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Cases, RefusedRequest,
     ::testing::Values(

@@ -27,6 +27,9 @@ std::optional<std::chrono::milliseconds> parse_duration(std::string_view text,
 // "512B", "64KiB", "1MB", "1GiB"; nullopt: none of these, or more than `most`.
 std::optional<std::size_t> parse_size(std::string_view text, std::size_t most);
 
+// "must be one of low, high", and which of them `given` comes near to.
+std::string must_be_one_of(std::string_view given, const std::vector<std::string>& known);
+
 // "retry.attempts: must be …"
 struct BadConfig {
   std::string what;
@@ -43,9 +46,6 @@ class Fields {
   Fields& operator=(Fields&&) noexcept;
 
   [[noreturn]] void fail(const std::string& name, const std::string& what) const;
-  // That the field must be one of `known`, with the one that `given` comes near to.
-  [[noreturn]] void fail_none_of(const std::string& name, std::string_view given,
-                                 const std::vector<std::string>& known) const;
   std::string path(const std::string& name) const;  // "resume.attempts"
 
   // Every name that is asked for is known to finish().
