@@ -117,16 +117,18 @@ export const people = {
     }
     return { ok: !error, error, payload, delivery, response_url: body.response_url };
   },
-  // Presses a button (or chooses in a menu) of a message, a whisper or a view. `which` is its text, action_id or value; with several, the first.
+  // Presses a button (or chooses in a menu) of a message, a whisper or a view. `which` is its text, action_id or value,
+  // or matches one of them; with several, the first.
   async click(who, message, which, { team = this.team, value, values = {} } = {}) {
     const user = team.person(who);
     const isPost = message instanceof Post;
     const isView = !isPost && message.type !== undefined && message.callback_id !== undefined;
     const blocks = isPost ? (message.body.blocks ?? []) : (message.blocks ?? []);
-    const found = controls(blocks).find(({ control }) => [control.action_id, control.value, said(control)].includes(which) || control.options?.some((option) => option.value === which || option.text.text === which));
+    const named = (name) => (which instanceof RegExp ? which.test(name ?? "") : which === name);
+    const found = controls(blocks).find(({ control }) => [control.action_id, control.value, said(control)].some(named) || control.options?.some((option) => named(option.value) || named(option.text.text)));
     if (!found || message.deleted) throw new Error(`no control ${which} in ${JSON.stringify(blocks)}`);
     const { control, block_id } = found;
-    const chosen = control.options?.find((option) => [value, which].includes(option.value) || option.text.text === which);
+    const chosen = control.options?.find((option) => option.value === value || named(option.value) || named(option.text.text));
     const action = {
       type: control.type, action_id: control.action_id, block_id, action_ts: this.ids.ts(), ...(control.text ? { text: control.text } : {}), ...(control.value === undefined ? {} : { value: control.value }),
       ...(chosen ? { selected_option: chosen } : {}),

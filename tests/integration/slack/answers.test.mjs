@@ -1,0 +1,183 @@
+// What people read: whole answers however Slack behaves, in its own formatting, with signs of life and words for what goes wrong.
+import assert from "node:assert/strict";
+import { readFileSync, readdirSync } from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import { folderOf } from "../../support/cli_agent_notes.mjs";
+import { count, modes, noPlugin, prompts, reactions, response, said, sentinel, slackHost, talk } from "../../support/slack_surface.mjs";
+import { until } from "../../support/wait.mjs";
+
+const one = (name, run) => test(name, { skip: noPlugin }, run);
+// Paragraphs of a size, of which each word stands there once.
+const text = (bytes, word = "w") => {
+  let out = "";
+  for (let i = 0; out.length < bytes; ++i) out += `${word}${i}${i % 12 === 11 ? "\n\n" : " "}`;
+  return out.trim();
+};
+const words = (all) => all.match(/\bw\d+\b/g) ?? [];
+// The answer as somebody would copy it from the thread, parts joined.
+const whole = (slack, where, thread) => slack.answers(where, thread).map((post) => post.text).join("\n");
+const settledAnswer = (slack, where, thread, last) =>
+  slack.until(() => whole(slack, where, thread).includes(last) && slack.answers(where, thread).every(({ stream }) => !stream?.open), "the end of the answer", 120_000);
+
+for (const streams of [true, false])
+  one(`an answer of 60 kB arrives equal ${streams ? "over streams that expire" : "without streams"}`, async (t) => {
+    const long = text(60_000);
+    const { slack } = await slackHost(t, { rules: [{ match: "^tell", reply: long }], chunkDelay: "1ms", options: { times: { stream: 400, minute: 6000 } } });
+    if (!streams) slack.fault(/Stream$/, { error: "unknown_method" }, { times: Infinity });
+    const asked = slack.post("alice", "general", "@amp tell me all");
+    const last = words(long).at(-1);
+    await settledAnswer(slack, "general", asked.ts, last);
+    assert.deepEqual(words(whole(slack, "general", asked.ts)), words(long));
+    if (streams) assert.ok(slack.answers("general", asked.ts).filter(({ stream }) => stream).length >= 5, "several streams");
+    assert.deepEqual(slack.answers("general").filter(({ isReply }) => !isReply), []);
+  });
+
+one("streams that end in the middle, are full, or are not to be had lose nothing", async (t) => {
+  const long = text(12_000);
+  for (const fault of [{ error: "message_not_in_streaming_state" }, { error: "msg_too_long" }, { status: 500 }, { cut: "after" }, { error: "stopped_by_user" }]) {
+    const { slack, host } = await slackHost(t, { rules: [{ match: "^tell", reply: long }], mayComplain: true });
+    slack.fault("chat.appendStream", fault, { times: 2 });
+    slack.fault("chat.stopStream", fault, { times: fault.error === "stopped_by_user" ? 0 : 1 });
+    const asked = slack.post("alice", "general", "@amp tell me");
+    if (fault.error === "stopped_by_user") {
+      await slack.until(() => slack.answers("general", asked.ts).length);
+      await host.remove();
+      continue;
+    }
+    await settledAnswer(slack, "general", asked.ts, words(long).at(-1));
+    const seen = words(whole(slack, "general", asked.ts));
+    assert.deepEqual([...new Set(seen)], words(long), JSON.stringify(fault));
+    await host.remove();
+  }
+});
+
+one("429 storms delay, and lose and double nothing; the last text comes first of what waits", async (t) => {
+  const long = text(6000);
+  const { slack } = await slackHost(t, { rules: [{ match: "^tell (\\d)", reply: `${long} end$1` }], options: { times: { minute: 3000 } } });
+  for (const method of ["chat.startStream", "chat.appendStream", "chat.stopStream", "chat.postMessage", "chat.update", "reactions.add"]) slack.fault(method, { status: 429, retryAfter: 1 }, { times: 4 });
+  const all = Array.from({ length: 5 }, (_, i) => slack.post("alice", "general", `@amp tell ${i}`));
+  for (const [i, asked] of all.entries()) {
+    await settledAnswer(slack, "general", asked.ts, `end${i}`);
+    assert.deepEqual(words(whole(slack, "general", asked.ts)), words(long));
+    assert.equal(count(whole(slack, "general", asked.ts), `end${i}`), 1);
+  }
+});
+
+one("a post whose answer was lost is looked up, and not posted twice", async (t) => {
+  const { slack, host } = await slackHost(t);
+  const thread = await talk(slack, "hello");
+  slack.fault(/^chat\.(postMessage|startStream|stopStream)$/, { cut: "after" }, { times: 3 });
+  slack.post("alice", "general", "again", { thread: thread.ts });
+  await slack.until(() => said(slack, "general", thread.ts).includes(response("again")));
+  await sentinel(slack, host, "general", thread.ts);
+  assert.equal(count(said(slack, "general", thread.ts), response("again")), 1);
+  assert.ok(slack.calls(/^conversations\.(replies|history)$/).some(({ args }) => args.include_all_metadata), "by its metadata");
+});
+
+one("a sign of life comes within a second, and goes at the end", async (t) => {
+  const { slack } = await slackHost(t, { rules: [{ match: "^slow", delay: "3s" }] });
+  const begin = Date.now();
+  const asked = slack.post("alice", "general", "@amp slow please");
+  await slack.until(() => reactions(asked).length || slack.shown.length, "a sign");
+  assert.ok(Date.now() - begin < 3000, "before the answer");
+  await slack.until(() => said(slack, "general", asked.ts).includes(response("slow please")));
+  await slack.until(() => !reactions(asked).some((name) => ["eyes", "hourglass_flowing_sand"].includes(name)), "the sign is gone");
+});
+
+one("Markdown of the model looks as it should: fences, tables, links and lists whole, `<&>` as they are", async (t) => {
+  const reply = "# Title\n\n**bold** and _this_, `a < b && c` [link](https://example.org/?a=1&b=2)\n\n- one\n- two\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n```cpp\nif (a < b && *p) { f<int>(\"**x**\"); }\n```\n";
+  const { slack } = await slackHost(t, { rules: [{ match: "^tell", reply }] });
+  for (const streams of [true, false]) {
+    if (!streams) slack.fault(/Stream$/, { error: "unknown_method" }, { times: Infinity });
+    const asked = slack.post("alice", "general", "@amp tell");
+    await settledAnswer(slack, "general", asked.ts, "f<int>");
+    const seen = whole(slack, "general", asked.ts);
+    assert.ok(seen.includes('if (a < b && *p) { f<int>("**x**"); }'), seen);
+    assert.ok(seen.includes("https://example.org/?a=1&b=2"), seen);
+    assert.doesNotMatch(seen, /&amp;|&lt;/);
+    for (const post of slack.answers("general", asked.ts)) assert.ok(post.stream || JSON.stringify(post.body.blocks ?? []).includes('"markdown"'), "real Markdown");
+  }
+});
+
+one("a long fence is closed and opened again where it is split, and no character is cut in two", async (t) => {
+  const code = Array.from({ length: 900 }, (_, i) => `  f${i}("😀 <x>"); // ${"ü".repeat(10)}`).join("\n");
+  const { slack } = await slackHost(t, { rules: [{ match: "^tell", reply: `Look:\n\n\`\`\`cpp\n${code}\n\`\`\`\nThe end.` }] });
+  const asked = slack.post("alice", "general", "@amp tell");
+  await settledAnswer(slack, "general", asked.ts, "The end.");
+  const parts = slack.answers("general", asked.ts).map((post) => post.text).filter((part) => /f\d+\(/.test(part));
+  assert.ok(parts.length >= 2);
+  for (const part of parts) assert.equal(count(part, "```") % 2, 0, part.slice(-200));
+  const lines = parts.join("\n").match(/ {2}f\d+\(.*$/gm);
+  assert.deepEqual(lines, code.split("\n"));
+});
+
+one("a very long answer becomes a file, whole", async (t) => {
+  const long = text(300_000);
+  const { slack } = await slackHost(t, { rules: [{ match: "^tell", reply: long }], options: { times: { minute: 3000 } } });
+  const asked = slack.post("alice", "general", "@amp tell");
+  await slack.until(() => slack.files.size > 0, "a file", 120_000);
+  const [file] = slack.files.values();
+  assert.deepEqual(words(file.bytes.toString()), words(long));
+  await slack.until(() => slack.answers("general", asked.ts).some(({ body }) => body.files?.length));
+  assert.ok(slack.answers("general", asked.ts).length < 30, "and no novel in the thread");
+});
+
+one("the model's text calls nobody and unfurls nothing", async (t) => {
+  const { slack } = await slackHost(t, { rules: [{ match: "^tell", reply: "Hello <!channel> <!here> <!subteam^S1|@all> <@U0BOB> @everyone, see https://example.org/x" }] });
+  for (const streams of [true, false]) {
+    if (!streams) slack.fault(/Stream$/, { error: "unknown_method" }, { times: Infinity });
+    const asked = slack.post("alice", "general", "@amp tell");
+    await settledAnswer(slack, "general", asked.ts, "example.org");
+    assert.deepEqual(slack.answers("general", asked.ts).flatMap(({ body }) => body.attachments ?? []), []);
+    assert.doesNotMatch(said(slack, "general", asked.ts), /<@U0BOB>/);
+  }
+  assert.deepEqual(slack.pings, []);
+});
+
+one("tool calls and the plan are one message that changes", async (t) => {
+  const { slack } = await slackHost(t, { rules: [{ match: "^work", plan: ["look", "build"], tool: { title: "make all", kind: "execute" }, reply: "built" }] });
+  const asked = slack.post("alice", "general", "@amp work");
+  await settledAnswer(slack, "general", asked.ts, "built");
+  const all = slack.answers("general", asked.ts);
+  const shown = all.filter((post) => /make all/.test(post.text) || [...(post.stream?.tasks.values() ?? [])].some(({ title }) => /make all/.test(title)));
+  assert.equal(shown.length, 1, all.map((post) => post.text).join("\n---\n"));
+  assert.ok(all.length <= 3);
+});
+
+one("files come to the agent with the token, login pages are noticed, and the token goes nowhere else", async (t) => {
+  const { slack, host } = await slackHost(t, { backend: "agent", more: { backends: { agent: { plugin: "bridge", config: { driver: "cli", preset: "claude", program: path.resolve("../support/cli_agent.mjs") } } } } });
+  slack.post("alice", "general", "@amp look at this", { files: [{ name: "notes.txt", bytes: Buffer.from("remember the milk") }] });
+  await slack.until(() => slack.downloads.length === 1);
+  assert.equal(slack.downloads[0].authorization, `Bearer ${slack.botToken}`);
+  const elsewhere = slack.post("alice", "general", "@amp and this", { files: [{ name: "far.txt", bytes: Buffer.from("x"), elsewhere: "http://169.254.169.254/latest/meta-data" }] });
+  await slack.until(() => slack.answers("general", elsewhere.ts).some(({ text: words }) => /far\.txt/.test(words)), "words about the file that could not be had");
+  slack.tokens.get(slack.botToken).scopes.delete("files:read");
+  const login = slack.post("alice", "general", "@amp and that", { files: [{ name: "late.txt", bytes: Buffer.from("y") }] });
+  await slack.until(() => slack.answers("general", login.ts).some(({ text: words }) => /files:read/.test(words)), "what to do");
+  const store = readdirSync(folderOf(host), { recursive: true }).filter((name) => /\.jsonl$/.test(name)).map((name) => readFileSync(path.join(folderOf(host), name), "utf8")).join("");
+  assert.doesNotMatch(store, /Sign in to your workspace/);
+});
+
+one("errors of Slack are said in words with what to do, and no secret is in any log", async (t) => {
+  const { slack, host } = await slackHost(t, { mode: "http" });
+  const thread = await talk(slack, "hello");
+  const { response_url } = await slack.command("alice", "general", "/amp help");
+  slack.fault(/^chat\./, { error: "missing_scope", more: { needed: "chat:write", provided: "none" } }, { times: 4 });
+  slack.post("alice", "general", "what now", { thread: thread.ts });
+  await until(() => /chat:write/.test(host.output), "the scope that is missing");
+  slack.revoke(slack.team.id, "token_revoked");
+  slack.teams.get(slack.team.id).installed = true;
+  slack.post("alice", "general", "and now", { thread: thread.ts });
+  await until(async () => /install the app again|does not accept the token/i.test(host.output + (await (await fetch(`${host.origin}/health`)).text())), "what to do about the token");
+  await host.stop();
+  for (const secret of [slack.botToken, slack.signingSecret, response_url.split("/").at(-1)]) assert.ok(!host.output.includes(secret));
+});
+
+for (const mode of modes)
+  test(`two agents' worth of sessions share the budget of a channel, and every final text comes (${mode})`, { skip: noPlugin }, async (t) => {
+    const { slack, host } = await slackHost(t, { mode, rules: [{ match: "^tell (\\d+)", reply: `${text(3000)} end$1.` }], chunkDelay: "5ms", options: { times: { minute: 6000 } } });
+    const all = Array.from({ length: 8 }, (_, i) => slack.post(["alice", "bob"][i % 2], "general", `@amp tell ${i}`));
+    for (const [i, asked] of all.entries()) await settledAnswer(slack, "general", asked.ts, `end${i}.`);
+    assert.equal(prompts(host).length, 8);
+  });

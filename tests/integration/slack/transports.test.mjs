@@ -1,0 +1,191 @@
+// What Slack delivers comes once: retries, duplicates, lost connections, wrong signatures.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { answered, count, modes, noPlugin, prompts, ready, response, said, sentinel, slackHost, talk } from "../../support/slack_surface.mjs";
+import { signed } from "../../support/slack.mjs";
+import { request } from "../../support/viaduct.mjs";
+import { until } from "../../support/wait.mjs";
+
+const both = (name, run) => {
+  for (const mode of modes) test(`${name} (${mode})`, { skip: noPlugin }, (t) => run(t, mode));
+};
+
+both("a mention, which comes as two events in any order, is one turn and one answer", async (t, mode) => {
+  const { slack, host } = await slackHost(t, { mode });
+  for (const [i, order] of [(all) => all, (all) => [...all].reverse()].entries()) {
+    slack.hold();
+    const asked = slack.post("alice", "general", `@amp number ${i}`);
+    assert.equal(asked.deliveries.length, 2);
+    slack.release(order);
+    await answered(slack, "general", asked.ts, `number ${i}`);
+    await sentinel(slack, host, "general", asked.ts);
+    assert.equal(count(said(slack, "general", asked.ts), response(`number ${i}`)), 1);
+  }
+  assert.deepEqual(prompts(host).filter((one) => one.startsWith("number")), ["number 0", "number 1"]);
+});
+
+both("every retry and every duplicate is one turn and one answer, while it runs and after it", async (t, mode) => {
+  const { slack, host } = await slackHost(t, { mode, chunkDelay: "20ms" });
+  const asked = slack.post("alice", "general", "@amp a few words that take a while");
+  for (const delivery of asked.deliveries) for (let i = 0; i < 3; ++i) assert.equal(await delivery.more(), null, "acknowledged all the same");
+  await answered(slack, "general", asked.ts, "a few words that take a while");
+  for (const delivery of asked.deliveries) assert.equal(await delivery.more(), null);
+  assert.deepEqual(await sentinel(slack, host, "general", asked.ts), ["a few words that take a while"]);
+  assert.equal(count(said(slack, "general", asked.ts), response("a few words that take a while")), 1);
+});
+
+both("a retry is not dropped for being one: it may be the only copy", async (t, mode) => {
+  const { slack, host } = await slackHost(t, { mode, options: { times: { retries: [60_000, 60_000, 60_000] } } });
+  await host.stop();
+  const asked = slack.post("alice", "dm", "are you there?");
+  await slack.until(() => asked.deliveries[0].attempts.length === 1 && asked.deliveries[0].attempts[0].reason);
+  await host.start();
+  asked.deliveries[0].hurry();
+  await until(() => prompts(host).includes("are you there?"));
+  assert.deepEqual(await sentinel(slack, host, "@alice"), ["are you there?"]);
+});
+
+both("20 forced reconnects, of every kind, lose no event and double none", async (t, mode) => {
+  if (mode === "http") return t.skip("there is no connection to lose");
+  const { slack, host } = await slackHost(t, { mode, options: { times: { warning: 200, retries: [0, 300, 1500] }, limits: { off: true } } });
+  const thread = await talk(slack, "hello");
+  const away = [(one) => one.disconnect("warning"), (one) => one.disconnect("refresh_requested"), (one) => one.drop(), (one) => one.close()];
+  const wanted = [];
+  for (let i = 0; i < 20; ++i) {
+    const before = slack.sockets.all.length;
+    const connection = slack.sockets.open.at(-1);
+    const say = (text) => (wanted.push(text), slack.post("alice", "general", text, { thread: thread.ts }));
+    say(`before ${i}`);
+    away[i % away.length](connection);
+    say(`during ${i}`);
+    await slack.until(() => slack.sockets.all.length > before && slack.sockets.open.some(({ number, state }) => number > before && state === "open"), `reconnect ${i}`);
+    say(`after ${i}`);
+  }
+  await slack.settled();
+  for (const text of wanted) await until(() => count(said(slack, "general", thread.ts), response(text)) === 1, `one answer to "${text}"`);
+  const all = await sentinel(slack, host, "general", thread.ts);
+  assert.deepEqual([...all].sort(), ["hello", ...wanted].sort());
+  assert.ok(slack.sockets.open.length <= 2, "no connection leaks");
+});
+
+test("what was said while nobody was connected, and never came, is read from history", { skip: noPlugin }, async (t) => {
+  const { slack, host } = await slackHost(t, { options: { times: { retries: [] } } });
+  const thread = await talk(slack, "hello");
+  slack.sockets.refuse = Array(3).fill(503);
+  slack.sockets.open[0].drop();
+  await slack.until(() => slack.sockets.open.length === 0);
+  const missed = slack.post("alice", "general", "said into the gap", { thread: thread.ts });
+  await missed.deliveries[0].settled;
+  assert.equal(missed.deliveries[0].state, "lost");
+  await ready(slack, "socket");
+  await answered(slack, "general", thread.ts, "said into the gap");
+  assert.deepEqual(await sentinel(slack, host, "general", thread.ts), ["hello", "said into the gap"]);
+});
+
+test("a new connection is there before the old one goes", { skip: noPlugin }, async (t) => {
+  const { slack } = await slackHost(t, { options: { times: { warning: 5000 } } });
+  const [old] = slack.sockets.open;
+  old.disconnect("refresh_requested");
+  await slack.until(() => slack.sockets.open.some((one) => one !== old), "the new one");
+  const asked = slack.post("alice", "general", "@amp in between");
+  await answered(slack, "general", asked.ts, "in between");
+  await slack.until(() => old.state !== "open", "the old one goes");
+  assert.ok(slack.sockets.all.length <= 3);
+});
+
+test("a half-open connection is found out, and silence alone is none", { skip: noPlugin }, async (t) => {
+  const { slack } = await slackHost(t, { options: { times: { retries: [0, 1000, 40_000] } } });
+  const [first] = slack.sockets.open;
+  assert.equal(slack.sockets.all.length, 1);
+  await slack.until(() => first.pings >= 2, "its own pings", 60_000);
+  assert.equal(slack.sockets.all.length, 1, "nobody said anything, and it stayed");
+  first.freeze();
+  await slack.until(() => slack.sockets.open.some((one) => one !== first), "another connection", 60_000);
+  first.drop();
+  const asked = slack.post("alice", "general", "@amp still there?");
+  await answered(slack, "general", asked.ts, "still there?");
+});
+
+test("a connection that never says hello, and an upgrade that is refused, are given up for a fresh address", { skip: noPlugin }, async (t) => {
+  const { slack } = await slackHost(t);
+  slack.sockets.silent = 1;
+  slack.sockets.refuse = [408];
+  slack.sockets.open[0].drop();
+  await slack.until(() => slack.sockets.open.length === 1, "a connection with a hello", 60_000);
+  assert.deepEqual(slack.sockets.upgrades.slice(1).map(({ status }) => status), [408, 101, 101]);
+});
+
+test("when Socket Mode is switched off it does not hammer, and its health says so", { skip: noPlugin }, async (t) => {
+  const { slack, host } = await slackHost(t);
+  slack.sockets.open[0].disconnect("link_disabled");
+  slack.fault("apps.connections.open", { error: "invalid_auth" }, { times: Infinity });
+  const before = slack.calls("apps.connections.open").length;
+  await until(async () => !/"slack":\{"status":"ok"/.test((await request(host.origin, "GET", "/health")).text), "a health that is not well");
+  assert.ok(slack.calls("apps.connections.open").length <= before + 2);
+});
+
+test("what it does not know is acknowledged, and nothing of it harms", { skip: noPlugin }, async (t) => {
+  const { slack } = await slackHost(t);
+  const [connection] = slack.sockets.open;
+  connection.send({ type: "unheard_of", envelope_id: "e-1", payload: { x: 1 } });
+  connection.sendText("{no json");
+  connection.sendBinary(Buffer.from([1, 2, 3]));
+  connection.send({ type: "events_api", envelope_id: "e-2", payload: { type: "app_rate_limited", team_id: slack.team.id, minute_rate_limited: 1, api_app_id: slack.appId } });
+  connection.send({ type: "events_api", envelope_id: "e-3", payload: { type: "event_callback", event_id: "Ev0", team_id: slack.team.id, api_app_id: slack.appId } });
+  connection.send({ type: "events_api", envelope_id: "e-4", payload: null });
+  await slack.until(() => ["e-1", "e-2", "e-3", "e-4"].every((id) => connection.acks.some(({ envelope_id }) => envelope_id === id)), "all acknowledgements");
+  const asked = slack.post("alice", "general", "@amp and on");
+  await answered(slack, "general", asked.ts, "and on");
+});
+
+test("signatures: missing, stale, future, tampered, upper case, of another version or secret are 401, and start nothing", { skip: noPlugin }, async (t) => {
+  const { slack, host } = await slackHost(t, { mode: "http" });
+  const now = Math.floor(Date.now() / 1000);
+  let n = 0;
+  const event = () => ({ type: "event_callback", event_id: `EvForged${++n}`, team_id: slack.team.id, api_app_id: slack.appId, event: { type: "message", channel_type: "im", channel: slack.team.direct("alice").id, user: "U0ALICE", text: "forged", ts: slack.ids.ts() } });
+  const body = JSON.stringify(event());
+  const right = signed(body, { secret: slack.signingSecret, timestamp: now })["x-slack-signature"];
+  const cases = {
+    missing: { unsigned: true }, "without timestamp": { unsigned: true, headers: { "x-slack-signature": right } }, "another secret": { secret: "another" }, "an empty secret": { secret: "" },
+    stale: { timestamp: now - 301 }, future: { timestamp: now + 310 }, "another version": { version: "v1" }, "upper case": { timestamp: now, signature: `v0=${right.slice(3).toUpperCase()}` },
+    "cut short": { timestamp: now, signature: right.slice(0, -1) }, "empty hash": { timestamp: now, signature: "v0=" }, "no number": { headers: { "x-slack-request-timestamp": "soon" } },
+  };
+  for (const what of ["events", "commands", "interactivity"]) {
+    for (const [name, how] of Object.entries(cases)) assert.equal((await slack.send(what, body, how)).status, 401, `${what}: ${name}`);
+    assert.equal((await slack.send(what, `${body} `, { timestamp: now, signature: right })).status, 401, `${what}: tampered`);
+  }
+  assert.equal((await slack.send("events", body, { timestamp: now - 250 })).status, 200, "late, but not too late");
+  await until(() => prompts(host).length === 1);
+  assert.deepEqual(await sentinel(slack, host, "@alice"), ["forged"], "once, the one that was right");
+  assert.equal(await slack.verifyUrl(), true);
+});
+
+test("ssl_check needs no signature, and what is smuggled with it is not looked at", { skip: noPlugin }, async (t) => {
+  const { slack, host } = await slackHost(t, { mode: "http" });
+  const form = "application/x-www-form-urlencoded";
+  assert.equal((await slack.send("commands", "ssl_check=1&token=x", { type: form, unsigned: true })).status, 200);
+  const smuggled = `ssl_check=1&command=%2Famp&text=new&user_id=U0ALICE&channel_id=C0GENERAL&team_id=${slack.team.id}`;
+  assert.equal((await slack.send("commands", smuggled, { type: form, unsigned: true })).status, 200);
+  assert.equal((await slack.send("commands", "ssl_check=10&command=%2Famp", { type: form, unsigned: true })).status, 401);
+  assert.deepEqual(await sentinel(slack, host, "general"), []);
+  assert.deepEqual(slack.read("general").filter((line) => /Started/.test(line)), []);
+});
+
+test("one endpoint takes all three, several secrets are good while one is replaced, and an empty one is refused at the start", { skip: noPlugin }, async (t) => {
+  const { slack, host } = await slackHost(t, { mode: "http", config: { signing_secret: ["the old one", "the new one"] } });
+  for (const secret of ["the old one", "the new one"]) {
+    slack.signingSecret = secret;
+    slack.useHttp(host.origin, { events: "/apps/slack", commands: "/apps/slack", interactivity: "/apps/slack" });
+    const asked = slack.post("alice", "general", `@amp by ${secret}`);
+    await answered(slack, "general", asked.ts, `by ${secret}`);
+    assert.equal((await slack.command("alice", "general", "/amp help")).ok, true);
+  }
+  await assert.rejects(() => slackHost(t, { mode: "http", config: { signing_secret: "" } }), /signing_secret/);
+});
+
+test("a second consumer of the same token on this host is refused, and one elsewhere is reported", { skip: noPlugin }, async (t) => {
+  const { slack, host } = await slackHost(t);
+  slack.sockets.others = 1;
+  slack.sockets.open[0].drop();
+  await until(() => /another|elsewhere|connections/i.test(host.output), "a warning about the other connection");
+});

@@ -1,0 +1,79 @@
+// A host with the surface `slack` that talks to the stand-in Slack, and what its tests ask again and again.
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import path from "node:path";
+import { Slack, visible } from "./slack.mjs";
+import { Host, plugins, recorded } from "./viaduct.mjs";
+import { until } from "./wait.mjs";
+
+export const modes = ["socket", "http"];
+export const noPlugin = plugins && existsSync(path.join(plugins, "slack.so")) ? false : "there is no plugin slack in VIADUCT_PLUGINS";
+
+// A turn that lasts until somebody stops it, one whose session is dead, one that fails and may succeed later, one of a length.
+export const rules = [
+  { match: "^wait", delay: "1h" },
+  { match: "^die$", fail: "session_dead" },
+  { match: "^flaky", fail: "unavailable" },
+  { match: "^what did I say", recall: true },
+  { match: "^deploy (.*)", permission: { title: "Deploy $1?", options: ["Allow", "Deny"] }, reply: "You chose $permission" },
+];
+
+// `config` is the surface's, `options` the stand-in's, `more` the host's whole configuration, `host` the rest of what a host takes.
+export async function slackHost(t, { mode = "socket", config = {}, options = {}, backend = "echo", more = {}, ...host } = {}) {
+  const slack = await Slack.start(t, options);
+  const surface = { plugin: "slack", backend, config: { ...slack.config, mode, allow: "everyone", ...config } };
+  const one = new Host({ rules, ...host, config: { surfaces: { "web-chat": { plugin: "web_chat", backend }, slack: surface }, ...more } });
+  t.after(async () => {
+    const lost = slack.complaints;
+    await one.remove();
+    assert.deepEqual(lost, host.mayComplain ? lost : [], "what the surface did that no good app does");
+  });
+  const start = one.start.bind(one);
+  one.start = async () => {
+    await start();
+    if (mode === "http") slack.useHttp(one.origin, { events: "/apps/slack/events", commands: "/apps/slack/commands", interactivity: "/apps/slack/interactivity" });
+    await ready(slack, mode);
+  };
+  await one.start();
+  return { slack, host: one };
+}
+// Connected, or listening.
+export const ready = (slack, mode) => mode === "http" || slack.until(() => slack.sockets.open.some(({ state, warned }) => state === "open" && !warned), "a connection");
+
+export const response = (text) => `[Mock response to: ${text}]`;
+// What the agent was asked, in the order in which it answered.
+export const prompts = (host) => (existsSync(path.join(host.home, "calls.jsonl")) ? recorded(host) : []).filter(({ method }) => method === "send_message").map(({ message }) => message);
+
+// All that the app said in a thread, without its marks of work: joined in order.
+export const said = (slack, where, thread) => slack.answers(where, thread).map(({ text }) => text).join("\n");
+export const count = (text, part) => text.split(part).length - 1;
+// Waits for an answer to `text` in this thread: its last post is no open stream, and it is whole.
+export const answered = (slack, where, thread, text) =>
+  slack.until(() => said(slack, where, thread).includes(response(text)) && slack.answers(where, thread).every(({ stream }) => !stream?.open), `an answer to "${text}"`);
+
+// Something said after everything else has come to an end: what was said before it, twice even, has been answered when this is.
+export async function sentinel(slack, host, where, thread, who = "alice") {
+  const text = `sentinel ${slack.journal.length}`;
+  const post = slack.post(who, where, thread || where.startsWith("@") ? text : `@amp ${text}`, thread ? { thread } : {});
+  const at = thread ?? (where.startsWith("@") ? undefined : post.ts);
+  await until(() => slack.answers(where, at).some((one) => one.text.includes(response(text))) || slack.answers(where, post.ts).some((one) => one.text.includes(response(text))), "the sentinel's answer");
+  await slack.settled();
+  return prompts(host).filter((one) => !one.includes("sentinel"));
+}
+// A session in a thread of its own, by a mention: { ts, ask(text) }.
+export async function talk(slack, text = "hello", { who = "alice", where = "general" } = {}) {
+  const first = slack.post(who, where, `@amp ${text}`);
+  await answered(slack, where, first.ts, text);
+  return {
+    ts: first.ts, first,
+    ask: async (next, by = who) => {
+      const post = slack.post(by, where, next, { thread: first.ts });
+      await answered(slack, where, first.ts, next);
+      return post;
+    },
+  };
+}
+// The newest message of a thread (or whisper of a person) that has a control whose name matches.
+export const withButton = (all, name) => [...all].reverse().find((one) => !one.deleted && JSON.stringify(one.body?.blocks ?? one.blocks ?? []).match(name));
+export const reactions = (post) => post.reactions.filter(({ users }) => users.includes("U0AMP")).map(({ name }) => name);
+export { visible };
