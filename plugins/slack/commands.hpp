@@ -39,6 +39,10 @@ class Commands {
   // A press of one of this plugin's buttons.
   net::Task<> press(std::string action, std::string value, Asker asker);
 
+  // The home tab of a person, as it is now.
+  net::Task<> show_home(std::string team, std::string user);
+  net::Task<> suggest(std::string team, std::string channel, std::string thread);
+
   // To the asker alone, where that can be; else where it was asked.
   net::Task<> whisper(Asker asker, Body body, std::string part = "reply");
   net::Task<> say(Place place, std::string key, Body body);

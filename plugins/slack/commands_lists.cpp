@@ -99,6 +99,32 @@ net::Task<> Commands::run_sessions(Asker asker) {
                    list_body("Active sessions (" + std::to_string(active.size()) + ")", items, ""));
 }
 
+net::Task<> Commands::show_home(std::string team, std::string user) {
+  const Installation* workspace = world_.installations.find(team);
+  if (workspace == nullptr) co_return;
+  const std::string token = workspace->token;
+  std::vector<ListItem> items;
+  for (const Binding& one : world_.bindings.active_of(team, user)) {
+    if (items.size() == kMostListed) break;
+    const auto now = co_await facts(one);
+    items.push_back({"*" + (now && !now->name().empty() ? escaped(now->name()) : name_of(one)) +
+                         "*\n" + where(one) + " | " + escaped(project_of(one)) + " | " +
+                         (now ? now->state : "gone"),
+                     {}});
+  }
+  const ApiResult shown =
+      co_await world_.api.call("views.publish", home_args(user, world_.command, items), token);
+  if (!shown) log_.warn("home tab not shown reason=" + shown.error().message);
+}
+
+net::Task<> Commands::suggest(std::string team, std::string channel, std::string thread) {
+  const Installation* workspace = world_.installations.find(team);
+  if (workspace == nullptr) co_return;
+  const ApiResult done = co_await world_.api.call("assistant.threads.setSuggestedPrompts",
+                                                  prompts_args(channel, thread), workspace->token);
+  if (!done) log_.info("no suggestions shown reason=" + done.error().message);
+}
+
 net::Task<> Commands::run_status(std::string id, Asker asker) {
   const bool here = id.empty() && conversations_.at(asker.place());
   if (id.empty() && !here && asker.thread.empty() &&

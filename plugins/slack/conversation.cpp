@@ -272,6 +272,7 @@ sdk::Flow Conversation::change(const sdk::Change& given) {
     case SessionChange::Kind::kState:
       facts_ = std::move(change->session);
       running_ = change->running_turn;
+      set_title();
       break;
     case SessionChange::Kind::kReset:
       forget_views();
@@ -409,30 +410,38 @@ void Conversation::show_life() {
 }
 
 void Conversation::react(std::string method, std::string ts, std::string reaction) {
+  call_quietly(std::move(method), R"({"channel":)" + sdk::json_string(binding_.place.channel) +
+                                      R"(,"timestamp":)" + sdk::json_string(ts) + R"(,"name":)" +
+                                      sdk::json_string(reaction) + "}");
+}
+
+void Conversation::call_quietly(std::string method, std::string args) {
   world_.loop.spawn([](std::shared_ptr<Conversation> self, std::string called,
-                       std::string args) -> net::Task<> {
+                       std::string arguments) -> net::Task<> {
     const Installation* workspace = self->world_.installations.find(self->binding_.place.team);
     if (workspace == nullptr) co_return;
-    co_await self->world_.api.call(called, args, workspace->token);
-  }(shared_from_this(), std::move(method),
-                                         R"({"channel":)" +
-                                             sdk::json_string(binding_.place.channel) +
-                                             R"(,"timestamp":)" + sdk::json_string(ts) +
-                                             R"(,"name":)" + sdk::json_string(reaction) + "}"));
+    const ApiResult done = co_await self->world_.api.call(called, arguments, workspace->token);
+    if (!done && called.starts_with("assistant.") && done.error().trouble == ApiTrouble::kSetUp)
+      self->world_.has_status = false;
+  }(shared_from_this(), std::move(method), std::move(args)));
+}
+
+void Conversation::set_title() {
+  const bool is_thread = binding_.place.channel.starts_with('D') && !binding_.place.thread.empty();
+  const std::string& name = facts_.name();
+  if (!is_thread || !world_.has_status || name.empty() || name == title_) return;
+  title_ = name;
+  call_quietly("assistant.threads.setTitle",
+               R"({"channel_id":)" + sdk::json_string(binding_.place.channel) + R"(,"thread_ts":)" +
+                   sdk::json_string(binding_.place.thread) + R"(,"title":)" +
+                   sdk::json_string(name) + "}");
 }
 
 void Conversation::set_status(std::string words) {
-  world_.loop.spawn([](std::shared_ptr<Conversation> self,
-                       std::string args) -> net::Task<> {
-    const Installation* workspace = self->world_.installations.find(self->binding_.place.team);
-    if (workspace == nullptr) co_return;
-    const ApiResult done =
-        co_await self->world_.api.call("assistant.threads.setStatus", args, workspace->token);
-    if (!done && done.error().trouble == ApiTrouble::kSetUp) self->world_.has_status = false;
-  }(shared_from_this(), R"({"channel_id":)" + sdk::json_string(binding_.place.channel) +
-                                             R"(,"thread_ts":)" +
-                                             sdk::json_string(binding_.place.thread) +
-                                             R"(,"status":)" + sdk::json_string(words) + "}"));
+  call_quietly("assistant.threads.setStatus",
+               R"({"channel_id":)" + sdk::json_string(binding_.place.channel) + R"(,"thread_ts":)" +
+                   sdk::json_string(binding_.place.thread) + R"(,"status":)" +
+                   sdk::json_string(words) + "}");
 }
 
 }  // namespace viaduct::slack

@@ -141,8 +141,10 @@ class Conversation final : public std::enable_shared_from_this<Conversation> {
   void sign(const std::string& ts, std::string_view reaction);
   void unsign(const std::string& ts);
   void show_life();
+  void call_quietly(std::string method, std::string args);
   void react(std::string method, std::string ts, std::string reaction);
   void set_status(std::string words);
+  void set_title();
 
   sdk::Principal with_place(sdk::Principal who) const;
 
@@ -161,6 +163,7 @@ class Conversation final : public std::enable_shared_from_this<Conversation> {
   boost::asio::steady_timer timer_;
   Clock::time_point next_look_ = Clock::time_point::max();
   Clock::time_point life_shown_{};
+  std::string title_;                 // as an assistant's thread has it
   Clock::time_point subscribe_at_{};  // not before
   bool showing_ = false;
   bool again_ = false;

@@ -182,9 +182,10 @@ net::Task<> Conversation::show_answer(std::uint64_t number, std::string name, Tu
     next_look_ = std::min(next_look_, turn.first_text + kFirstWords);
     co_return;
   }
-  const std::vector<std::string> texts = split_markdown(answer, kLongestPart);
+  const std::vector<std::string> texts = split_markdown(answer, kLongestPart, ended);
   const std::size_t shown_parts = std::min(texts.size(), kMostParts);
   for (std::size_t i = 0; i < shown_parts; ++i) {
+    if (texts[i].empty()) continue;
     if (i == turn.parts.size()) {
       turn.parts.emplace_back();
       turn.parts.back().key = key_of(number, name + std::to_string(i + 1));

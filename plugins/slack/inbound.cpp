@@ -1,5 +1,6 @@
 #include "plugins/slack/inbound.hpp"
 
+#include "plugins/slack/attachment.hpp"
 #include "plugins/slack/mentions.hpp"
 #include "plugins/slack/text.hpp"
 
@@ -18,7 +19,9 @@ using namespace std::chrono_literals;
 constexpr auto kTooOld = std::chrono::minutes(30);
 constexpr std::size_t kMostContext = 20'000;  // bytes
 constexpr int kMostEarlier = 50;              // messages of a thread
-constexpr int kTries = 5;                     // of a message that a session cannot take now
+constexpr std::size_t kMostOfAFile = 5 << 20;
+constexpr std::size_t kMostOfFiles = 10 << 20;
+constexpr int kTries = 5;  // of a message that a session cannot take now
 
 const Message* message_of(const Request& request) {
   const auto* event = std::get_if<Event>(&request.what);
@@ -99,6 +102,14 @@ net::Task<> Inbound::handle(Request request, std::chrono::milliseconds age) {
       co_await stopped(std::move(of), std::move(*stop));
     } else if (auto* gone = std::get_if<MessageDeleted>(&event->what)) {
       co_await deleted(std::move(of), std::move(*gone));
+    } else if (const auto* home = std::get_if<HomeOpened>(&event->what)) {
+      if (home->messages)
+        co_await commands_.suggest(of.team, home->channel, "");
+      else
+        co_await commands_.show_home(of.team, home->user);
+    } else if (const auto* thread = std::get_if<AssistantThread>(&event->what)) {
+      if (thread->has_started)
+        co_await commands_.suggest(of.team, thread->channel, thread->thread_ts);
     } else if (std::holds_alternative<Uninstalled>(event->what) ||
                std::holds_alternative<TokensRevoked>(event->what)) {
       if (uninstalled_) uninstalled_(of.team);
@@ -226,12 +237,48 @@ net::Task<> Inbound::message(std::string key, Workspace of, Message said,
   if (!bound && !said.is_direct() && !said.thread_ts.empty())
     context = co_await earlier(place.team, said.channel, said.thread_ts, said.ts);
   if (!said.is_direct() && !in_channel) admitted->thread = place.thread;
-  co_await to_session(*admitted, text, context, key);
+  const std::string blocks = co_await attachments(*admitted, said.files);
+  if (text.empty() && blocks.empty()) co_return;
+  co_await to_session(*admitted, {admitted->principal(), key, admitted->ts, text, blocks, context});
 }
 
-net::Task<> Inbound::to_session(Asker asker, std::string text, std::string context,
-                                std::string sent_as) {
-  const auto found = co_await commands_.begin(asker.place(), asker, {"", "", text});
+net::Task<std::string> Inbound::attachments(Asker asker, std::vector<File> files) {
+  const Installation* installation = world_.installations.find(asker.team);
+  if (installation == nullptr || files.empty()) co_return "";
+  const std::string token = installation->token;
+  std::string blocks;
+  std::string missing;
+  std::size_t total = 0;
+  for (const File& file : files) {
+    std::string url = file.url;
+    if (file.needs_info || url.empty()) {
+      const ApiResult info = co_await world_.api.call(
+          "files.info", R"({"file":)" + sdk::json_string(file.id) + "}", token);
+      if (info) url = file_url(*info);
+    }
+    std::string why = "Slack does not say where it is";
+    if (total >= kMostOfFiles) {
+      why = "there are too many";
+    } else if (!url.empty()) {
+      const auto had = co_await world_.api.download(url, token, kMostOfAFile);
+      if (had) {
+        total += had->bytes.size();
+        const std::string type = file.mimetype.empty() ? had->type : file.mimetype;
+        blocks +=
+            (blocks.empty() ? "" : ",") + attachment_json(file.id, file.name, type, had->bytes);
+        continue;
+      }
+      why = had.error().message;
+    }
+    missing += "\n• " + escaped(file.name) + ": " + escaped(why);
+  }
+  if (!missing.empty())
+    co_await commands_.whisper(asker, note_body("Not given to the agent:" + missing), "files");
+  co_return blocks.empty() ? "" : "[" + blocks + "]";
+}
+
+net::Task<> Inbound::to_session(Asker asker, Said said) {
+  const auto found = co_await commands_.begin(asker.place(), asker, {"", "", said.text});
   if (!found) {
     co_await commands_.whisper(asker, note_body(found.error()), "refused");
     co_return;
@@ -239,15 +286,14 @@ net::Task<> Inbound::to_session(Asker asker, std::string text, std::string conte
   const std::shared_ptr<Conversation> conversation = *found;
   auto wait = std::chrono::milliseconds(500);
   for (int i = 0; i < kTries; ++i) {
-    const auto taken =
-        co_await conversation->say({asker.principal(), sent_as, asker.ts, text, "", context});
+    const auto taken = co_await conversation->say(said);
     if (taken) co_return;
     if (i + 1 == kTries) break;
     boost::asio::steady_timer pause(world_.loop.context(), wait);
     co_await pause.async_wait(boost::asio::use_awaitable);
     wait *= 2;
   }
-  co_await conversation->note(sent_as + "/failed",
+  co_await conversation->note(said.key + "/failed",
                               "Error: Failed to get response from the session. Try again.");
 }
 
@@ -310,7 +356,7 @@ net::Task<> Inbound::shortcut(std::string key, MessageAction action) {
     co_return;
   }
   asker->ts = message.ts;
-  co_await to_session(*asker, text, "", key);
+  co_await to_session(*asker, {asker->principal(), key, message.ts, text, "", ""});
 }
 
 }  // namespace viaduct::slack

@@ -49,7 +49,9 @@ class Inbound {
   // What others said in the thread before, as JSON, or empty.
   net::Task<std::string> earlier(std::string team, std::string channel, std::string thread,
                                  std::string before);
-  net::Task<> to_session(Asker asker, std::string text, std::string context, std::string sent_as);
+  net::Task<> to_session(Asker asker, Said said);
+  // What was posted with a message, as content blocks, or empty; what could not be had is told.
+  net::Task<std::string> attachments(Asker asker, std::vector<File> files);
 
   const Installation* workspace(const Workspace& of) const;
   Self self(const Installation& installation) const;

@@ -113,6 +113,33 @@ Body list_body(std::string_view title, const std::vector<ListItem>& items, std::
   return {std::string(title), dump(blocks)};
 }
 
+std::string home_args(std::string_view user, std::string_view command,
+                      const std::vector<ListItem>& sessions) {
+  json blocks = json::array();
+  blocks.push_back(
+      {{"type", "header"}, {"text", {{"type", "plain_text"}, {"text", "Your sessions"}}}});
+  if (sessions.empty())
+    blocks.push_back(section("_None yet._ Write me a message, mention me in a channel, or say `" +
+                             std::string(command) + " new` there."));
+  for (const ListItem& item : sessions) blocks.push_back(section(item.mrkdwn));
+  blocks.push_back({{"type", "divider"}});
+  blocks.push_back({{"type", "context"},
+                    {"elements", json::array({mrkdwn("`" + std::string(command) +
+                                                     " help` tells what I can do.")})}});
+  return dump({{"user_id", std::string(user)},
+               {"view", {{"type", "home"}, {"blocks", std::move(blocks)}}}});
+}
+
+std::string prompts_args(std::string_view channel, std::string_view thread) {
+  json args = {
+      {"channel_id", std::string(channel)},
+      {"prompts", json::array({{{"title", "What can you do?"}, {"message", "What can you do?"}},
+                               {{"title", "My sessions"}, {"message", "sessions"}},
+                               {{"title", "Commands"}, {"message", "help"}}})}};
+  if (!thread.empty()) args["thread_ts"] = std::string(thread);
+  return dump(args);
+}
+
 std::string remembered_words(std::string_view answer) {
   const Value memory = Value::parsed(answer);
   std::string tags;
@@ -146,6 +173,12 @@ std::string work_words(std::string_view answer) {
 
 std::string created_channel(std::string_view answer) {
   return Value::parsed(answer).at("channel").text("id");
+}
+
+std::string file_url(std::string_view answer) {
+  const Value file = Value::parsed(answer).at("file");
+  const std::string url = file.text("url_private_download");
+  return url.empty() ? file.text("url_private") : url;
 }
 
 Body permission_body(const Entry& entry, std::string_view session) {

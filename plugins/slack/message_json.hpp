@@ -68,12 +68,20 @@ struct TurnValue {
 std::string turn_value(const TurnValue& value);
 std::optional<TurnValue> parse_turn(std::string_view value);
 
+// Arguments of views.publish: the home tab of a person.
+std::string home_args(std::string_view user, std::string_view command,
+                      const std::vector<ListItem>& sessions);
+// Arguments of assistant.threads.setSuggestedPrompts; `thread` may be empty.
+std::string prompts_args(std::string_view channel, std::string_view thread);
+
 // What the memory service answers, in words.
 std::string remembered_words(std::string_view answer);
 std::string recalled_words(std::string_view answer, std::string_view query);
 std::string work_words(std::string_view answer);
 // The id of a channel that conversations.create or .open made.
 std::string created_channel(std::string_view answer);
+// Where files.info says that a file is; empty: it does not.
+std::string file_url(std::string_view answer);
 
 // Arguments of chat.postMessage, by whose metadata it is found again.
 std::string post_args(const Place& place, const Body& body, std::string_view key);

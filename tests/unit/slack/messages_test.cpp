@@ -1,4 +1,5 @@
 // What goes out, and what is kept of it: messages, bindings, shipments, events, context.
+#include "plugins/slack/attachment.hpp"
 #include "plugins/slack/bindings.hpp"
 #include "plugins/slack/inbound.hpp"
 #include "plugins/slack/inbox.hpp"
@@ -190,6 +191,17 @@ TEST(Inbox, GivesBackWhatItKept) {
   EXPECT_EQ(page.events[0].source, "application/json");
   EXPECT_EQ(page.events[0].text, "{\"a\":\"ä\"}");
   EXPECT_EQ(page.events[0].age.count(), 1500);
+}
+
+TEST(Attachment, IsWhatTheAgentCanTake) {
+  EXPECT_EQ(attachment_json("F1", "a.png", "image/png", std::string_view("\x89PN", 3)),
+            R"({"type":"image","mimeType":"image/png","data":"iVBO"})");
+  EXPECT_EQ(
+      attachment_json("F1", "a.txt", "text/plain", "h\"i"),
+      R"({"type":"resource","resource":{"uri":"slack://file/F1/a.txt","mimeType":"text/plain","text":"h\"i"}})");
+  EXPECT_EQ(
+      attachment_json("F1", "a.txt", "text/plain", "\xff"),
+      R"({"type":"resource","resource":{"uri":"slack://file/F1/a.txt","mimeType":"text/plain","blob":"/w=="}})");
 }
 
 TEST(Context, KeepsTheNewestThatFit) {

@@ -1,0 +1,45 @@
+#include "plugins/slack/attachment.hpp"
+
+#include "plugins/slack/text.hpp"
+
+#include <openssl/evp.h>
+#include <viaduct/sdk/base.hpp>
+
+namespace viaduct::slack {
+namespace {
+
+std::string base64(std::string_view bytes) {
+  std::string out(4 * ((bytes.size() + 2) / 3) + 1, '\0');
+  const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()),
+                                   reinterpret_cast<const unsigned char*>(bytes.data()),
+                                   static_cast<int>(bytes.size()));
+  out.resize(static_cast<std::size_t>(size));
+  return out;
+}
+
+bool is_text(std::string_view type, std::string_view bytes) {
+  const bool may_be = type.starts_with("text/") || type == "application/json" ||
+                      type == "application/xml" || type == "application/yaml" ||
+                      type == "application/javascript";
+  return may_be && valid_utf8(bytes) == bytes;
+}
+
+}  // namespace
+
+std::string attachment_json(std::string_view id, std::string_view name, std::string_view type,
+                            std::string_view bytes) {
+  const std::string mime = sdk::json_string(type);
+  if (type.starts_with("image/") || type.starts_with("audio/"))
+    return R"({"type":")" + std::string(type.substr(0, 5)) + R"(","mimeType":)" + mime +
+           R"(,"data":")" + base64(bytes) + R"("})";
+  std::string json = R"({"type":"resource","resource":{"uri":)" +
+                     sdk::json_string("slack://file/" + std::string(id) + "/" + std::string(name)) +
+                     R"(,"mimeType":)" + mime;
+  if (is_text(type, bytes))
+    json += R"(,"text":)" + sdk::json_string(bytes);
+  else
+    json += R"(,"blob":")" + base64(bytes) + "\"";
+  return json + "}}";
+}
+
+}  // namespace viaduct::slack

@@ -1,0 +1,14 @@
+// A file that a person has posted, as a content block for the agent (ACP ContentBlock: image,
+// audio, or an embedded resource). Pure; any thread.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace viaduct::slack {
+
+// JSON. `type` as Slack says it; text that is no UTF-8 counts as bytes.
+std::string attachment_json(std::string_view id, std::string_view name, std::string_view type,
+                            std::string_view bytes);
+
+}  // namespace viaduct::slack
