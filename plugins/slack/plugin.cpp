@@ -4,8 +4,10 @@
 #include "plugins/slack/commands.hpp"
 #include "plugins/slack/config.hpp"
 #include "plugins/slack/conversations.hpp"
+#include "plugins/slack/history.hpp"
 #include "plugins/slack/http_transport.hpp"
 #include "plugins/slack/manifest.hpp"
+#include "plugins/slack/socket_mode.hpp"
 #include "plugins/slack/value.hpp"
 
 #include <boost/asio/as_tuple.hpp>
@@ -62,6 +64,8 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
       auto signatures = Signatures::make(config_.signing_secrets);
       if (!signatures) throw sdk::Error(sdk::Code::kInvalidArgument, signatures.error());
       http_.emplace(host_, *std::move(signatures), inbound_, inbox_);
+    } else {
+      socket_.emplace(loop_, api_, config_.app_token, socket_options());
     }
     inbound_.on_uninstalled([this](const std::string& team) {
       log_.warn("the app was uninstalled team=" + team);
@@ -81,11 +85,13 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
   void stop(sdk::Reply reply) override {
     stopping_ = true;
     conversations_.close();
-    reply.ok();
+    loop_.spawn(end(std::move(reply)));
   }
 
   void health(sdk::Reply reply) override {
     if (!trouble_.empty()) return reply.fail(sdk::Code::kUnavailable, trouble_);
+    if (socket_ && !socket_->is_connected())
+      return reply.fail(sdk::Code::kUnavailable, socket_->words());
     for (const auto& [team, one] : installations_.all())
       if (!one.broken.empty())
         return reply.fail(sdk::Code::kFailedPrecondition,
@@ -168,8 +174,54 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
     co_await inbox_.catch_up();
     conversations_.begin();
     if (http_) http_->open();
+    if (socket_ && !stopping_) socket_->start();
     log_.info("ready workspaces=" + std::to_string(installations_.all().size()));
     if (reply) reply.ok();
+  }
+
+  net::Task<> end(sdk::Reply reply) {
+    if (socket_) co_await socket_->stop();
+    reply.ok();
+  }
+
+  SocketModeOptions socket_options() {
+    SocketModeOptions options;
+    options.receive = [this](const Envelope& envelope, SocketModeOptions::Ack ack) {
+      take(envelope, std::move(ack));
+    };
+    options.gap = [this](std::chrono::system_clock::time_point since) {
+      loop_.spawn(fill_gap(world_, inbound_, inbox_, since));
+    };
+    options.log = [this](SocketAction::Kind level, const std::string& line) {
+      if (level == SocketAction::Kind::kError)
+        log_.error(line);
+      else if (level == SocketAction::Kind::kWarn)
+        log_.warn(line);
+      else
+        log_.info(line);
+    };
+    return options;
+  }
+
+  // Acknowledged when it is on disk; what is not taken comes again.
+  void take(const Envelope& envelope, SocketModeOptions::Ack ack) {
+    auto request = parse_envelope(envelope.type, envelope.payload);
+    if (!request) {
+      log_.warn("event not understood type=" + envelope.type + " reason=" + request.error());
+      return ack("");
+    }
+    if (inbound_.is_nothing(*request)) return ack("");
+    std::string seen;
+    if (const auto* command = std::get_if<SlashCommand>(&request->what);
+        command != nullptr && envelope.takes_payload)
+      seen = slash_seen_json(*command);
+    const auto keys = inbound_.keys(*request);
+    inbox_.receive(
+        *std::move(request), keys, false, envelope.type, envelope.payload,
+        [this, seen = std::move(seen), ack = std::move(ack)](const sdk::Status& status) {
+          if (status.ok()) return ack(seen);
+          log_.error("event not kept, Slack will send it again reason=" + status.message);
+        });
   }
 
   net::Task<> try_again() {
@@ -198,6 +250,7 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
       add("bot token", me.has_value(),
           me ? "the bot is in the workspace " + me->team_name : me.error().message);
     }
+    if (socket_) add("socket", socket_->is_connected(), socket_->words());
     reply.ok(R"({"checks":[)" + checks + "]}");
   }
 
@@ -217,7 +270,8 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
   Commands commands_;
   Inbound inbound_;
   Inbox inbox_;
-  std::optional<HttpTransport> http_;
+  std::optional<HttpTransport> http_;  // one of the two
+  std::optional<SocketMode> socket_;
   std::string trouble_;
   bool stopping_ = false;
 };
