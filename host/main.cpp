@@ -53,7 +53,8 @@ int main(int argc, char** argv) {
   cli::InitOptions init;
   CLI::App* first = app.add_subcommand(
       "init", "Write a first configuration out of what is installed on this machine");
-  first->add_option("--output", init.output, "Where to; else ~/.config/viaduct/viaduct.yaml");
+  first->add_option("--output,--config", init.output,
+                    "Where to; else ~/.config/viaduct/viaduct.yaml");
   first->add_flag("--yes", init.yes, "Take all defaults; so it is without a terminal");
   first->add_flag("--ask", init.ask, "Ask, also without a terminal")->excludes("--yes");
   first->add_flag("--force", init.force, "Replace the file; the old one is kept beside it");
@@ -83,7 +84,7 @@ int main(int argc, char** argv) {
 
   app.footer(
       "viaduct [--config FILE] NAME ARGUMENT…\n  A subcommand of the plugin that the running "
-      "host has as NAME.\n\n" +
+      "host has as NAME; all behind a \"--\" is the plugin's.\n\n" +
       app.get_footer());
   std::vector<std::string> commands;
   for (const CLI::App* sub : app.get_subcommands({})) commands.push_back(sub->get_name());

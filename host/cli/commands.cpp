@@ -3,22 +3,16 @@
 #include "host/cli/control.hpp"
 #include "host/cli/errors.hpp"
 #include "host/cli/places.hpp"
-#include "host/store/sqlite.hpp"
+#include "host/cli/trial.hpp"
 
-#include <boost/asio/ip/tcp.hpp>
-
-#include <sys/stat.h>
-
-#include <algorithm>
 #include <cstdlib>
-#include <filesystem>
 #include <iostream>
 
 namespace viaduct::cli {
 
 config::Loaded load_config(const std::string& given, plugins::Loader& loader) {
   const auto file = config::find_file(given);
-  if (!file) return {{}, {{given, 0, 0, file.error().message}}};
+  if (!file) return {{}, {{given, 0, 0, file.error().message}}, {}};
   config::LoadOptions options;
   options.file = *file;
   options.installed_plugins = installed_plugins();
@@ -44,9 +38,9 @@ void print(const std::vector<config::Diagnostic>& diagnostics) {
 
 int check(const Options& options) {
   plugins::Loader loader(executable());
-  const auto loaded = load_config(options.config, loader);
+  const auto loaded = try_config(options.config, loader);
   if (options.json) {
-    std::cout << diagnostics_json(loaded.diagnostics) << '\n';
+    std::cout << diagnostics_json(loaded) << '\n';
   } else if (loaded.diagnostics.empty()) {
     const auto count = [](std::size_t number, const char* what) {
       return std::to_string(number) + " " + what + (number == 1 ? "" : "s");
@@ -56,6 +50,7 @@ int check(const Options& options) {
   } else {
     print(loaded.diagnostics);
   }
+  if (!options.json) print(loaded.warnings);
   return loaded.diagnostics.empty() ? 0 : 2;
 }
 
@@ -118,68 +113,6 @@ int reload(const Options& options) {
     for (const std::string& what : parse_reloaded(*answer))
       std::cout << "takes a restart to change: " << what << '\n';
   return 0;
-}
-
-int doctor(const Options& options) {
-  std::vector<Finding> findings;
-  plugins::Loader loader(executable());
-  const auto loaded = load_config(options.config, loader);
-  if (loaded.diagnostics.empty()) {
-    findings.push_back({"configuration", true, loaded.config.file});
-  } else {
-    for (const auto& diagnostic : loaded.diagnostics)
-      findings.push_back({"configuration", false, diagnostic.text()});
-  }
-  const config::Config& config = loaded.config;
-  if (!config.home.empty()) {
-    struct stat home{};
-    if (::stat(config.home.c_str(), &home) != 0)
-      findings.push_back({"home folder", true, config.home + " will be made at the first start"});
-    else if ((home.st_mode & 077) != 0)
-      findings.push_back({"home folder", false,
-                          config.home + " can be read by others; run: chmod 700 " + config.home});
-    else
-      findings.push_back({"home folder", true, config.home});
-
-    const auto running = ask_host(control_socket(config.home), {"doctor"});
-    if (running) {
-      findings.push_back({"host", true, "running"});
-      std::ranges::move(parse_findings(*running), std::back_inserter(findings));
-    } else {
-      findings.push_back({"host", true, "not running"});
-      boost::asio::io_context context;
-      boost::asio::ip::tcp::acceptor acceptor(context);
-      const auto colon = config.server.listen.rfind(':');
-      std::string address = config.server.listen.substr(0, colon);
-      if (address.starts_with("[")) address = address.substr(1, address.size() - 2);
-      boost::system::error_code error;
-      const auto ip =
-          boost::asio::ip::make_address(address == "localhost" ? "127.0.0.1" : address, error);
-      if (!error && colon != std::string::npos) {
-        const auto port =
-            static_cast<std::uint16_t>(std::atoi(config.server.listen.c_str() + colon + 1));
-        acceptor.open(ip.is_v6() ? boost::asio::ip::tcp::v6() : boost::asio::ip::tcp::v4(), error);
-        if (!error) acceptor.set_option(boost::asio::socket_base::reuse_address(true), error);
-        if (!error) acceptor.bind({ip, port}, error);
-        if (!error) acceptor.listen(1, error);
-      }
-      findings.push_back({"address", !error,
-                          error ? config.server.listen + ": " + error.message() +
-                                      "; end the other program or change server.listen"
-                                : config.server.listen + " is free"});
-    }
-  }
-  const bool fine =
-      std::ranges::all_of(findings, [](const Finding& finding) { return finding.ok; });
-  if (options.json) {
-    std::cout << to_json(findings) << '\n';
-  } else {
-    for (const Finding& finding : findings)
-      std::cout << fmt::format("{} {:<16} {}\n", finding.ok ? "ok  " : "FAIL", finding.name,
-                               finding.message);
-  }
-  if (!loaded.diagnostics.empty()) return 2;
-  return fine ? 0 : 1;
 }
 
 int print_version(const Options& options) {

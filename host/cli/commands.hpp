@@ -49,9 +49,9 @@ struct Finding {
   std::string message;
 };
 std::string to_json(const std::vector<Finding>& findings);
-std::vector<Finding> parse_findings(std::string_view json);  // of the host's answer to "doctor"
+std::vector<Finding> parse_findings(std::string_view json);  // {"checks":[…]}
 std::string to_json(const std::vector<plugins::Loader::Found>& found);
-std::string diagnostics_json(const std::vector<config::Diagnostic>& diagnostics);
+std::string diagnostics_json(const config::Loaded& loaded);
 std::string version_json();
 // The host's answer to "reload": what takes a restart to change.
 std::string reloaded_json(const std::vector<std::string>& restart);

@@ -13,17 +13,52 @@
 namespace viaduct::cli {
 namespace {
 
-struct Program {
-  const char* name;                      // of the preset and of the program
-  std::array<std::string_view, 4> keys;  // that can stand in for its own login, as in its preset
+using Keys = std::array<std::string_view, 4>;  // that can stand in for a login of its own
+struct Agent {
+  const char* name;      // of the presets
+  std::string_view acp;  // the program that speaks the Agent Client Protocol; empty: none
+  Keys acp_keys;
+  const char* install;   // of that, where it is another one than the agent's own program
+  std::string_view cli;  // the program that the plugin bridge has a preset for; empty: none
+  Keys cli_keys;
 };
-constexpr std::array kPrograms{
-    Program{"claude", {"ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN"}},
-    Program{"codex", {"CODEX_API_KEY"}}, Program{"gemini", {"GEMINI_API_KEY"}},
-    Program{"opencode",
-            {"ANTHROPIC_API_KEY", "OPENAI_API_KEY", "OPENROUTER_API_KEY", "GEMINI_API_KEY"}},
-    Program{"amplifier",
-            {"ANTHROPIC_API_KEY", "OPENAI_API_KEY", "AZURE_OPENAI_API_KEY", "GEMINI_API_KEY"}}};
+constexpr Keys kManyKeys{"ANTHROPIC_API_KEY", "OPENAI_API_KEY", "OPENROUTER_API_KEY",
+                         "GEMINI_API_KEY"};
+// fast-agent is missing: its program is uvx, which says nothing.
+constexpr std::array kAgents{
+    Agent{"claude",
+          "claude-agent-acp",
+          {"ANTHROPIC_API_KEY"},
+          "npm install -g @agentclientprotocol/claude-agent-acp",
+          "claude",
+          {"ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN"}},
+    Agent{"codex",
+          "codex-acp",
+          {"CODEX_API_KEY", "OPENAI_API_KEY"},
+          "npm install -g @agentclientprotocol/codex-acp",
+          "codex",
+          {"CODEX_API_KEY"}},
+    Agent{"gemini", "gemini", {"GEMINI_API_KEY"}, "", "gemini", {"GEMINI_API_KEY"}},
+    Agent{"opencode", "opencode", kManyKeys, "", "opencode", kManyKeys},
+    Agent{"amplifier",
+          "",
+          {},
+          "",
+          "amplifier",
+          {"ANTHROPIC_API_KEY", "OPENAI_API_KEY", "AZURE_OPENAI_API_KEY", "GEMINI_API_KEY"}},
+    Agent{"copilot", "copilot", {"GH_TOKEN"}, "", "", {}},
+    Agent{"cursor", "cursor-agent", {"CURSOR_API_KEY"}, "", "", {}},
+    Agent{"droid", "droid", {"FACTORY_API_KEY"}, "", "", {}},
+    Agent{"goose", "goose", {}, "", "", {}},
+    Agent{"kimi", "kimi", {}, "", "", {}},
+    Agent{"kiro", "kiro-cli", {}, "", "", {}},
+    Agent{"qwen", "qwen", {}, "", "", {}},
+    Agent{"vibe", "vibe-acp", {"MISTRAL_API_KEY"}, "", "", {}},
+    Agent{"auggie", "auggie", {}, "", "", {}},
+    Agent{"cline", "cline", {}, "", "", {}},
+    Agent{"kilo", "kilo", {}, "", "", {}},
+    Agent{"qoder", "qodercli", {"QODER_PERSONAL_ACCESS_TOKEN"}, "", "", {}},
+    Agent{"openclaw", "openclaw", {}, "", "", {}}};
 
 struct Vendor {
   const char* name;
@@ -160,6 +195,69 @@ bool ask_for_key(Offer& offer, std::istream& in, std::ostream& out) {
   }
 }
 
+Offer offer_of(const LocalServer& server, const std::string& name) {
+  Offer offer{.name = name,
+              .what = fmt::format("{}, {} model{}", described(server), server.models.size(),
+                                  server.models.size() == 1 ? "" : "s"),
+              .api = "openai",
+              .base_url = fmt::format("http://127.0.0.1:{}/v1", server.port)};
+  // Models that make vectors cannot talk: they come last.
+  const auto is_for_vectors = [](const std::string& model) { return model.contains("embed"); };
+  std::ranges::copy_if(server.models, std::back_inserter(offer.models),
+                       std::not_fn(is_for_vectors));
+  std::ranges::copy_if(server.models, std::back_inserter(offer.models), is_for_vectors);
+  offer.model = offer.models.front();
+  if (name == "ollama") offer.context_tokens = kOllamaContext;
+  return offer;
+}
+
+std::vector<Offer> server_offers(const Machine& machine, bool strange) {
+  std::vector<Offer> all;
+  int unknown = 0;
+  for (const LocalServer& server : machine.servers) {
+    if (server.models.empty() || server.stranger.empty() == strange) continue;
+    const Server* known = usual(server.port);
+    std::string name = known ? known->name : "local-model";
+    if (!known && ++unknown > 1) name += "-" + std::to_string(unknown);
+    all.push_back(offer_of(server, name));
+    if (strange)
+      all.back().why = fmt::format(
+          "It is run by {}, who would read all that is said. Trust it, and take the \"# \" away.",
+          server.stranger);
+  }
+  return all;
+}
+
+// The one way to drive the agent that is there; by the protocol, if both are.
+std::optional<Offer> offer_of(const Agent& agent, const Machine& machine) {
+  const auto has = [&](std::string_view program) {
+    return !program.empty() && machine.programs.contains(std::string(program));
+  };
+  const bool acp = has(agent.acp);
+  if (!acp && !has(agent.cli)) return std::nullopt;
+  Offer offer{.kind = Offer::Kind::kProgram, .name = agent.name};
+  if (acp) {
+    offer.plugin = "acp";
+    offer.what =
+        fmt::format("the agent {}, by the Agent Client Protocol ({})", agent.name, agent.acp);
+    if (!agent.cli.empty())
+      offer.why =
+          "By the protocol, it asks people before it does something, and several may watch; the "
+          "plugin bridge\ndrives the same agent without questions: { driver: cli, preset: " +
+          offer.name + " }.";
+  } else {
+    offer.what = fmt::format("the program {}", agent.cli);
+    if (!agent.acp.empty())
+      offer.why = fmt::format(
+          "{} is not installed; with it the agent asks people before it does something:\n{}, "
+          "then plugin: acp, config: {{ preset: {} }}.",
+          agent.acp, agent.install, agent.name);
+  }
+  for (const std::string_view key : acp ? agent.acp_keys : agent.cli_keys)
+    if (offer.key.empty() && machine.keys.contains(std::string(key))) offer.key = key;
+  return offer;
+}
+
 std::vector<std::string> names_of(const std::vector<Offer>& offers) {
   std::vector<std::string> names;
   for (const Offer& offer : offers) names.push_back(offer.name);
@@ -169,17 +267,20 @@ std::vector<std::string> names_of(const std::vector<Offer>& offers) {
 }  // namespace
 
 std::vector<std::string> agent_programs() {
-  std::vector<std::string> names;
-  for (const Program& program : kPrograms) names.emplace_back(program.name);
-  return names;
+  std::set<std::string> names;
+  for (const Agent& agent : kAgents)
+    for (const std::string_view program : {agent.acp, agent.cli})
+      if (!program.empty()) names.emplace(program);
+  return {names.begin(), names.end()};
 }
 
 std::set<std::string> key_names() {
   std::set<std::string> names;
   for (const Vendor& vendor : kVendors) names.emplace(vendor.key);
-  for (const Program& program : kPrograms)
-    for (const std::string_view key : program.keys)
-      if (!key.empty()) names.emplace(key);
+  for (const Agent& agent : kAgents)
+    for (const Keys& keys : {agent.acp_keys, agent.cli_keys})
+      for (const std::string_view key : keys)
+        if (!key.empty()) names.emplace(key);
   return names;
 }
 
@@ -190,36 +291,9 @@ std::vector<std::uint16_t> usual_ports() {
 }
 
 std::vector<Offer> offers(const Machine& machine) {
-  std::vector<Offer> all;
-  int unknown = 0;
-  for (const LocalServer& server : machine.servers) {
-    if (server.models.empty()) continue;
-    const Server* known = usual(server.port);
-    std::string name = known ? known->name : "local-model";
-    if (!known && ++unknown > 1) name += "-" + std::to_string(unknown);
-    Offer offer{.name = name,
-                .what = fmt::format("{}, {} model{}", described(server), server.models.size(),
-                                    server.models.size() == 1 ? "" : "s"),
-                .api = "openai",
-                .base_url = fmt::format("http://127.0.0.1:{}/v1", server.port)};
-    // Models that make vectors cannot talk: they come last.
-    const auto is_for_vectors = [](const std::string& model) { return model.contains("embed"); };
-    std::ranges::copy_if(server.models, std::back_inserter(offer.models),
-                         std::not_fn(is_for_vectors));
-    std::ranges::copy_if(server.models, std::back_inserter(offer.models), is_for_vectors);
-    offer.model = offer.models.front();
-    if (name == "ollama") offer.context_tokens = kOllamaContext;
-    all.push_back(std::move(offer));
-  }
-  for (const Program& program : kPrograms) {
-    if (!machine.programs.contains(program.name)) continue;
-    Offer offer{.kind = Offer::Kind::kProgram,
-                .name = program.name,
-                .what = std::string("the program ") + program.name};
-    for (const std::string_view key : program.keys)
-      if (offer.key.empty() && machine.keys.contains(std::string(key))) offer.key = key;
-    all.push_back(std::move(offer));
-  }
+  std::vector<Offer> all = server_offers(machine, /*strange=*/false);
+  for (const Agent& agent : kAgents)
+    if (auto offer = offer_of(agent, machine)) all.push_back(std::move(*offer));
   for (const Vendor& vendor : kVendors)
     if (machine.keys.contains(vendor.key))
       all.push_back({.kind = Offer::Kind::kVendor,
@@ -233,9 +307,18 @@ std::vector<Offer> offers(const Machine& machine) {
   return all;
 }
 
+std::vector<Offer> strangers(const Machine& machine) {
+  return server_offers(machine, /*strange=*/true);
+}
+
 std::vector<std::string> remarks(const Machine& machine) {
   std::vector<std::string> all;
   for (const LocalServer& server : machine.servers) {
+    if (!server.stranger.empty()) {
+      all.push_back(fmt::format("{} is run by {}, not by you: it stands in the file as a comment",
+                                described(server), server.stranger));
+      continue;
+    }
     if (!server.models.empty()) continue;
     const Server* known = usual(server.port);
     all.push_back(fmt::format("{} has no model yet: {}, then run this again", described(server),

@@ -17,6 +17,7 @@ namespace viaduct::cli {
 struct LocalServer {
   std::uint16_t port = 0;
   std::vector<std::string> models;
+  std::string stranger{};  // whose it is, if neither this user's nor the machine's own
 };
 
 // What was found.
@@ -26,8 +27,8 @@ struct Machine {
   std::set<std::string> keys;      // variables of the environment that are set, of key_names()
 };
 
-// Where to look. The programs are those that the plugin bridge has presets for; the host reads no
-// plugin's files, so they are named here, too, and a test holds the two against each other.
+// Where to look. The programs are those that the plugins acp and bridge have presets for; the host
+// reads no plugin's files, so they are named here, too, and a test holds them against each other.
 std::vector<std::string> agent_programs();
 std::set<std::string> key_names();
 std::vector<std::uint16_t> usual_ports();
@@ -36,8 +37,10 @@ std::vector<std::uint16_t> usual_ports();
 struct Offer {
   enum class Kind { kServer, kProgram, kVendor };
   Kind kind = Kind::kServer;
-  std::string name;  // of the backend
-  std::string what;  // it is, for people
+  std::string name{};  // of the backend
+  std::string what{};  // it is, for people
+  std::string plugin = "bridge";
+  std::string why{};  // this plugin, for people; lines
   std::string api{}, base_url{};
   std::vector<std::string> models{};  // to choose from
   std::string model{};                // the one that is taken
@@ -48,6 +51,8 @@ struct Offer {
 
 // What can be offered, the surest first; all of them usable as they are.
 std::vector<Offer> offers(const Machine& machine);
+// What is written as a comment only: servers that somebody else runs, who would read what is said.
+std::vector<Offer> strangers(const Machine& machine);
 // What people should know of what was found but cannot be offered.
 std::vector<std::string> remarks(const Machine& machine);
 
@@ -58,6 +63,6 @@ using Plan = std::vector<Offer>;
 std::optional<Plan> ask(const std::vector<Offer>& offers, std::istream& in, std::ostream& out);
 
 // init_yaml.cpp: the whole file, with comments. It has names of keys in it, never a key.
-std::string configuration(const Plan& plan);
+std::string configuration(const Plan& plan, const std::vector<Offer>& strangers = {});
 
 }  // namespace viaduct::cli

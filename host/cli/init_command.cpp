@@ -4,6 +4,7 @@
 #include "host/cli/init.hpp"
 #include "host/cli/local_models.hpp"
 #include "host/cli/places.hpp"
+#include "host/cli/trial.hpp"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -167,7 +168,7 @@ Result<> write(const std::string& target, const std::string& text, bool force, s
   if (auto written = file.write(text); !written) return written;
   // In the same folder, so that it means the same there.
   plugins::Loader loader(executable());
-  const auto loaded = load_config(file.path(), loader);
+  const auto loaded = try_config(file.path(), loader);
   if (!loaded.diagnostics.empty()) {
     std::string all = "what was found makes no configuration without errors; nothing was written";
     for (config::Diagnostic diagnostic : loaded.diagnostics) {
@@ -225,7 +226,8 @@ int init(const InitOptions& options) {
   }
 
   std::string kept;
-  if (auto written = write(*target, configuration(plan), options.force, kept); !written)
+  if (auto written = write(*target, configuration(plan, strangers(machine)), options.force, kept);
+      !written)
     return failed(written.error());
   std::cout << "\nWrote " << *target << (kept.empty() ? "" : "; the old one is " + kept) << '\n';
   if (plan.empty())

@@ -20,16 +20,43 @@ std::string reference(const std::string& variable) {
   return fmt::format("\"${{env:{}}}\"", variable);
 }
 
+// The same lines, each as a comment.
+std::string commented(std::string_view text) {
+  std::string out;
+  while (!text.empty()) {
+    const std::size_t end = text.find('\n');
+    const std::string_view line = text.substr(0, end);
+    out += line.starts_with("  ") && !line.starts_with("  #") ? "  # " + std::string(line.substr(2))
+                                                              : std::string(line);
+    out += '\n';
+    text.remove_prefix(end + 1);
+  }
+  return out;
+}
+
 std::string backend(const Offer& offer) {
-  std::string text =
-      fmt::format("\n  # {}\n  {}:\n    plugin: bridge\n    config:\n", offer.what, offer.name);
+  std::string text = fmt::format("\n  # {}\n", offer.what);
+  if (!offer.why.empty()) {
+    std::string_view rest = offer.why;
+    for (std::size_t end = 0; end != rest.npos;) {
+      end = rest.find('\n');
+      text += "  # " + std::string(rest.substr(0, end)) + "\n";
+      if (end != rest.npos) rest.remove_prefix(end + 1);
+    }
+  }
+  text += fmt::format("  {}:\n    plugin: {}\n    config:\n", offer.name, offer.plugin);
   const auto line = [&text](std::string_view key, const std::string& value) {
     text += fmt::format("      {}: {}\n", key, value);
   };
   if (offer.kind == Offer::Kind::kProgram) {
-    line("driver", "cli");
+    if (offer.plugin == "bridge") line("driver", "cli");
     line("preset", offer.name);
-    text += "      # model: NAME               # else the program's own choice\n";
+    if (offer.plugin == "acp")
+      text +=
+          "      # permissions: { read: allow, write: ask, execute: ask }   # else people are "
+          "asked "
+          "each time\n";
+    text += "      # model: NAME               # else the agent's own choice\n";
     if (!offer.key.empty())
       text +=
           fmt::format("      {}env: {{ {}: {} }}{}\n", offer.use_key ? "" : "# ", offer.key,
@@ -82,7 +109,7 @@ backends:
 
 }  // namespace
 
-std::string configuration(const Plan& plan) {
+std::string configuration(const Plan& plan, const std::vector<Offer>& strangers) {
   std::string text = kHead;
   text +=
       "  # No agent, but a way to try the pages without one: it repeats what you say.\n"
@@ -91,10 +118,16 @@ std::string configuration(const Plan& plan) {
     text +=
         "\n  # A model of your own machine, by Ollama (ollama pull qwen3); then name it below.\n"
         "  # ollama:\n  #   plugin: bridge\n  #   config: { driver: llm, base_url: "
-        "\"http://127.0.0.1:11434/v1\", model: qwen3 }\n\n"
-        "  # The program claude; codex, gemini, opencode and amplifier go the same way.\n"
+        "\"http://127.0.0.1:11434/v1\", model: qwen3, context_tokens: 4096 }\n\n"
+        "  # An agent, by the Agent Client Protocol (npm install -g "
+        "@agentclientprotocol/claude-agent-acp);\n"
+        "  # codex, gemini, opencode, copilot and others go the same way.\n"
+        "  # claude:\n  #   plugin: acp\n  #   config: { preset: claude }\n\n"
+        "  # The program claude without that protocol; so go codex, gemini, opencode and "
+        "amplifier.\n"
         "  # claude:\n  #   plugin: bridge\n  #   config: { driver: cli, preset: claude }\n";
   for (const Offer& offer : plan) text += backend(offer);
+  for (const Offer& offer : strangers) text += commented(backend(offer));
   const std::string first = plan.empty() ? "echo" : plan.front().name;
   text += fmt::format(
       "\n# Where people talk.\nsurfaces:\n  web-chat:                       # "

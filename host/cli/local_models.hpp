@@ -13,9 +13,15 @@
 
 namespace viaduct::cli {
 
-// Asks all ports of 127.0.0.1 at once, each within `limit`; in the order of the ports.
+// Asks all ports of 127.0.0.1 at once, each within `limit`; in the order of the ports. Says of each
+// server whether somebody else runs it: anybody may listen on a port, and be told all that is said.
 std::vector<LocalServer> find_model_servers(const std::vector<std::uint16_t>& ports,
                                             std::chrono::milliseconds limit);
+
+// Whose socket listens on this port of 127.0.0.1, by what /proc/net/tcp and tcp6 say; nullopt: none
+// is there, or it cannot be known.
+std::optional<std::uint32_t> listener(std::string_view tcp, std::string_view tcp6,
+                                      std::uint16_t port);
 
 // local_models_json.cpp: the models of an answer; nullopt when it is none of a model server. Names
 // that would not do in a line of text are left out.

@@ -33,18 +33,27 @@ std::optional<PluginCommand> plugin_command(const std::vector<std::string>& word
   constexpr std::string_view kConfig = "--config";
   PluginCommand command;
   auto word = words.begin();
-  for (; word != words.end() && word->starts_with("-"); ++word) {
+  const auto take_config = [&] {
     if (word->starts_with(std::string(kConfig) + "="))
       command.config = word->substr(kConfig.size() + 1);
     else if (*word == kConfig && word + 1 != words.end())
       command.config = *++word;
     else
-      return std::nullopt;
-  }
+      return false;
+    return true;
+  };
+  for (; word != words.end() && word->starts_with("-"); ++word)
+    if (!take_config()) return std::nullopt;
   if (word == words.end() || std::ranges::find(commands, *word) != commands.end())
     return std::nullopt;
   command.name = *word;
-  command.arguments.assign(word + 1, words.end());
+  for (++word; word != words.end(); ++word) {
+    if (*word == "--") {
+      command.arguments.insert(command.arguments.end(), word + 1, words.end());
+      break;
+    }
+    if (!take_config()) command.arguments.push_back(*word);
+  }
   return command;
 }
 
@@ -62,11 +71,17 @@ int run_plugin(const PluginCommand& command, const std::vector<std::string>& com
   request.arguments = command.arguments;
   const auto reply = ask_host(control_socket(loaded.config.home), request);
   const auto answer = reply ? parse_tool_answer(*reply) : std::unexpected(reply.error());
+  const bool help = std::ranges::count(command.arguments, "--help") != 0;
   if (answer) {
     std::cout << answer->output << std::flush;
-    return answer->exit_code;
+    // Many a plugin says how it is used for whatever it does not know.
+    return help && answer->exit_code == 2 ? 0 : answer->exit_code;
   }
   const Error& error = answer.error();
+  if (help && error.code == Errc::unsupported) {
+    std::cout << error.message << '\n';
+    return 0;
+  }
   // Without a host, and without the instance, the word was most likely meant to be something else.
   if (error.code == Errc::not_found && !configured) return unknown(command, names, "");
   if (error.code == Errc::unavailable && !configured) return unknown(command, names, error.message);

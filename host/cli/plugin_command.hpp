@@ -13,8 +13,9 @@
 namespace viaduct::cli {
 
 struct PluginCommand {
-  std::string config;  // --config FILE before the name; all behind the name is the plugin's
+  std::string config;  // --config FILE, before the name or behind it
   std::string name;
+  // What is left behind the name is the plugin's; behind a "--" all is, --config, too.
   std::vector<std::string> arguments;
 };
 

@@ -1,5 +1,6 @@
 #include "host/cli/serve.hpp"
 
+#include "host/cli/changes.hpp"
 #include "host/cli/commands.hpp"
 #include "host/cli/control.hpp"
 #include "host/cli/landing.hpp"
@@ -17,6 +18,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <iostream>
 #include <set>
 #include <thread>
@@ -43,27 +45,6 @@ void raise_descriptor_limit() {
 
 http::Response text(unsigned status, std::string body) {
   return {status, {{"Content-Type", "text/plain; charset=utf-8"}}, std::move(body)};
-}
-
-bool is_reloadable(const config::Origin& origin) {
-  return origin.path.starts_with("backends.") || origin.path.starts_with("surfaces.") ||
-         origin.path.starts_with("plugins.");
-}
-
-// Paths of what has another value and is read at the start only.
-std::vector<std::string> settings_that_differ(const config::Config& running,
-                                              const config::Config& fresh) {
-  std::map<std::string, std::string> values;
-  for (const config::Origin& origin : running.origins)
-    if (!is_reloadable(origin)) values[origin.path] = origin.value;
-  std::vector<std::string> paths;
-  for (const config::Origin& origin : fresh.origins) {
-    if (is_reloadable(origin)) continue;
-    const auto found = values.extract(origin.path);
-    if (found.empty() || found.mapped() != origin.value) paths.push_back(origin.path);
-  }
-  for (const auto& [path, value] : values) paths.push_back(path);
-  return paths;
 }
 
 // The running host. Members stand on those before them.
@@ -93,7 +74,9 @@ class Host {
   void take_up(config::Loaded loaded, Done<std::vector<std::string>> done);
   void stop();
   void control(ControlRequest request, Done<std::string> done);
-  void doctor(Done<std::string> done);
+  void doctor(std::string file, Done<std::string> done);
+  Finding compare(const std::string& file, const config::Loaded& loaded) const;
+  void look_around(Finding first, Done<std::string> done);
   Result<Principal> local_user(const std::string& surface) const;
   void measure_store();
   plugins::Services services();
@@ -117,7 +100,8 @@ class Host {
   bool ready_ = false;
   bool stopping_ = false;
   bool reloading_ = false;
-  std::jthread loading_;  // last: it uses the others
+  bool comparing_ = false;
+  std::jthread loading_, looking_;  // last: they use the others
   int exit_code_ = 0;
 };
 
@@ -265,7 +249,7 @@ void Host::take_up(config::Loaded loaded, Done<std::vector<std::string>> done) {
     return done(fail(Errc::invalid_argument, all));
   }
   auto fresh = std::make_shared<config::Config>(std::move(loaded.config));
-  std::vector<std::string> restart = settings_that_differ(config_, *fresh);
+  std::vector<std::string> restart = changes(config_, *fresh).restart;
   std::set<std::string> used;
   for (const auto& backend : fresh->backends) used.insert(backend.plugin);
   for (const auto& surface : fresh->surfaces) used.insert(surface.plugin);
@@ -332,7 +316,8 @@ void Host::control(ControlRequest request, Done<std::string> answer) {
       if (!restart) return done(std::unexpected(restart.error()));
       done(reloaded_json(*restart));
     });
-  if (command == "doctor") return doctor(std::move(done));
+  if (command == "doctor")
+    return doctor(request.arguments.empty() ? file_ : request.arguments.front(), std::move(done));
   if (command == "tool.run")
     return plugins_->tool_run(
         request.id, std::move(request.arguments),
@@ -423,29 +408,69 @@ void Host::measure_store() {
   });
 }
 
-void Host::doctor(Done<std::string> done) {
+void Host::doctor(std::string file, Done<std::string> done) {
+  if (std::exchange(comparing_, true))
+    return look_around({"host", true, "running"}, std::move(done));
+  looking_ = std::jthread([this, file = std::move(file), done = std::move(done)]() mutable {
+    auto loaded = std::make_shared<config::Loaded>(load_config(file_, loader_));
+    loop_.post([this, loaded, file = std::move(file), done = std::move(done)]() mutable {
+      comparing_ = false;
+      look_around(compare(file, *loaded), std::move(done));
+    });
+  });
+}
+
+// Whether what runs is what `file`, which somebody asks about, says now.
+Finding Host::compare(const std::string& file, const config::Loaded& loaded) const {
+  std::error_code error;
+  if (!std::filesystem::equivalent(file, file_, error))
+    return {"host", false, "running, but with another configuration: " + file_};
+  if (!loaded.diagnostics.empty())
+    return {"host", false, "running with what its file had before: now that has errors"};
+  const auto [reload, restart] = changes(config_, loaded.config);
+  if (reload.empty() && restart.empty()) return {"host", true, "running"};
+  std::string message = "running, but its file has changed since";
+  if (!reload.empty())
+    message += fmt::format("; `viaduct reload` takes up {}", fmt::join(reload, ", "));
+  if (!restart.empty()) message += fmt::format("; a restart takes up {}", fmt::join(restart, ", "));
+  return {"host", false, std::move(message)};
+}
+
+void Host::look_around(Finding first, Done<std::string> done) {
+  // Each instance's in its place, whoever answers first.
   struct Round {
-    std::vector<Finding> findings;
+    std::vector<std::vector<Finding>> findings;
     std::size_t left = 1;
     Done<std::string> done;
     void one() {
-      if (--left == 0) done(to_json(findings));
+      if (--left > 0) return;
+      std::vector<Finding> all;
+      for (auto& some : findings) std::ranges::move(some, std::back_inserter(all));
+      done(to_json(all));
     }
   };
   auto round = std::make_shared<Round>();
   round->done = std::move(done);
+  round->findings.push_back({std::move(first)});
   for (const auto& instance : plugins_->status()) {
-    round->findings.push_back({instance.name, instance.state == plugins::InstanceState::running,
-                               instance.error ? instance.error->message : "running"});
+    round->findings.push_back({{instance.name, instance.state == plugins::InstanceState::running,
+                                instance.error ? instance.error->message : "running"}});
     ++round->left;
-    plugins_->tool_doctor(instance.name, [round, name = instance.name](Result<std::string> answer) {
-      if (answer)
-        for (Finding& finding : parse_findings(*answer)) {
-          finding.name = name + ": " + finding.name;
-          round->findings.push_back(std::move(finding));
-        }
-      round->one();
-    });
+    plugins_->tool_doctor(instance.name,
+                          [this, round, name = instance.name,
+                           at = round->findings.size() - 1](Result<std::string> answer) {
+                            std::vector<Finding> found;
+                            if (answer)
+                              found = parse_findings(*answer);
+                            else if (answer.error().code != Errc::unsupported)
+                              found = {{"doctor", false, answer.error().message}};
+                            for (Finding& finding : found) {
+                              finding.name = name + ": " + finding.name;
+                              finding.message = redactor_->apply(finding.message);
+                              round->findings[at].push_back(std::move(finding));
+                            }
+                            round->one();
+                          });
   }
   round->one();
 }

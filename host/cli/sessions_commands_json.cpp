@@ -338,12 +338,15 @@ std::string to_json(const std::vector<plugins::Loader::Found>& all) {
   return dump(json{{"plugins", std::move(out)}}, 2);
 }
 
-std::string diagnostics_json(const std::vector<config::Diagnostic>& diagnostics) {
-  json out = json::array();
-  for (const auto& d : diagnostics)
-    out.push_back(
-        {{"file", d.file}, {"line", d.line}, {"column", d.column}, {"message", d.message}});
-  return dump(json{{"errors", std::move(out)}}, 2);
+std::string diagnostics_json(const config::Loaded& loaded) {
+  const auto list = [](const std::vector<config::Diagnostic>& all) {
+    json out = json::array();
+    for (const auto& d : all)
+      out.push_back(
+          {{"file", d.file}, {"line", d.line}, {"column", d.column}, {"message", d.message}});
+    return out;
+  };
+  return dump(json{{"errors", list(loaded.diagnostics)}, {"warnings", list(loaded.warnings)}}, 2);
 }
 
 std::string reloaded_json(const std::vector<std::string>& restart) {

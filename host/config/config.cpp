@@ -27,6 +27,11 @@ constexpr std::size_t kLargestFile = 1 << 20;
 
 using std::chrono::milliseconds;
 
+// What an instance has; a line that is not indented enough puts it where names are.
+bool is_instance_key(std::string_view key) {
+  return key == "plugin" || key == "config" || key == "backend" || key == "backends";
+}
+
 // The keys of one map: takes those that are known, then reports the rest.
 class Fields {
  public:
@@ -47,7 +52,11 @@ class Fields {
         if (map_->find(key) == nullptr) free.push_back(key);
       report.add(entry.line, entry.column,
                  fmt::format("unknown key {}{}{}", in_quotes(entry.key),
-                             path_.empty() ? "" : " in " + path_, hint(entry.key, free)));
+                             path_.empty() ? "" : " in " + path_,
+                             path_.empty() && is_instance_key(entry.key)
+                                 ? "; it belongs to an instance: indent it, below the name of a "
+                                   "backend or a surface"
+                                 : hint(entry.key, free)));
     }
   }
 
@@ -59,8 +68,11 @@ class Fields {
 
 class Reader {
  public:
-  Reader(const LoadOptions& options, Surroundings surroundings, Report& report)
-      : options_(options), surroundings_(std::move(surroundings)), report_(report) {
+  Reader(const LoadOptions& options, Surroundings surroundings, Report& report, Report& warnings)
+      : options_(options),
+        surroundings_(std::move(surroundings)),
+        report_(report),
+        warnings_(warnings) {
     config_.file = options.file;
     file_name_ = fs::path(options.file).filename().string();
   }
@@ -361,6 +373,7 @@ class Reader {
       for (const Entry& entry : backends->entries) backend_names.push_back(entry.key);
     if (backends != nullptr)
       for (const Entry& entry : backends->entries) {
+        if (is_misplaced(entry, "a backend")) continue;
         Backend backend;
         Fields fields = begin(entry, "backends", false, backend);
         fields.finish(report_);
@@ -368,6 +381,7 @@ class Reader {
       }
     if (surfaces == nullptr) return;
     for (const Entry& entry : surfaces->entries) {
+      if (is_misplaced(entry, "a surface")) continue;
       Surface surface;
       Fields fields = begin(entry, "surfaces", true, surface);
       if (std::find(backend_names.begin(), backend_names.end(), entry.key) != backend_names.end())
@@ -376,16 +390,38 @@ class Reader {
                                 "name of its own",
                                 in_quotes(entry.key)));
       choose_backends(fields, backend_names, surface);
+      const auto plugin = plugins_.find(surface.plugin);
+      if (surface.backends.empty() && surface.sound && plugin != plugins_.end() &&
+          plugin->second.needs_backend) {
+        surface.sound = false;
+        report_.add(entry.line, entry.column,
+                    fmt::format("surfaces.{} has no backend, so nobody would answer; {}", entry.key,
+                                backend_names.empty()
+                                    ? "name one under \"backends:\", and add \"backend: NAME\" here"
+                                    : "add the line \"backend: " + backend_names.front() + "\""));
+      }
       fields.finish(report_);
       config_.surfaces.push_back(std::move(surface));
     }
+  }
+
+  bool is_misplaced(const Entry& entry, const char* what) {
+    if (!is_instance_key(entry.key) ||
+        (entry.value.kind == Node::Kind::map && entry.value.find("plugin") != nullptr))
+      return false;
+    report_.add(entry.line, entry.column,
+                fmt::format("{} is a key of {}, not the name of one; indent it further, below that "
+                            "name",
+                            in_quotes(entry.key), what));
+    return true;
   }
 
   // What backends and surfaces have in common.
   Fields begin(const Entry& entry, const std::string& section, bool is_surface,
                Instance& instance) {
     instance.name = entry.key;
-    instance.line = entry.line;
+    instance.line = instance.config_line = entry.line;
+    instance.config_column = entry.column;
     instance.config = "{}";
     const std::string path = section + "." + entry.key;
     if (!is_instance_name(entry.key))
@@ -400,8 +436,15 @@ class Reader {
       return Fields(nullptr, path);
     }
     Fields fields(node, path);
+    const std::size_t faults = report_.size();
     const Node* plugin = text(fields, "plugin", "the name of a plugin");
     const Node* config = fields.take("config");
+    for (const Entry& key : node->entries)
+      if (key.key == "config") {
+        instance.config_line = key.line;
+        instance.config_column = key.column;
+        look_for_plain_secrets(key.value, path + ".config");
+      }
     if (node->find("plugin") == nullptr)
       report_.add(entry.line, entry.column, fmt::format("\"plugin\" is missing in {}", path));
     if (plugin == nullptr) return fields;
@@ -410,8 +453,17 @@ class Reader {
     if (config != nullptr) collect_references(*config, instance.references);
     const PluginFacts* facts = find_plugin(*plugin, is_surface);
     if (facts == nullptr) return fields;
+    for (const Entry& key : node->entries)
+      if (!is_instance_key(key.key) && schema_has_key(facts->schema, key.key)) {
+        (void)fields.take(key.key);
+        report_.add(key.line, key.column,
+                    fmt::format("{} is for the plugin: it belongs below \"config:\" in {}",
+                                in_quotes(key.key), path));
+      }
+    if (report_.size() > faults) return fields;
     instance.config = check_plugin_config(config, entry.line, entry.column, facts->schema,
                                           path + ".config", file_name_, report_, config_.origins);
+    instance.sound = report_.size() == faults && !(config != nullptr && has_broken(*config));
     return fields;
   }
 
@@ -434,6 +486,7 @@ class Reader {
       else
         plugin.facts = PluginFacts{"{}", is_surface};
       if (plugin.facts) {
+        plugin.needs_backend = schema_needs_backend(plugin.facts->schema);
         auto schema = prepare_schema(plugin.facts->schema);
         if (schema)
           plugin.facts->schema = std::move(*schema);
@@ -511,6 +564,18 @@ class Reader {
     if (backend == nullptr && !surface.backends.empty()) surface.backend = surface.backends.front();
   }
 
+  // Whoever may read the file, or gets a copy of it, has them.
+  void look_for_plain_secrets(const Node& node, const std::string& path) {
+    if (node.kind == Node::Kind::scalar && node.secret && !node.referenced && !node.text.empty())
+      warnings_.add(node, "warning: " + path +
+                              " stands here as plain text; keep it in a variable of the "
+                              "environment or in a file of its own: ${env:NAME} or ${file:PATH}");
+    for (std::size_t i = 0; i < node.items.size(); ++i)
+      look_for_plain_secrets(node.items[i], fmt::format("{}[{}]", path, i));
+    for (const Entry& entry : node.entries)
+      look_for_plain_secrets(entry.value, path + "." + entry.key);
+  }
+
   static void collect_references(const Node& node, std::map<std::string, std::string>& out) {
     out.insert(node.references.begin(), node.references.end());
     for (const Node& item : node.items) collect_references(item, out);
@@ -530,11 +595,13 @@ class Reader {
     std::optional<PluginFacts> facts;
     std::string why;
     std::string fault;
+    bool needs_backend = false;
   };
 
   const LoadOptions& options_;
   Surroundings surroundings_;
   Report& report_;
+  Report& warnings_;
   Config config_;
   std::string file_name_;
   std::map<std::string, Found> plugins_;
@@ -587,21 +654,41 @@ std::string Diagnostic::text() const {
 }
 
 Loaded load(const LoadOptions& options) {
-  Report report(options.file);
+  Report report(options.file), warnings(options.file);
   Loaded loaded;
   try {
     const Surroundings surroundings = surroundings_of(options.file, options.environment);
     if (const auto source = read_file(options.file, report)) {
       if (auto root = parse_yaml(*source, report)) {
         fill_references(*root, surroundings, report);
-        loaded.config = Reader(options, surroundings, report).read(*root);
+        loaded.config = Reader(options, surroundings, report, warnings).read(*root);
       }
     }
   } catch (const std::exception& error) {
     report.add(0, 0, std::string("cannot be loaded: ") + error.what());
   }
   loaded.diagnostics = report.take();
+  loaded.warnings = warnings.take();
   return loaded;
+}
+
+Diagnostic refusal(const Config& config, const Instance& instance, const std::string& section,
+                   const std::string& message) {
+  const std::string path = section + "." + instance.name;
+  Diagnostic diagnostic{config.file, instance.config_line, instance.config_column,
+                        path + ": " + message};
+  const std::string field = message.substr(0, message.find(": "));
+  if (field.size() == message.size() || field.find(' ') != std::string::npos) return diagnostic;
+  diagnostic.message = path + ".config." + message;
+  const std::string file = fs::path(config.file).filename().string() + ":";
+  for (const Origin& origin : config.origins) {
+    if (origin.path != path + ".config." + field || !origin.origin.starts_with(file)) continue;
+    char* column = nullptr;
+    diagnostic.line =
+        static_cast<int>(std::strtol(origin.origin.c_str() + file.size(), &column, 10));
+    diagnostic.column = *column == ':' ? std::atoi(column + 1) : 0;
+  }
+  return diagnostic;
 }
 
 Result<std::string> find_file(std::string_view given) {
@@ -619,8 +706,8 @@ Result<std::string> find_file(std::string_view given) {
     if (fs::exists(place, error)) return place;
     tried += (tried.empty() ? "" : " and ") + place;
   }
-  return fail(Errc::not_found,
-              "there is no configuration; looked for " + tried + " (or give one by --config FILE)");
+  return fail(Errc::not_found, "there is no configuration; looked for " + tried +
+                                   ". `viaduct init` writes one, and --config FILE names another");
 }
 
 Result<std::string> resolve(const std::string& reference, const std::string& config_file) {

@@ -37,6 +37,8 @@ struct Instance {
   std::string config;                             // JSON object, references filled in
   std::map<std::string, std::string> references;  // "${file:…}" as written in config → its value
   int line = 0;                                   // of the instance in the file
+  int config_line = 0, config_column = 0;         // of its `config:`, else of its name
+  bool sound = false;                             // nothing is wrong with it as far as is known
   // Whether it would run the same; the line does not matter.
   bool operator==(const Instance& other) const {
     return name == other.name && plugin == other.plugin && config == other.config &&
@@ -81,7 +83,13 @@ using FindPlugin = std::function<std::optional<PluginFacts>(
 struct Loaded {
   Config config;                        // meaningful only without errors
   std::vector<Diagnostic> diagnostics;  // every error, in the order of the file
+  std::vector<Diagnostic> warnings;     // what works, but should not stay so
 };
+
+// Where `message` of an instance, in a plugin's own words, belongs: at the field that it begins
+// with ("retry.attempts: …"), else at the instance's `config:`.
+Diagnostic refusal(const Config& config, const Instance& instance, const std::string& section,
+                   const std::string& message);
 
 struct LoadOptions {
   std::string file;

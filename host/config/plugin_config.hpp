@@ -5,8 +5,9 @@
 // maxItems, uniqueItems, minimum, maximum, exclusiveMinimum and exclusiveMaximum (true or false, as
 // in draft 4), multipleOf, minLength, maxLength, pattern, minProperties, maxProperties, oneOf,
 // anyOf, allOf, not; and, without effect, title, description, default, examples, $schema, id,
-// $comment. {"$ref": "#/definitions/name"} stands for what `definitions` of the whole schema has by
-// that name. Patterns know ( ) | ? * + {n,m} . [ ] ^ $ and \ before one of these, \n, \r, \t, \f,
+// $comment; a surface's may have "x-needs-backend": true at its top. {"$ref": "#/definitions/name"}
+// stands for what `definitions` of the whole schema has by that name. Patterns know ( ) | ? * +
+// {n,m} . [ ] ^ $ and \ before one of these, \n, \r, \t, \f,
 // \v; neither \d, \w, \s, \b nor look-ahead. A schema that uses anything else (const, format, if …)
 // is refused, so that nothing looks checked that is not.
 #pragma once
@@ -29,6 +30,11 @@ Result<std::string> prepare_schema(const std::string& schema);
 std::string check_plugin_config(const Node* node, int line, int column, const std::string& schema,
                                 const std::string& path, const std::string& file, Report& report,
                                 std::vector<Origin>& origins);
+
+// Whether `config:` may have this key at its top.
+bool schema_has_key(const std::string& schema, const std::string& key);
+// "x-needs-backend": true at the top of a surface's schema: without a backend it is of no use.
+bool schema_needs_backend(const std::string& schema);
 
 // The JSON string of a text.
 std::string json_string(const std::string& text);

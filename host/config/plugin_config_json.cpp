@@ -361,15 +361,6 @@ class Checker {
   }
 
  private:
-  static bool has_broken(const Node& node) {
-    if (node.broken) return true;
-    for (const Node& item : node.items)
-      if (has_broken(item)) return true;
-    for (const Entry& entry : node.entries)
-      if (has_broken(entry.value)) return true;
-    return false;
-  }
-
   void check_map(const json& schema, const json& instance, const Node& node,
                  const std::string& path) {
     const json properties = schema.value("properties", json::object());
@@ -386,9 +377,12 @@ class Checker {
         std::vector<std::string> free;
         for (const std::string& name : names)
           if (!instance.contains(name)) free.push_back(name);
+        static const std::set<std::string> kBeside{"plugin", "backend", "backends", "config"};
+        const bool one_level_up = path.empty() && kBeside.contains(entry.key);
         report_.add(entry.line, entry.column,
                     fmt::format("unknown key {}{}{}", in_quotes(entry.key), in(path),
-                                hint(entry.key, free)));
+                                one_level_up ? "; it belongs beside \"plugin\", one level up"
+                                             : hint(entry.key, free)));
       }
     }
     for (const json& name : schema.value("required", json::array()))
@@ -397,26 +391,54 @@ class Checker {
                     fmt::format("{} is missing{}", in_quotes(name.get<std::string>()), in(path)));
   }
 
-  // Whether the instance has, where the branch has an enum of its own, one of its values.
-  static bool is_for(const json& branch, const json& instance) {
-    for (const auto& [name, property] : branch.value("properties", json::object()).items())
-      if (const auto found = property.find("enum");
-          found != property.end() && instance.is_object() && instance.contains(name) &&
-          std::find(found->begin(), found->end(), instance[name]) == found->end())
-        return false;
-    return true;
+  // How far the instance is from the branch: constants that it contradicts, then other enums that
+  // it contradicts and keys that the branch does not know.
+  static std::pair<int, int> distance(const json& branch, const json& instance) {
+    std::pair<int, int> far{0, 0};
+    if (!instance.is_object()) return far;
+    const json properties = branch.value("properties", json::object());
+    const bool closed = branch.value("additionalProperties", json()) == json(false);
+    for (const auto& [name, value] : instance.items()) {
+      const auto property = properties.find(name);
+      if (property == properties.end()) {
+        if (closed) ++far.second;
+        continue;
+      }
+      const json values = property->value("enum", json::array());
+      if (values.empty() || std::find(values.begin(), values.end(), value) != values.end())
+        continue;
+      ++(values.size() == 1 ? far.first : far.second);
+    }
+    return far;
+  }
+
+  // The keys that make each form: `"preset" or "command"`; empty: that is not what makes them.
+  static std::string forms_in_words(const json& branches) {
+    std::string text;
+    for (const json& branch : branches) {
+      std::string keys;
+      for (const json& key : branch.value("required", json::array()))
+        keys += (keys.empty() ? "" : " and ") + in_quotes(key.get<std::string>());
+      if (keys.empty()) return {};
+      text += (text.empty() ? "" : " or ") + keys;
+    }
+    return text;
   }
 
   // Says what is wrong by the one branch that was meant, if that is clear: the only one of the
-  // instance's type, or of several the one that its enums name.
+  // instance's type, or of several the nearest.
   bool check_likely(const json& branches, const json& instance, const Node& node,
                     const std::string& path) {
     std::vector<const json*> meant;
     for (const json& branch : branches)
       if (branch.contains("type") && broken_keyword({{"type", branch["type"]}}, instance).empty())
         meant.push_back(&branch);
-    if (meant.size() > 1)
-      std::erase_if(meant, [&](const json* branch) { return !is_for(*branch, instance); });
+    if (meant.size() > 1) {
+      auto least = distance(*meant.front(), instance);
+      for (const json* branch : meant) least = std::min(least, distance(*branch, instance));
+      std::erase_if(meant,
+                    [&](const json* branch) { return distance(*branch, instance) != least; });
+    }
     if (meant.size() != 1) return false;
     const json* likely = meant.front();
     const std::size_t before = report_.size();
@@ -431,7 +453,11 @@ class Checker {
     std::string text;
     if (keyword == "type" || ((keyword == "anyOf" || keyword == "oneOf") && !is_scalar(instance))) {
       text = fmt::format("{} must be {}, not {}", what, type_in_words(schema), is(node, instance));
-      if (keyword != "type") text = what + " has none of the forms that it may have";
+      if (keyword != "type") {
+        const std::string forms = forms_in_words(schema.at(keyword));
+        text = forms.empty() ? what + " has none of the forms that it may have"
+                             : fmt::format("{} needs {}", what, forms);
+      }
     } else if (keyword == "enum") {
       std::vector<std::string> names;
       for (const json& name : schema["enum"])
@@ -512,6 +538,7 @@ Result<std::string> prepare_schema(const std::string& schema) {
     if (!definitions.is_object())
       return fail(Errc::invalid_argument, "/definitions must be an object");
   }
+  if (parsed.is_object()) parsed.erase("x-needs-backend");  // see schema_needs_backend()
   std::string fault = expand(parsed, definitions, 0);
   if (fault.empty()) fault = fault_at(parsed, "");
   if (!fault.empty()) return fail(Errc::invalid_argument, std::move(fault));
@@ -543,6 +570,21 @@ std::string check_plugin_config(const Node* node, int line, int column, const st
     if (property.contains("default") && !instance.contains(name))
       origins.push_back({path + "." + name, property["default"].dump(), "default", false});
   return instance.dump();
+}
+
+bool schema_has_key(const std::string& schema, const std::string& key) {
+  const json parsed = json::parse(schema, nullptr, /*allow_exceptions=*/false);
+  if (!parsed.is_object()) return false;
+  if (parsed.value("properties", json::object()).contains(key)) return true;
+  for (const char* branches : {"anyOf", "oneOf", "allOf"})
+    for (const json& branch : parsed.value(branches, json::array()))
+      if (branch.value("properties", json::object()).contains(key)) return true;
+  return false;
+}
+
+bool schema_needs_backend(const std::string& schema) {
+  const json parsed = json::parse(schema, nullptr, /*allow_exceptions=*/false);
+  return parsed.is_object() && parsed.value("x-needs-backend", json()) == json(true);
 }
 
 std::string json_string(const std::string& text) {

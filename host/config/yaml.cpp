@@ -294,6 +294,12 @@ std::optional<Node> parse_yaml(std::string_view source, Report& report) {
   return std::move(builder.root);
 }
 
+bool has_broken(const Node& node) {
+  return node.broken || std::ranges::any_of(node.items, has_broken) ||
+         std::ranges::any_of(node.entries,
+                             [](const Entry& entry) { return has_broken(entry.value); });
+}
+
 std::string shown(const Node& node) {
   if (node.kind != Node::Kind::scalar) return kind_in_words(node);
   if (node.secret) return "the secret value";

@@ -67,6 +67,8 @@ class Report {
 // `report`.
 std::optional<Node> parse_yaml(std::string_view source, Report& report);
 
+// Whether something in it was reported already.
+bool has_broken(const Node& node);
 // Text for a message: the scalar in quotation marks, or what it is where it must not be shown.
 std::string shown(const Node& node);
 // "a map", "a list", "a string", "a number", …

@@ -59,6 +59,7 @@ class Instance final : public std::enable_shared_from_this<Instance>, public htt
 
   // Lifecycle; each is answered once, never inside the call.
   void create(Done<> done);
+  void accept_calls() { accepting_ = true; }  // of one that is never started
   void start(Done<> done);
   void reload(config::Instance config, Done<> done);  // unsupported: create it anew
   void health(Done<> done);

@@ -396,6 +396,26 @@ struct Plugins::Impl : std::enable_shared_from_this<Plugins::Impl> {
     co_return result;
   }
 
+  Task<Result<>> create_only(config::Config config, std::string name) {
+    std::vector<Wanted> wanted(1);
+    const auto take = [&](const config::Instance& instance, bool is_surface) {
+      if (instance.name != name) return;
+      wanted.front().config = instance;
+      wanted.front().is_surface = is_surface;
+    };
+    for (const auto& backend : config.backends) take(backend, false);
+    for (const auto& surface : config.surfaces) take(surface, true);
+    around.folder = std::filesystem::path(config.file).parent_path().string();
+    if (auto loaded = co_await load(wanted, config.plugin_path); !loaded) co_return loaded;
+    auto entry = std::make_shared<Entry>();
+    entry->instance = Instance::make(around, wanted.front().info, wanted.front().config);
+    entries.push_back(entry);
+    auto created = co_await answer_of<void>(
+        loop(), [&](Done<> done) { entry->instance->create(std::move(done)); });
+    if (created) entry->instance->accept_calls();
+    co_return created;
+  }
+
   // As in the configuration.
   void order(const Plan& plan) {
     const auto place = [&](const EntryPtr& entry) {
@@ -485,6 +505,15 @@ void Plugins::apply(const config::Config& config, Done<> done) {
                    done(std::move(result));
                    for (auto& waiting : std::exchange(self->after_apply, {})) waiting({});
                  });
+}
+
+void Plugins::create_only(const config::Config& config, const std::string& name, Done<> done) {
+  asio::co_spawn(
+      impl_->loop().context(), impl_->create_only(config, name),
+      [done = std::move(done)](const std::exception_ptr& exception, Result<> result) mutable {
+        if (exception) result = fail(Errc::internal, "create was cut short");
+        done(std::move(result));
+      });
 }
 
 std::vector<InstanceStatus> Plugins::status() const {

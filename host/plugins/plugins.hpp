@@ -106,6 +106,10 @@ class Plugins {
   // new is taken back and the answer names it and says why; what ran before runs on.
   void apply(const config::Config& config, Done<> done);
 
+  // Creates one instance of the configuration and starts nothing: only the tool_ functions and
+  // stop() are for it. The error is the plugin's own reason, as it is.
+  void create_only(const config::Config& config, const std::string& name, Done<> done);
+
   std::vector<InstanceStatus> status() const;
   // Instances that were abandoned: their threads may still be in the plugin, so that the process
   // has to leave by _exit.

@@ -100,7 +100,7 @@ Llm parse_llm(Fields& fields) {
       static_cast<std::uint32_t>(fields.integer("compact_after", 2, 1'000'000).value_or(0));
   llm.timeout = fields.wait("timeout", milliseconds{300'000});
   if (auto retry = fields.object("retry")) llm.retry = parse_retry(*std::move(retry));
-  if (llm.api_key.empty() && !fields.has("base_url") && !fields.has("headers"))
+  if (!fields.has("api_key") && !fields.has("base_url") && !fields.has("headers"))
     fields.fail(
         "api_key",
         std::string("must be given for ") +

@@ -20,6 +20,7 @@ namespace {
 constexpr const char* kVersion = "0.1.0";
 constexpr const char* kSchema = R"({
   "type": "object",
+  "x-needs-backend": true,
   "properties": {
     "title": {"type": "string", "minLength": 1, "maxLength": 100,
               "description": "What the page calls itself"}

@@ -273,7 +273,7 @@ test("a preset that is not there, or wrong, is refused with its name, file and k
   const preset = path.join(home, "mine.yaml");
   const refused = (config, options) => agentHost(t, config, options).then((host) => host.output, (error) => error.message);
   writeFileSync(preset, "program: p\nnew: []\nlines:\n  - { txt: /a }\n");
-  assert.match(await refused({ preset: "clade" }), /there is no preset "clade"; there are .*claude/);
+  assert.match(await refused({ preset: "clade" }), /preset: must be one of .*codex.*; did you mean claude\?/);
   assert.match(await refused({ preset }), /mine\.yaml: lines\[0\]\.txt: unknown key/);
   assert.match(await refused({ arguments: ["--key", "${env:MY_API_KEY}"] }), /a secret in a command/);
   rmSync(preset);

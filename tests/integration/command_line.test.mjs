@@ -1,6 +1,6 @@
 // The command line, as a person and a script use it.
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import path from "node:path";
 import { test } from "node:test";
@@ -122,6 +122,67 @@ test("what a plugin itself refuses is a configuration error that names the insta
   assert.ok(code === 1 || code === 2, `${code}: ${err}`);
   assert.match(err, /"echo".*rules\[0\]\.match/s);
   assert.doesNotMatch(out, /listening/);
+});
+
+test("check has each plugin look at its configuration, and says where what it refuses stands", async (t) => {
+  const folder = folderFor(t);
+  const file = write(folder, `plugins: { path: [${plugins}] }
+store: { path: ${folder}/viaduct.db }
+backends:
+  agent: { plugin: acp, config: { preset: clade } }
+  program:
+    plugin: bridge
+    config:
+      driver: cli
+      preset: gemin
+  vendor: { plugin: bridge, config: { driver: llm, model: m } }
+  server: { plugin: bridge, config: { driver: llm, api: ollama, model: m } }
+  empty: { plugin: acp, config: {} }
+  actor: { plugin: mock, config: { rules: [{ match: "(", reply: x }] } }
+  fine: { plugin: mock }
+surfaces:
+  web-chat: { plugin: web_chat }
+`);
+  const { code, out, err } = await viaduct(["check", "--config", file], { home: folder });
+  assert.deepEqual([code, out], [2, ""]);
+  const said = err.trim().split("\n").map((line) => line.slice(file.length + 1));
+  for (const [i, says] of [
+    /^4:43: backends\.agent\.config\.preset: must be one of .*claude.*; did you mean claude\?$/,
+    /^9:15: backends\.program\.config\.preset: must be one of .*; did you mean gemini\?/,
+    /^10:29: backends\.vendor\.config\.api_key: must be given for api\.openai\.com/,
+    /^11:57: api cannot be "ollama"; expected one of "openai", "anthropic"/,
+    /^12:33: config needs "preset" or "command"$/,
+    /^13:53: backends\.actor\.config\.rules\[0\]\.match: "\(" is no regular expression/,
+    /^16:3: surfaces\.web-chat has no backend, so nobody would answer; add the line "backend: agent"$/,
+  ].entries())
+    assert.match(said[i] ?? "", says, err);
+  assert.equal(said.length, 7, err);
+  assert.deepEqual(readdirSync(folder), ["viaduct.yaml"], "nothing was started");
+  const { errors, warnings } = JSON.parse((await viaduct(["check", "--json", "--config", file], { home: folder })).out);
+  assert.deepEqual([errors.length, warnings], [7, []]);
+});
+
+test("a key in the file is a warning, which says where, and not what", async (t) => {
+  const folder = folderFor(t);
+  const file = write(folder, `plugins: { path: [${plugins}] }
+backends:
+  vendor: { plugin: bridge, config: { driver: llm, model: m, api_key: sk-correct-horse } }
+`);
+  const { code, out, err } = await viaduct(["check", "--config", file], { home: folder });
+  assert.equal(code, 0, err);
+  assert.match(err, /:3:71: warning: backends\.vendor\.config\.api_key stands here as plain text.*\$\{env:NAME\}/);
+  const json = await viaduct(["check", "--json", "--config", file], { home: folder });
+  assert.equal(JSON.parse(json.out).warnings[0].line, 3);
+  assert.doesNotMatch(out + err + json.out, /correct-horse/);
+});
+
+test("without a configuration every command says that init writes one", async (t) => {
+  const home = folderFor(t);
+  for (const command of ["serve", "check", "doctor", "reload"]) {
+    const { code, out, err } = await viaduct([command], { home, cwd: home });
+    assert.equal(code, 2, command);
+    assert.match(out + err, /there is no configuration.*`viaduct init` writes one/, command);
+  }
 });
 
 test("an empty file, one that is no YAML, one that is no text and a folder are errors with their name", async (t) => {
@@ -247,6 +308,7 @@ test("doctor says whether the host runs, what it needs, and what is in its way",
   const free = await doctor();
   assert.equal(free.code, 0);
   assert.equal(free.checks.host.message, "not running");
+  for (const name of ["echo", "web-chat", "settings"]) assert.deepEqual([free.checks[name].ok, free.checks[name].message], [true, "its configuration is fine"]);
 
   const other = net.createServer().listen(0, "127.0.0.1");
   await new Promise((resolve) => other.once("listening", resolve));
@@ -261,6 +323,72 @@ test("doctor says whether the host runs, what it needs, and what is in its way",
   const text = await forHost(host, "doctor");
   assert.equal(text.code, 2);
   assert.match(text.out, /^FAIL configuration .*:1:11: /m);
+});
+
+test("without a host doctor has the backends look around by themselves; with one it says what the file has that the host has not", async (t) => {
+  const home = folderFor(t);
+  const config = { ...minimal, store: { path: path.join(home, "viaduct.db") }, server: { listen: "127.0.0.1:0" },
+    backends: { nobody: { plugin: "bridge", config: { driver: "llm", model: "m", base_url: "http://127.0.0.1:9/v1?key=correct-horse" } },
+      agent: { plugin: "acp", config: { command: ["no-such-agent-of-this-test"] } }, wrong: { plugin: "acp", config: { preset: "clade" } }, echo: { plugin: "mock" } } };
+  const file = write(home, config);
+  const alone = await viaduct(["doctor", "--config", file], { home });
+  assert.equal(alone.code, 1, alone.out);
+  assert.match(alone.out, /^ok +host +not running$/m);
+  assert.match(alone.out, /^FAIL nobody: server +The model server http:\/\/127\.0\.0\.1:9\/v1 does not answer/m);
+  assert.match(alone.out, /^FAIL agent: agent .*no-such-agent-of-this-test/m);
+  assert.match(alone.out, /^FAIL wrong +preset: must be one of .*did you mean claude/m);
+  assert.match(alone.out, /^ok +echo +its configuration is fine$/m);
+  assert.doesNotMatch(alone.out, /correct-horse/);
+  assert.deepEqual(readdirSync(home), ["viaduct.yaml"], "nothing was started");
+  const order = alone.out.trim().split("\n").map((line) => line.slice(5).split(/[: ]/)[0]);
+  assert.deepEqual([...new Set(order)], ["configuration", "home", "host", "address", "nobody", "agent", "wrong", "echo", "web-chat"]);
+
+  const host = await hostFor(t, { config: { backends: { a: { plugin: "mock" }, echo: { plugin: "mock" } } } });
+  const doctor = () => forHost(host, "doctor");
+  const first = await doctor();
+  assert.match(first.out, /^ok +host +running$/m);
+  const changed = JSON.parse(readFileSync(configOf(host), "utf8"));
+  Object.assign(changed.backends, { later: { plugin: "mock" }, a: { plugin: "mock", config: { chunk_delay: "1ms" } } });
+  changed.log = { level: "warn" };
+  writeFileSync(configOf(host), JSON.stringify(changed));
+  const second = await doctor();
+  assert.equal(second.code, 1);
+  assert.match(second.out, /^FAIL host +running, but its file has changed since; `viaduct reload` takes up a, later; a restart takes up log\.level$/m);
+  assert.equal((await forHost(host, "reload")).code, 0);
+  assert.match((await doctor()).out, /^FAIL host +running, but its file has changed since; a restart takes up log\.level$/m);
+  for (let i = 0; i < 3; ++i) assert.equal((await doctor()).out, (await doctor()).out, "always in the same order");
+  const copy = path.join(host.home, "copy.yaml");
+  writeFileSync(copy, readFileSync(configOf(host)));
+  const other = await viaduct(["doctor", "--config", copy], { home: host.home });
+  assert.ok(other.out.includes(`running, but with another configuration: ${configOf(host)}`), other.out);
+});
+
+test("doctor says what is wrong with the place of the database, and what to do", async (t) => {
+  const folder = folderFor(t);
+  const doctor = async (database) => {
+    const file = write(folder, { ...minimal, server: { listen: "127.0.0.1:0" }, store: { path: path.join(folder, database) } });
+    const { code, out } = await viaduct(["doctor", "--config", file], { home: path.join(folder, "nowhere") });
+    return { code, line: out.split("\n").find((one) => /home folder|^FAIL database/.test(one)), out };
+  };
+  const fresh = await doctor("new/deep/viaduct.db");
+  assert.equal(fresh.code, 0, fresh.out);
+  assert.match(fresh.line, /^ok +home folder +.*new\/deep will be made at the first start$/);
+  assert.equal(existsSync(path.join(folder, "new")), false);
+
+  writeFileSync(path.join(folder, "file"), "");
+  assert.match((await doctor("file/viaduct.db")).line, /^FAIL home folder +.*file is a file; store\.path names the database itself, in a folder/);
+  assert.match((await doctor("file/deep/viaduct.db")).line, /^FAIL home folder +.*file is a file, so that there can be no folder/);
+
+  mkdirSync(path.join(folder, "mine"));
+  chmodSync(path.join(folder, "mine"), 0o755);
+  const listed = await doctor("mine/viaduct.db");
+  assert.equal(listed.code, 0, listed.out);
+  assert.match(listed.line, /^ok +home folder .*others see which files are there, but cannot read them \(chmod 700 closes it\)/);
+  chmodSync(path.join(folder, "mine"), 0o777);
+  assert.match((await doctor("mine/viaduct.db")).line, /^FAIL home folder +others may write in .*run: chmod go-w .*mine$/);
+  chmodSync(path.join(folder, "mine"), 0o700);
+  writeFileSync(path.join(folder, "mine/viaduct.db"), "these are my notes, and no database");
+  assert.match((await doctor("mine/viaduct.db")).out, /^FAIL database +.*viaduct\.db is no database; correct store\.path$/m);
 });
 
 test("sessions list, show, export and end work on the running host", async (t) => {
@@ -341,10 +469,15 @@ test("a plugin's subcommands run in the host, with its output and exit code", as
 
   const host = await hostFor(t, { config });
   const ask = (...args) => viaduct(["--config", configOf(host), ...args], { home: host.home });
-  const fine = await ask("tools", "list", "--json", "a \"b\"", "--config", "x");
+  const fine = await ask("tools", "list", "--json", "a \"b\"", "--", "--config", "x");
   assert.deepEqual([fine.code, fine.out, fine.err], [0, '["list","--json","a \\"b\\"","--config","x"]\n', ""]);
   assert.deepEqual((await ask("tools")).out, "[]\n");
   assert.deepEqual((await ask("tools", "--help")).out, '["--help"]\n', "its own, not Viaduct's");
+  const usage = await ask("tools", "usage", "--help");
+  assert.deepEqual([usage.code, usage.out], [0, '["usage","--help"]\n'], "asked for, it is no wrong usage");
+  assert.equal((await ask("tools", "usage")).code, 2);
+  const behind = await viaduct(["tools", "list", "--config", configOf(host)], { home: folder });
+  assert.deepEqual([behind.code, behind.out], [0, '["list"]\n']);
   const failing = await ask("tools", "fail");
   assert.deepEqual([failing.code, failing.out], [3, '["fail"]\n']);
   const refusing = await ask("tools", "refuse");
@@ -359,6 +492,8 @@ test("a plugin's subcommands run in the host, with its output and exit code", as
 
   const none = await ask("echo", "list");
   assert.deepEqual([none.code, none.out, none.err], [2, "", "echo has no subcommands\n"]);
+  const help = await ask("echo", "--help");
+  assert.deepEqual([help.code, help.out, help.err], [0, "echo has no subcommands\n", ""]);
   const typo = await ask("tolls", "list");
   assert.deepEqual([typo.code, typo.out], [2, ""]);
   assert.match(typo.err, /^there is no command "tolls"; did you mean "tools"\?\n/);

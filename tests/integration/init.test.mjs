@@ -187,7 +187,10 @@ test("a program that is a folder, or that nobody may run, is not found", async (
   assert.doesNotMatch(out, /claude|codex/);
 });
 
-test("it knows the programs and keys of all presets, and their configuration passes check", async (t) => {
+// The parts of the file, by the backend's name.
+const backendsOf = (machine) => Object.fromEntries(machine.yaml().split(/^ {2}(?=[\w-]+:$)/m).slice(1).map((part) => [part.split(":")[0], part]));
+
+test("it knows the programs and keys of the bridge's presets, and their configuration passes check", async (t) => {
   const folder = path.join(root, "plugins/bridge/presets");
   const presets = readdirSync(folder).filter((name) => name.endsWith(".yaml")).map((name) => {
     const text = readFileSync(path.join(folder, name), "utf8");
@@ -200,14 +203,59 @@ test("it knows the programs and keys of all presets, and their configuration pas
     const env = Object.fromEntries(presets.flatMap(({ keys }) => (keys[i] ? [[keys[i], "a-key"]] : [])));
     const { err, code } = await machine.init(["--force"], { env });
     assert.equal(code, 0, err);
+    const parts = backendsOf(machine);
     for (const { name, keys } of presets) {
-      const part = machine.yaml().split(/^ {2}(?=\w[\w-]*:$)/m).find((one) => one.startsWith(`${name}:`));
-      assert.match(part ?? "", new RegExp(`^ {6}preset: ${name}$`, "m"));
-      if (keys.some((key) => env[key])) assert.ok(keys.some((key) => part.includes(`# env: { ${key}: `)), `${name}: ${part}`);
+      assert.match(parts[name] ?? "", new RegExp(`^ {6}preset: ${name}$`, "m"));
+      if (keys.some((key) => env[key])) assert.ok(keys.some((key) => parts[name].includes(`# env: { ${key}: `)), `${name}: ${parts[name]}`);
     }
     const checked = await machine.run(["check"], { env });
     assert.equal(checked.code, 0, checked.err);
   }
+});
+
+test("it knows the agents of all presets of acp, and prefers the protocol where both ways are there", async (t) => {
+  const text = readFileSync(path.join(root, "plugins/acp/presets.yaml"), "utf8");
+  const presets = [...text.matchAll(/^([\w-]+):\n {2}command: \[([^,\]]+)/gm)].map(([, name, program]) => ({ name, program }));
+  assert.equal(presets.length, text.match(/^[\w-]+:$/gm).length);
+  // A program that runs any other says nothing.
+  const known = presets.filter(({ program }) => program !== "uvx");
+  const machine = machineFor(t, { programs: [...known.map(({ program }) => program), "claude", "codex", "amplifier"] });
+  const { code, err } = await machine.init();
+  assert.equal(code, 0, err);
+  const parts = backendsOf(machine);
+  for (const { name } of known) assert.match(parts[name] ?? "", new RegExp(`^ {4}plugin: acp\n {4}config:\n {6}preset: ${name}$`, "m"), name);
+  assert.match(parts.amplifier, /^ {4}plugin: bridge\n {4}config:\n {6}driver: cli\n {6}preset: amplifier$/m);
+  assert.match(machine.yaml(), /# By the protocol, it asks people before it does something/);
+  const checked = await machine.check();
+  assert.equal(checked.code, 0, checked.err);
+});
+
+test("where only the program itself is installed the bridge drives it, and the file says how to have the protocol", async (t) => {
+  const machine = machineFor(t, { programs: ["claude"] });
+  assert.equal((await machine.init()).code, 0);
+  assert.match(machine.yaml(), /# claude-agent-acp is not installed; with it the agent asks people.*\n {2}# npm install -g @agentclientprotocol\/claude-agent-acp, then plugin: acp, config: \{ preset: claude \}\.\n {2}claude:\n {4}plugin: bridge\n/);
+});
+
+test("every line that it writes as a comment is fine when the # is taken away", async (t) => {
+  const machine = machineFor(t);
+  assert.equal((await machine.init()).code, 0);
+  const file = path.join(machine.home, "all.yaml");
+  for (const name of ["ollama", "claude"]) {
+    const lines = machine.yaml().split("\n");
+    const at = lines.indexOf(`  # ${name}:`);
+    for (let i = at; lines[i].startsWith("  # "); ++i) lines[i] = "  " + lines[i].slice(4);
+    writeFileSync(file, lines.join("\n"));
+    const checked = await machine.check("--config", file);
+    assert.equal(checked.code, 0, checked.err);
+    assert.match(checked.out, /2 backends/);
+  }
+});
+
+test("--config says where to, as --output does", async (t) => {
+  const machine = machineFor(t);
+  const file = path.join(machine.home, "my.yaml");
+  assert.equal((await machine.init(["--config", file])).code, 0);
+  assert.equal((await machine.check("--config", file)).code, 0);
 });
 
 test("wrong usage is said before anything is looked for", async (t) => {

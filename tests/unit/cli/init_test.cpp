@@ -95,13 +95,43 @@ TEST(InitOffers, AProgramMayHaveAnyOfItsKeys) {
   EXPECT_EQ(all[1].key, "");
 }
 
+TEST(InitOffers, AnAgentThatSpeaksTheProtocolIsDrivenByIt) {
+  const auto one = [](std::set<std::string> programs) { return offers({{}, programs, {}}).at(0); };
+  for (const auto& programs : std::vector<std::set<std::string>>{
+           {"claude-agent-acp"}, {"claude", "claude-agent-acp"}, {"gemini"}, {"cursor-agent"}})
+    EXPECT_EQ(one(programs).plugin, "acp") << *programs.begin();
+  EXPECT_THAT(one({"claude", "claude-agent-acp"}).why, HasSubstr("driver: cli, preset: claude"));
+  EXPECT_THAT(one({"cursor-agent"}).why, IsEmpty());
+  const Offer program = one({"claude"});
+  EXPECT_EQ(program.plugin, "bridge");
+  EXPECT_THAT(program.why, HasSubstr("npm install -g @agentclientprotocol/claude-agent-acp"));
+  EXPECT_EQ(offers({{}, {"claude", "claude-agent-acp"}, {}}).size(), 1u) << "one way is enough";
+}
+
+TEST(InitOffers, TheKeyIsOneThatTheChosenWayTakes) {
+  const std::set<std::string> keys{"OPENAI_API_KEY"};
+  EXPECT_EQ(offers({{}, {"codex-acp"}, keys}).at(0).key, "OPENAI_API_KEY");
+  EXPECT_EQ(offers({{}, {"codex"}, keys}).at(0).key, "");
+}
+
+TEST(InitOffers, AServerOfSomebodyElseIsOnlyMentioned) {
+  const Machine machine{{{11434, {"qwen3"}, "the user bob"}}, {}, {}};
+  EXPECT_THAT(offers(machine), IsEmpty());
+  EXPECT_THAT(remarks(machine), ElementsAre(HasSubstr("is run by the user bob, not by you")));
+  const std::string yaml = configuration({}, strangers(machine));
+  EXPECT_EQ(read(yaml).backends.size(), 1u);
+  EXPECT_THAT(yaml, HasSubstr("\n  # It is run by the user bob, who would read all that is said."));
+  EXPECT_THAT(yaml, HasSubstr("\n  # ollama:\n  #   plugin: bridge\n  #   config:\n  #     driver: "
+                              "llm\n"));
+}
+
 TEST(InitOffers, EveryNameIsGoodForAnInstance) {
   Machine machine;
   for (const auto port : usual_ports()) machine.servers.push_back({port, {"m"}});
   for (const auto& program : agent_programs()) machine.programs.insert(program);
   machine.keys = key_names();
   const auto all = offers(machine);
-  EXPECT_EQ(all.size(), usual_ports().size() + agent_programs().size() + 4) << "and four vendors";
+  EXPECT_EQ(all.size(), usual_ports().size() + 18 + 4) << "and the agents, and four vendors";
   const auto config = read(configuration(all));
   EXPECT_EQ(config.backends.size(), all.size() + 1) << "with the mock";
 }
@@ -172,12 +202,27 @@ TEST(InitWrites, WhatTheHostReadsAsItWasMeant) {
             R"("driver":"llm","model":"odd \"name\" \\ ${env:HOME}"})");
   EXPECT_EQ(config.backends[3].config,
             R"({"driver":"cli","env":{"ANTHROPIC_API_KEY":"secret-ANTHROPIC_API_KEY"},)"
-            R"("preset":"claude"})");
+            R"("preset":"claude"})")
+      << yaml;
   EXPECT_EQ(config.backends[4].config, R"({"driver":"cli","preset":"codex"})");
   EXPECT_EQ(config.surfaces[0].backend, "ollama");
   EXPECT_THAT(config.surfaces[0].backends,
               ElementsAre("ollama", "local-model", "claude", "codex", "anthropic", "echo"));
   EXPECT_EQ(config.surfaces[1].plugin, "settings");
+}
+
+TEST(InitWrites, AnAgentThatSpeaksTheProtocolWithItsKeyAndHowToDecideForPeople) {
+  auto plan = offers({{}, {"claude", "claude-agent-acp"}, {"ANTHROPIC_API_KEY"}});
+  const std::string yaml = configuration(plan);
+  EXPECT_THAT(yaml, HasSubstr("  # the agent claude, by the Agent Client Protocol "
+                              "(claude-agent-acp)\n  # By the protocol, it asks people"));
+  EXPECT_THAT(yaml, HasSubstr("      # permissions: { read: allow, write: ask, execute: ask }"));
+  const auto config = read(yaml);
+  EXPECT_EQ(config.backends[1].plugin, "acp");
+  EXPECT_EQ(config.backends[1].config, R"({"preset":"claude"})");
+  plan[0].use_key = true;
+  EXPECT_EQ(read(configuration(plan)).backends[1].config,
+            R"({"env":{"ANTHROPIC_API_KEY":"secret-ANTHROPIC_API_KEY"},"preset":"claude"})");
 }
 
 TEST(InitWrites, WithoutAnAgentTheMockAnswersAndTheFileSaysHowToAddOne) {
@@ -187,7 +232,25 @@ TEST(InitWrites, WithoutAnAgentTheMockAnswersAndTheFileSaysHowToAddOne) {
   EXPECT_EQ(config.surfaces[0].backend, "echo");
   EXPECT_THAT(config.surfaces[0].backends, ElementsAre("echo"));
   EXPECT_THAT(yaml, HasSubstr("ollama pull qwen3"));
-  EXPECT_THAT(yaml, HasSubstr("preset: claude"));
+  EXPECT_THAT(yaml, HasSubstr("plugin: acp\n  #   config: { preset: claude }"));
+  EXPECT_THAT(yaml, HasSubstr("context_tokens: 4096"));
+}
+
+TEST(Listener, IsTheOneThatIsTalkedToAt127001) {
+  constexpr const char* kHead =
+      "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  "
+      "timeout\n";
+  const auto row = [](const char* local, const char* state, int user) {
+    return "   0: " + std::string(local) + ":2CAA 00000000:0000 " + state +
+           " 00000000:00000000 00:00000000 00000000  " + std::to_string(user) + "  0 123\n";
+  };
+  const std::string any = kHead + row("00000000", "0A", 33);
+  EXPECT_EQ(listener(any, "", 11434), 33U);
+  EXPECT_EQ(listener(any + row("0100007F", "0A", 1000), "", 11434), 1000U) << "more exact";
+  EXPECT_EQ(listener(any, "", 11435), std::nullopt);
+  EXPECT_EQ(listener(kHead + row("0100007F", "01", 7), "", 11434), std::nullopt) << "no listener";
+  EXPECT_EQ(listener("", kHead + row("00000000000000000000000000000000", "0A", 5), 11434), 5U);
+  EXPECT_EQ(listener("nonsense\n", "", 11434), std::nullopt);
 }
 
 TEST(ParseModels, TakesTheNamesThatDoInALine) {

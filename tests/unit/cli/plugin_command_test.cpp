@@ -9,26 +9,35 @@ using Words = std::vector<std::string>;
 const Words kCommands{"serve", "check"};
 
 TEST(PluginCommand, TheFirstWordIsAnInstanceUnlessItIsACommand) {
-  const auto command = plugin_command({"slack", "manifest", "--json", "--config", "x"}, kCommands);
+  const auto command = plugin_command({"slack", "manifest", "--json"}, kCommands);
   ASSERT_TRUE(command);
   EXPECT_EQ(command->name, "slack");
   EXPECT_EQ(command->config, "");
-  EXPECT_EQ(command->arguments, (Words{"manifest", "--json", "--config", "x"}));
+  EXPECT_EQ(command->arguments, (Words{"manifest", "--json"}));
   EXPECT_FALSE(plugin_command({"check", "slack"}, kCommands));
   EXPECT_FALSE(plugin_command({}, kCommands));
 }
 
-TEST(PluginCommand, TheConfigurationIsNamedBeforeIt) {
+TEST(PluginCommand, TheConfigurationIsNamedBeforeItOrBehind) {
   for (const Words& words :
-       {Words{"--config", "a.yaml", "slack"}, Words{"--config=a.yaml", "slack"}}) {
+       {Words{"--config", "a.yaml", "slack", "x"}, Words{"--config=a.yaml", "slack", "x"},
+        Words{"slack", "--config", "a.yaml", "x"}, Words{"slack", "x", "--config=a.yaml"}}) {
     const auto command = plugin_command(words, kCommands);
     ASSERT_TRUE(command);
     EXPECT_EQ(command->config, "a.yaml");
     EXPECT_EQ(command->name, "slack");
+    EXPECT_EQ(command->arguments, Words{"x"});
   }
   EXPECT_FALSE(plugin_command({"--config", "check", "serve"}, kCommands));
   EXPECT_FALSE(plugin_command({"--help", "slack"}, kCommands));
   EXPECT_FALSE(plugin_command({"--config"}, kCommands));
+}
+
+TEST(PluginCommand, BehindTwoDashesAllIsThePlugins) {
+  const auto command = plugin_command({"slack", "x", "--", "--config", "b", "--"}, kCommands);
+  ASSERT_TRUE(command);
+  EXPECT_EQ(command->config, "");
+  EXPECT_EQ(command->arguments, (Words{"x", "--config", "b", "--"}));
 }
 
 TEST(ToolAnswer, IsAnExitCodeAndText) {

@@ -505,6 +505,61 @@ TEST_F(Load, NeedsAHomeFolderOnlyForATilde) {
   EXPECT_EQ(errors("store: { path: /x.db }\n"), "");
 }
 
+TEST_F(Load, WarnsOfSecretsThatStandInTheFile) {
+  environment_["TOKEN"] = "t0ken";
+  const Loaded loaded = load(R"(backends:
+  a:
+    plugin: mock
+    config:
+      api_key: sk-1234
+      env: { MY_TOKEN: "${env:TOKEN}", OTHER_KEY: k3y, MODE: dark }
+)");
+  EXPECT_TRUE(loaded.diagnostics.empty());
+  std::string all;
+  for (const Diagnostic& warning : loaded.warnings) all += warning.text() + "\n";
+  EXPECT_THAT(all, HasSubstr("viaduct.yaml:5:16: warning: backends.a.config.api_key stands here as "
+                             "plain text"));
+  EXPECT_THAT(all, HasSubstr("viaduct.yaml:6:51: warning: backends.a.config.env.OTHER_KEY"));
+  EXPECT_EQ(loaded.warnings.size(), 2U);
+  EXPECT_THAT(all, testing::Not(testing::AnyOf(HasSubstr("sk-1234"), HasSubstr("k3y"))));
+}
+
+TEST_F(Load, KnowsWhichInstancesHaveNothingWrongWithThem) {
+  const Config config = load(R"(backends:
+  good: { plugin: mock, config: { words: 3 } }
+  bad: { plugin: mock, config: { words: many } }
+  lost: { plugin: mock, config: { record: "${env:NOWHERE}" } }
+  none: { plugin: nothing }
+surfaces:
+  page: { plugin: web_chat, backend: good }
+)")
+                            .config;
+  std::vector<bool> sound;
+  for (const Backend& backend : config.backends) sound.push_back(backend.sound);
+  EXPECT_EQ(sound, (std::vector<bool>{true, false, false, false}));
+  EXPECT_TRUE(config.surfaces[0].sound);
+}
+
+TEST_F(Load, PutsWhatAPluginSaysAtTheFieldThatItNames) {
+  const Config config = good(R"(backends:
+  echo:
+    plugin: mock
+    config:
+      rules:
+        - { match: x }
+  plain: { plugin: mock }
+)");
+  const auto said = [&](std::size_t backend, const std::string& message) {
+    const Diagnostic d = refusal(config, config.backends[backend], "backends", message);
+    return std::to_string(d.line) + ":" + std::to_string(d.column) + ": " + d.message;
+  };
+  EXPECT_EQ(said(0, "rules[0].match: is wrong"),
+            "6:20: backends.echo.config.rules[0].match: is wrong");
+  EXPECT_EQ(said(0, "record: must be given"), "4:5: backends.echo.config.record: must be given");
+  EXPECT_EQ(said(0, "it has: no licence"), "4:5: backends.echo: it has: no licence");
+  EXPECT_EQ(said(1, "no licence"), "7:3: backends.plain: no licence");
+}
+
 // ---------------------------------------------------------------- finding the file
 
 TEST_F(Load, FindsTheFileThatWasGiven) {

@@ -122,6 +122,16 @@ INSTANTIATE_TEST_SUITE_P(
                   {"type": "object", "required": ["k"], "properties": {"k": {"enum": ["a"]}}},
                   {"type": "object", "required": ["k"], "properties": {"k": {"enum": ["b"]}}}]})",
                 "{ k: b }", "{ y: 1 }", "5:10: \"k\" is missing in x"},
+        Keyword{"AnyOfKeys", R"({"anyOf": [{"required": ["y"]}, {"required": ["z", "u"]}]})",
+                "{ y: 1 }", "{}", "5:10: x needs \"y\" or \"z\" and \"u\""},
+        Keyword{"OneOfTheNearest",
+                R"({"oneOf": [
+                  {"type": "object", "additionalProperties": false,
+                   "properties": {"k": {"enum": ["a"]}, "y": {"enum": ["p", "q"]}}},
+                  {"type": "object", "additionalProperties": false,
+                   "properties": {"k": {"enum": ["b"]}}}]})",
+                "{ k: a, y: p }", "{ k: a, y: r }",
+                "5:21: x.y cannot be \"r\"; expected one of \"p\", \"q\""},
         Keyword{"OneOf", R"({"oneOf": [{"minimum": 1}, {"maximum": 5}]})", "0", "3",
                 "5:10: x cannot be \"3\"; expected something else"},
         Keyword{"AllOf", R"({"allOf": [{"minimum": 1}, {"maximum": 5}]})", "3", "6",
@@ -215,6 +225,39 @@ TEST_F(PluginConfig, TypesPlainScalarsByTheCoreSchemaAndKeepsQuotedOnesText) {
 TEST_F(PluginConfig, ReportsWhatIsMissingWhereThereIsNoConfig) {
   plugins_["needy"] = {R"({"type": "object", "required": ["url"]})", false};
   EXPECT_EQ(errors("backends:\n  a: { plugin: needy }\n"), "2:3: \"url\" is missing\n");
+}
+
+TEST_F(PluginConfig, SaysWhereAKeyBelongsThatIsOneLevelTooHighOrTooLow) {
+  EXPECT_EQ(errors("backends:\n  a:\n    plugin: mock\n    words: 3\n"),
+            "4:5: \"words\" is for the plugin: it belongs below \"config:\" in backends.a\n");
+  EXPECT_EQ(errors("surfaces:\n  a:\n    plugin: web_chat\n    config:\n      backend: b\n"),
+            "5:7: unknown key \"backend\"; it belongs beside \"plugin\", one level up\n");
+  EXPECT_EQ(errors("backends:\n  a:\n    plugin: mock\n  config:\n    words: 3\n"),
+            "4:3: \"config\" is a key of a backend, not the name of one; indent it further, below "
+            "that name\n");
+  EXPECT_EQ(errors("backends:\n  a:\n  plugin: mock\n"),
+            "2:3: backends.a must be a map such as { plugin: mock }, not nothing\n"
+            "3:3: \"plugin\" is a key of a backend, not the name of one; indent it further, below "
+            "that name\n");
+  EXPECT_EQ(
+      errors("backends: {}\nplugin: mock\n"),
+      "2:1: unknown key \"plugin\"; it belongs to an instance: indent it, below the name of a "
+      "backend or a surface\n");
+  EXPECT_EQ(errors("backends: { config: { plugin: mock } }\n"), "") << "it may be a name";
+}
+
+TEST_F(PluginConfig, ASurfaceThatIsOfNoUseWithoutABackendNeedsOne) {
+  plugins_["chat"] = {R"({"type": "object", "x-needs-backend": true})", true};
+  EXPECT_EQ(errors("backends: { echo: { plugin: mock } }\nsurfaces:\n  a: { plugin: chat }\n"),
+            "3:3: surfaces.a has no backend, so nobody would answer; add the line "
+            "\"backend: echo\"\n");
+  EXPECT_EQ(errors("surfaces:\n  a: { plugin: chat }\n"),
+            "2:3: surfaces.a has no backend, so nobody would answer; name one under \"backends:\", "
+            "and add \"backend: NAME\" here\n");
+  EXPECT_EQ(errors("backends: { echo: { plugin: mock } }\nsurfaces:\n  a: { plugin: chat, "
+                   "backends: [echo] }\n"),
+            "");
+  EXPECT_EQ(errors("surfaces:\n  a: { plugin: settings }\n"), "");
 }
 
 TEST_F(PluginConfig, KeepsTextOfSeveralLines) {
