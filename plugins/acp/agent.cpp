@@ -179,14 +179,20 @@ void Agent::requested(const std::string& id, std::string_view method, std::strin
   const std::string native_id = session_of(params);
   if (Session* session = find(native_id)) return session->requested(id, method, params);
   if (method == "elicitation/create" && native_id.empty()) return asked(id, params);
-  connection_->refuse(id, native_id.empty() ? kMethodNotFound : kInvalidParams,
-                      native_id.empty() ? "not offered by this client" : "no such session");
+  const bool is_known = method == "session/request_permission" || method == "elicitation/create" ||
+                        method.starts_with("fs/") || method.starts_with("terminal/");
+  if (is_known && !native_id.empty())
+    return connection_->refuse(id, kInvalidParams, "no such session");
+  connection_->refuse(id, kMethodNotFound, "not offered by this client");
 }
 
 // A question about a request of ours: who made it is asked. Where that is no turn of a session,
 // nobody is there to be asked.
 void Agent::asked(const std::string& id, std::string_view params) {
-  if (const auto call = own_id(request_of(params)))
+  const std::string request = request_of(params);
+  if (request.empty())
+    return connection_->refuse(id, kInvalidParams, "sessionId or requestId: one of them is needed");
+  if (const auto call = own_id(request))
     for (const auto& [native_id, session] : sessions_)
       if (session->made(*call)) return session->requested(id, "elicitation/create", params);
   log_.warn("the agent asked outside of any turn, and nobody was there to be asked");

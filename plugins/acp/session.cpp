@@ -273,7 +273,8 @@ void Session::close(sdk::Reply reply) {
   waiting_.clear();
   if (const RunPtr run = run_) {
     const bool sent = agent_ && run->call != 0;
-    if (sent) agent_->connection().notify("session/cancel", id_params(native_id_));
+    if (sent && !run->cancelling)
+      agent_->connection().notify("session/cancel", id_params(native_id_));
     run->cancelling = true;
     decide_all();
     end_turn(sdk::StopReason::kCancelled, "");

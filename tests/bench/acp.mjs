@@ -8,7 +8,6 @@ import { request } from "../support/viaduct.mjs";
 
 const kAgentType = "bench";
 const kRate = 20;
-const kQuiet = 250; // as in plugins/acp/session.cpp
 
 export function acpRows({ build, short, host, load, store, post, used, onDisk, figure, atMost, median, number }) {
   const program = path.join(build, "bin/acp_bench_agent");
@@ -158,8 +157,7 @@ export function acpRows({ build, short, host, load, store, post, used, onDisk, f
       });
       const what = { resume: "session/resume", load: "session/load with 1,000 replayed updates", transcript: "a new session, with the transcript" }[rung];
       figure("ladder", `restore of a session with ${number(2 * turns)} messages: ${what}`, median(seen.restore), "ms", {
-        beside: [{ what: "the agent's answer without a host", value: direct, unit: "ms" }, ...(rung === "load" ? [{ what: "wait for a late replay", value: kQuiet, unit: "ms" }] : [])],
-        more: seen });
+        beside: { what: "the agent's answer without a host", value: direct, unit: "ms" }, more: seen });
       figure("ladder", "  the next message, to its whole answer", median(seen.next), "ms");
     }
     const alone = [];

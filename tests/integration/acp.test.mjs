@@ -337,10 +337,10 @@ test("an agent's request of a method that is not offered is answered with -32601
   const { client } = await talking(t);
   await say(client, act(
     { request: { method: "fs/read_text_file", params: { path: "/etc/passwd" } } }, { read: { path: "/etc/passwd" } }, { write: { path: "/tmp/x", content: "x" } }, { terminal: { command: "ls" } },
-    { request: { method: "_vendor/ask", params: {} } }, { request: { method: "session/prompt" } }, { request: { method: "mcp/connect", params: null, id: "u-1" } },
+    { request: { method: "_vendor/ask", params: {} } }, { request: { method: "_vendor/ask", params: { sessionId: "nobody's" } } }, { request: { method: "session/prompt" } }, { request: { method: "mcp/connect", params: null, id: "u-1" } },
   ));
   const codes = [...answer(client).matchAll(/"error":(-\d+)/g)].map(([, code]) => code);
-  assert.deepEqual(codes, Array(7).fill("-32601"));
+  assert.deepEqual(codes, Array(8).fill("-32601"));
 });
 
 test("requests whose parameters are wrong are answered with an error, and the turn goes on", async (t) => {
