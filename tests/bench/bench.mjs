@@ -7,6 +7,7 @@ import path from "node:path";
 import { parseArgs } from "node:util";
 import { acpRows } from "./acp.mjs";
 import { bridgeRows } from "./bridge.mjs";
+import { slackRows } from "./slack.mjs";
 
 const kRoot = path.resolve(import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname), "../..");
 const kBuild = path.join(kRoot, "build/release");
@@ -74,8 +75,8 @@ async function serving(program, args, wanted, env, use) {
 const baseline = (name, use) => serving(path.join(kBuild, "bin", name), [], /^(\d+)$/m, {}, use);
 
 // A host with its store in `folder`, and with as many web chats as are wanted: one user has one current session in each.
-function host(folder, { chats = 1, backend = "echo", backends = {} } = {}, use) {
-  const surfaces = { settings: { plugin: "settings" } };
+function host(folder, { chats = 1, backend = "echo", backends = {}, surfaces: more = {} } = {}, use) {
+  const surfaces = { settings: { plugin: "settings" }, ...more };
   for (let i = 0; i < chats; ++i) surfaces[`chat-${i}`] = { plugin: "web_chat", backend };
   const file = path.join(folder, "viaduct.yaml");
   writeFileSync(file, JSON.stringify({ // JSON is YAML
@@ -138,6 +139,7 @@ function figure(row, what, value, unit, { beside = [], target, more } = {}) {
 }
 const besides = (one) => one.baselines.map(({ what, value, unit }) => `${what} ${number(value)} ${unit}`).join("; ");
 const atMost = (limit, unit, value) => ({ text: `< ${number(limit)} ${unit}`, met: value < limit });
+const atLeast = (limit, unit, value) => ({ text: `≥ ${number(limit)} ${unit}`, met: value >= limit });
 
 function number(value) {
   if (value >= 1000) return Math.round(value).toLocaleString("en");
@@ -324,8 +326,9 @@ function table() {
   return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column])).join("  ").trimEnd()).join("\n");
 }
 
-const tools = { build: kBuild, short, host, load, store, post, used, onDisk, figure, atMost, median, number };
-const all = { chat, stream, idle, start, resume, list, ...bridgeRows(tools), ...acpRows(tools) };
+const tools = { build: kBuild, short, host, serving, output, load, store, post, used, onDisk, figure, atMost, atLeast, median, number };
+const hasSlack = existsSync(path.join(kBuild, "lib/viaduct/plugins/slack.so"));
+const all = { chat, stream, idle, start, resume, list, ...bridgeRows(tools), ...acpRows(tools), ...(hasSlack ? slackRows(tools) : {}) };
 const wanted = positionals.length ? positionals : Object.keys(all);
 for (const name of wanted)
   if (!all[name]) {

@@ -10,6 +10,8 @@ const frame = (opcode, payload) => Buffer.concat([frameHead(opcode, payload.leng
 
 export class Connection {
   state = "open"; // "frozen" | "closing" | "closed"
+  readyAt = null; // of its hello, and when nothing could come any more, as performance.now() says it
+  goneAt = null;
   warned = null; // why it was told to go
   acks = [];
   pings = 0; // of the client
@@ -55,7 +57,7 @@ export class Connection {
   // The close handshake. TCP stays open until the client closes it.
   close(code = 1000) {
     if (this.state !== "open") return;
-    this.state = "closing";
+    this.#leave("closing");
     const payload = Buffer.alloc(2);
     payload.writeUInt16BE(code);
     this.socket.write(frame(8, payload));
@@ -66,15 +68,22 @@ export class Connection {
   }
   // Half open: nothing is read or written any more, and nobody is told.
   freeze() {
-    this.state = "frozen";
+    this.#leave("frozen");
     this.socket.pause();
+  }
+  #leave(state) {
+    this.state = state;
+    this.goneAt ??= performance.now();
+  }
+  get ready() {
+    return this.readyAt !== null;
   }
   get takesPayloads() {
     return this.state === "open" || this.state === "frozen";
   }
   #gone() {
     clearInterval(this.#timer);
-    this.state = "closed";
+    this.#leave("closed");
     this.sockets.gone(this);
   }
 
@@ -101,7 +110,7 @@ export class Connection {
       this.closeCode = payload.length >= 2 ? payload.readUInt16BE(0) : 1005;
       if (this.state === "open") {
         this.closedBy = "client";
-        this.state = "closing";
+        this.#leave("closing");
         this.socket.write(frame(8, payload.subarray(0, 2))); // and TCP stays open, as Slack leaves it
       }
       return this.sockets.slack.look();
@@ -156,7 +165,7 @@ export class Sockets {
   }
   #hello(connection) {
     if (connection.state !== "open") return;
-    connection.ready = true;
+    connection.readyAt = performance.now();
     connection.send({
       type: "hello", num_connections: this.open.length + (this.others ?? 0), connection_info: { app_id: this.slack.appId },
       debug_info: { host: "applink-stand-in", build_number: 10, approximate_connection_time: 18060 },
