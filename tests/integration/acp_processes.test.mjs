@@ -435,7 +435,7 @@ test("50 agents that come and go leave no descriptor, thread or zombie", async (
 test("a preset that nobody knows keeps the host from starting, with the names that there are", async (t) => {
   const host = new Host({ config: { backends: { agent: { plugin: "acp", config: { preset: "opencodes" } } }, surfaces: { "web-chat": { plugin: "web_chat", backend: "agent" } } } });
   t.after(() => host.remove());
-  await assert.rejects(host.start(), /opencodes.*opencode\b/s);
+  await assert.rejects(host.start(), /preset: must be one of .*\bopencode\b.*did you mean opencode\?/s);
 });
 
 test("a configuration that is wrong is an error with its place", async (t) => {
