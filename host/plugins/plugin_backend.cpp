@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 namespace viaduct::plugins {
 namespace {
 
@@ -107,17 +109,21 @@ void PluginBackend::resumed(sessions::OpenRequest request, Answer done) {
 }
 
 void PluginBackend::prompt(sessions::PromptRequest request, Answer done) {
+  // It knows of no place of its own for it.
+  if (const PluginInfo& built = instance_->info(); built.abi_major == 0 && built.abi_minor < 4)
+    request.text.insert(0, std::exchange(request.restored, {}));
   call(
       "prompt", true,
       [this, request = std::move(request)](std::uint64_t id) {
-        const viaduct_prompt raw{.struct_size = sizeof raw,
+        const viaduct_prompt raw{.struct_size = sizeof(viaduct_prompt),
                                  .reserved = 0,
                                  .session = request.session,
                                  .turn = request.turn,
                                  .text = str(request.text),
                                  .blocks_json = str(request.blocks),
                                  .context_json = str(request.context),
-                                 .author = str(request.author)};
+                                 .author = str(request.author),
+                                 .restored = str(request.restored)};
         may_throw(table_.prompt)(instance_->self(), id, &raw);
       },
       std::move(done));

@@ -64,6 +64,11 @@ Result<sessions::BackendAnswer> parse_backend_answer(std::string text) {
       return fail(Errc::internal, fmt::format("\"{}\" in the plugin's answer is no string", key));
     *to = found->get<std::string>();
   }
+  if (const auto had = value.find("restored"); had != value.end()) {
+    if (!had->is_boolean())
+      return fail(Errc::internal, "\"restored\" in the plugin's answer is neither true nor false");
+    answer.had_restored = had->get<bool>();
+  }
   answer.json = std::move(text);
   return answer;
 }

@@ -44,6 +44,7 @@ struct PromptRequest {
   std::string blocks;
   std::string context;
   std::string author;
+  std::string restored;  // what was said before, where nothing else holds it
 };
 
 // The JSON object that a backend answers with; `native_id` and `stop_reason` taken out of it, empty
@@ -52,6 +53,7 @@ struct BackendAnswer {
   std::string native_id;
   std::string stop_reason;
   std::string json;
+  bool had_restored = true;  // false: the agent was not given PromptRequest::restored
 };
 
 // What a backend says of a session: viaduct_event, owned.

@@ -1,6 +1,8 @@
 // The turns of a conversation: accepted, queued, run, ended exactly once.
 #include "host/sessions/conversation.hpp"
 
+#include "host/sessions/restored_json.hpp"
+
 #include <algorithm>
 #include <array>
 #include <utility>
@@ -24,7 +26,9 @@ Conversation::Conversation(std::shared_ptr<Shared> shared, store::Session record
     : kept_(std::move(shared)),
       shared_(*kept_),
       record_(std::move(record)),
-      flush_timer_(shared_.loop.context()) {
+      written_native_id_(record_.native_id),
+      flush_timer_(shared_.loop.context()),
+      outside_timer_(shared_.loop.context()) {
   if (!whole) evicted_seq_ = record_.last_seq;
   for (store::Entry& entry : newest) {
     // Nothing that an earlier life left growing grows any more.
@@ -205,13 +209,12 @@ void Conversation::prompt() {
       });
     });
   }
-  if (record_.context_pending && turn->restored_text.empty()) {
-    return whole_log(turn->message_entry, {}, [self, turn](Result<std::vector<store::Entry>> log) {
+  if (record_.context_pending && turn->restored.empty()) {
+    return said_before([self, turn](Result<std::vector<store::Entry>> log) {
       self->run([self, turn, log = std::move(log)] {
         if (self->running_ != turn) return;
         if (!log) return self->finish_turn("error", log.error());
-        turn->restored_text = "The conversation so far, for context:\n\n" +
-                              transcript_as_text(*log) + "The next message is:\n\n";
+        turn->restored = restored_text(*log);
         self->prompt();
       });
     });
@@ -219,8 +222,13 @@ void Conversation::prompt() {
 
   sink_->open_turn(turn->number);
   turn->prompted = true;
-  PromptRequest request{handle_,      turn->number,  turn->restored_text + turn->text,
-                        turn->blocks, turn->context, turn->who.display_name};
+  PromptRequest request{handle_,
+                        turn->number,
+                        turn->text,
+                        turn->blocks,
+                        turn->context,
+                        turn->who.display_name,
+                        record_.context_pending ? turn->restored : ""};
   to->prompt(std::move(request), [self, turn](Result<BackendAnswer> answer) {
     // Everything that was said before the answer belongs before it.
     self->after_events([self, turn, answer = std::move(answer)]() mutable {
@@ -237,6 +245,7 @@ void Conversation::prompted(Result<BackendAnswer> answer) {
       case Errc::not_found:
         if (!turn->climbed && !turn->said_something) {
           turn->climbed = true;
+          turn->lost.clear();
           drop_handle(false, false);
           return prompt();
         }
@@ -252,11 +261,13 @@ void Conversation::prompted(Result<BackendAnswer> answer) {
       default: break;
     }
     if (turn->cancelled) return finish_turn("cancelled", std::nullopt);
+    if (!turn->lost.empty())
+      return finish_turn("interrupted", Error{Errc::unavailable, turn->lost});
     Error shown = error;
     if (shown.code == Errc::not_found) shown.code = Errc::unavailable;
     return finish_turn("error", std::move(shown));
   }
-  record_.context_pending = false;
+  if (answer->had_restored) record_.context_pending = false;
   set_native_id(answer->native_id);
   if (const std::string chosen = member(answer->json, "options"); !chosen.empty())
     record_.options = merge_fields(record_.options, chosen);
@@ -297,6 +308,7 @@ void Conversation::close_turns(bool running, std::vector<std::shared_ptr<Turn>> 
     const auto turn = running_;
     ending.push_back(turn);
     if (sink_) sink_->open_turn(0);
+    if (shares_native_id_) drop_handle(true, false);
     for (const std::uint64_t number : {turn->text_entry, turn->thought_entry, turn->plan_entry})
       if (number) complete(number);
     for (const auto& [item, number] : turn->items) complete(number);
@@ -441,6 +453,10 @@ void Conversation::end(Done<> done) {
     if (self->record_.ended && !self->running_ && self->queue_.empty())
       return self->has_dirt() ? self->commit({}, std::move(done)) : done({});
     const bool was_ended = std::exchange(self->record_.ended, true);
+    // Before its requests are closed, so that the backend can tell this from a person's silence.
+    if (Backend* to = self->backend();
+        to && self->handle_ != 0 && self->running_ && self->running_->prompted)
+      to->cancel(self->handle_, self->running_->number, [](Result<BackendAnswer>) {});
     std::vector<std::shared_ptr<Turn>> waiting(self->queue_.begin(), self->queue_.end());
     self->owed_.push_back(store::AddAudit{{now(), self->record_.id, "ended", "{}"}});
     self->close_turns(true, std::move(waiting), "cancelled", std::nullopt,
@@ -553,15 +569,14 @@ void Conversation::wait_for_backend() {
   const std::shared_ptr<Turn> turn = running_;
   turn->backend_limit = std::make_unique<boost::asio::steady_timer>(shared_.loop.context(),
                                                                     shared_.limits.backend_back);
-  turn->backend_limit->async_wait([self = shared_from_this(),
-                                   turn](boost::system::error_code error) {
-    if (error) return;
-    self->run([self, turn] {
-      if (self->running_ == turn && turn->backend_limit)
-        self->finish_turn("error", Error{Errc::unavailable, "The backend " + self->record_.backend +
-                                                                " is not running; try again"});
-    });
-  });
+  turn->backend_limit->async_wait(
+      [self = shared_from_this(), turn](boost::system::error_code error) {
+        if (error) return;
+        self->run([self, turn] {
+          if (self->running_ == turn && turn->backend_limit)
+            self->finish_turn("error", self->shared_.no_backend(self->record_.backend));
+        });
+      });
 }
 
 void Conversation::backend_back() {

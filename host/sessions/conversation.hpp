@@ -43,10 +43,16 @@ struct Shared {
   SubscriptionId next_subscription = 1;
   bool stopping = false;
   std::function<Backend*(const std::string& name)> backend{};  // null: not there
+  std::function<Error(const std::string& name)> no_backend = [](const std::string& name) {  // why
+    return Error{Errc::unavailable, "The backend " + name + " is not running; try again soon"};
+  };
   // Events of the handle go to the conversation.
   std::function<void(Handle, std::weak_ptr<class Conversation>)> route_handle{};
   std::function<void(Handle)> forget_handle{};
   std::function<void(SubscriptionId)> forget_subscription{};
+  std::function<void(const std::string& session_id,
+                     std::move_only_function<void(class Conversation&)>)>
+      with_session{};
 };
 
 inline constexpr std::chrono::seconds kOpenLimit{60};  // for a backend to open or restore
@@ -91,6 +97,8 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
   // are wanted as well, newest first.
   void whole_log(std::uint64_t before, std::vector<store::Entry> found,
                  Done<std::vector<store::Entry>> done);
+  // Those of them that are context: said before the first open turn.
+  void said_before(Done<std::vector<store::Entry>> done);
   // Everything on disk and the handle there: so that it can be copied.
   void prepare_fork(Done<Handle> done);
 
@@ -122,8 +130,7 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
     std::uint64_t message_entry = 0;
     Principal who;
     std::string text, blocks, context;
-    std::string
-        restored_text;  // the transcript, in front of the text, where it can go in no other way
+    std::string restored;  // what was said before, where the backend has it in no other way
     std::chrono::steady_clock::time_point began;
     std::vector<Done<AskAnswer>> waiters;
     // Of the running turn:
@@ -131,6 +138,7 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
     bool climbed = false;   // the ladder was climbed down for it once
     bool said_something = false;
     bool cancelled = false;
+    std::string lost;  // why its session was lost, perhaps before it had the prompt
     std::uint64_t text_entry = 0, thought_entry = 0, plan_entry = 0, usage_entry = 0;  // 0: none
     std::unordered_map<std::string, std::uint64_t> items;  // texts and tool calls that have an id
     std::map<std::string, std::uint64_t> permissions;      // pending: item → entry
@@ -191,6 +199,8 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
   void after_events(Task task);
   void apply(BackendEvent event);
   void stream_text(const BackendEvent& event, const char* type);
+  void outside_text(const BackendEvent& event, const char* type);
+  void grow(std::uint64_t& present, const BackendEvent& event, const char* type);
   void close_streams();
   void late_text(const BackendEvent& event);
   void update_tool(const BackendEvent& event);
@@ -199,13 +209,22 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
   void close_permission(std::string item, std::string status, std::string reason);
   void decide(Principal who, std::uint64_t number, std::string option, Done<PermissionAnswer> done);
 
-  // The handle (conversation_handle.cpp).
+  // The native id (conversation_native_id.cpp).
   void set_native_id(const std::string& id);
+  void keep_native_id(const std::string& id);
+  void find_rival(Done<std::string> done);
+  void refuse_shared_native_id();
+  void give_up_native_id(const std::string& id);
+
+  // The handle (conversation_handle.cpp).
   Backend* backend();
   OpenRequest open_request(Handle handle) const;
   void drop_handle(bool tell_backend, bool ended);
   void climb(Done<std::string> done);
+  void begin_climb(const Result<std::string>& rival);
   void with_handle(Done<Handle> done);
+  void with_transcript(OpenRequest request, Done<BackendAnswer> done,
+                       void (Backend::*ask)(OpenRequest, Done<BackendAnswer>));
   struct Climb;
   void climb_step(std::shared_ptr<Climb> climb, Ladder::Action action);
   void climb_held(std::shared_ptr<Climb> climb, BackendAnswer answer);
@@ -216,6 +235,10 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
   const std::shared_ptr<Shared> kept_;
   Shared& shared_;
   store::Session record_;
+  std::string written_native_id_;  // as it is on disk, or will be when the write under way is done
+  std::string checked_native_id_;  // no other session had it
+  bool shares_native_id_ =
+      false;  // the handle goes on with an id of which another session was told
 
   std::deque<LogEntry> window_;  // the newest entries, without a gap
   std::uint64_t evicted_seq_ =
@@ -249,6 +272,10 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
   std::vector<Done<std::string>> climbers_;
   bool climbing_ = false;
   std::string commands_, options_;
+  std::uint64_t outside_entry_ = 0;  // a text outside of any turn that still grows
+  std::string outside_item_;
+  boost::asio::steady_timer outside_timer_;
+  std::unordered_map<std::string, std::uint64_t> tools_;  // the newest of each id
 
   std::vector<Watcher> watchers_;
 };

@@ -6,6 +6,12 @@
 #include <utility>
 
 namespace viaduct::sessions {
+namespace {
+
+constexpr std::chrono::seconds kOutsideGrows{1};  // a text without a turn, after its last piece
+constexpr std::size_t kMostTools = 1000;          // that may still be heard of outside of a turn
+
+}  // namespace
 
 void Conversation::wake(Handle handle) {
   if (handle == handle_ || handle == opening_) take_events();
@@ -72,15 +78,16 @@ void Conversation::apply(BackendEvent event) {
       record_dirty_ = true;
       flush_soon();
       return publish_state();
-    case VIADUCT_EVENT_NATIVE_ID:
-      set_native_id(event.text);
-      flush();  // a crash now would take the conversation with it
-      return flush_soon();
+    case VIADUCT_EVENT_NATIVE_ID: return keep_native_id(event.text);
     case VIADUCT_EVENT_LOST: {
       drop_handle(false, false);
-      if (running_ && running_->prompted)
-        finish_turn("interrupted", Error{Errc::unavailable, event.text});
-      return;
+      if (!running_ || !running_->prompted) return;
+      // The session may have been lost before it had the prompt: the answer says whether it ran.
+      if (event.turn == 0 && !running_->said_something) {
+        running_->lost = event.text;
+        return;
+      }
+      return finish_turn("interrupted", Error{Errc::unavailable, event.text});
     }
     default: return;  // of a newer header
   }
@@ -88,23 +95,47 @@ void Conversation::apply(BackendEvent event) {
 
 void Conversation::stream_text(const BackendEvent& event, const char* type) {
   if (event.text.empty()) return;
+  if (event.turn == 0) return outside_text(event, type);
   const bool is_text = event.kind == VIADUCT_EVENT_TEXT;
-  std::uint64_t outside = 0;
-  std::uint64_t* present = &outside;
-  if (event.turn != 0) {
-    if (!event.item.empty()) {
-      present = &running_->items[type + event.item];
-    } else {
-      present = is_text ? &running_->text_entry : &running_->thought_entry;
-      std::uint64_t& other = is_text ? running_->thought_entry : running_->text_entry;
-      if (other) complete(std::exchange(other, 0));
-    }
+  std::uint64_t* present = &running_->items[type + event.item];
+  if (event.item.empty()) {
+    present = is_text ? &running_->text_entry : &running_->thought_entry;
+    std::uint64_t& other = is_text ? running_->thought_entry : running_->text_entry;
+    if (other) complete(std::exchange(other, 0));
   }
-  if (LogEntry* item = *present ? find(*present) : nullptr) return append_text(*item, event.text);
+  grow(*present, event, type);
+}
+
+// Pieces that follow each other are one text, which ends with the next thing or after a moment.
+void Conversation::outside_text(const BackendEvent& event, const char* type) {
+  const LogEntry* last = window_.empty() ? nullptr : &window_.back();
+  const bool goes_on = last && last->entry.number == outside_entry_ && last->entry.type == type &&
+                       outside_item_ == event.item;
+  if (!goes_on && outside_entry_ != 0) complete(std::exchange(outside_entry_, 0));
+  outside_item_ = event.item;
+  grow(outside_entry_, event, type);
+  outside_timer_.expires_after(kOutsideGrows);
+  outside_timer_.async_wait([weak = weak_from_this()](boost::system::error_code error) {
+    const auto self = weak.lock();
+    if (error || !self) return;
+    self->run([self] { self->complete(std::exchange(self->outside_entry_, 0)); });
+  });
+}
+
+void Conversation::grow(std::uint64_t& present, const BackendEvent& event, const char* type) {
+  if (LogEntry* item = present ? find(present) : nullptr) {
+    if (!event.json.empty()) {
+      // Of the last piece that had any. Kept with the text, not told with every piece of it.
+      item->entry.data = merge_fields(item->entry.data, event.json);
+      item->data_dirty = true;
+    }
+    return append_text(*item, event.text);
+  }
   store::Entry entry = next_entry(type, event.turn);
   entry.text = event.text;
-  entry.complete = event.turn == 0;
-  *present = entry.number;
+  if (!event.json.empty()) entry.data = merge_fields("", event.json);
+  entry.complete = false;
+  present = entry.number;
   unflushed_bytes_ += entry.text.size();
   publish_entry(add(std::move(entry)).entry);
   if (unflushed_bytes_ >= kFlushBytes) flush();
@@ -117,7 +148,11 @@ void Conversation::late_text(const BackendEvent& event) {
   const auto last = std::find_if(window_.rbegin(), window_.rend(), [&](const LogEntry& item) {
     return item.entry.turn == event.turn && item.entry.type == "text";
   });
-  if (last == window_.rend()) return;  // it said nothing in time: there is nothing to join
+  if (last == window_.rend()) {  // it said nothing in time, and its end is the last of a turn
+    BackendEvent outside = event;
+    outside.turn = 0;
+    return outside_text(outside, "text");
+  }
   store::Entry& entry = last->entry;
   const std::uint64_t offset = entry.text.size();
   entry.text += event.text;
@@ -141,9 +176,13 @@ void Conversation::close_streams() {
     if (*number) complete(std::exchange(*number, 0));
 }
 
+// Outside of any turn: of the newest call that has this id, whichever turn that was in.
 void Conversation::update_tool(const BackendEvent& event) {
-  std::uint64_t outside = 0;
-  std::uint64_t& number = event.turn != 0 ? running_->items["tool" + event.item] : outside;
+  const bool outside = event.turn == 0;
+  if (tools_.size() > kMostTools)
+    std::erase_if(tools_, [this](const auto& known) { return !find(known.second); });
+  if (tools_.size() > kMostTools) tools_.clear();
+  std::uint64_t& number = outside ? tools_[event.item] : running_->items["tool" + event.item];
   LogEntry* item = number ? find(number) : nullptr;
   std::string data = merge_fields(item ? item->entry.data : "", event.json);
   if (!item) {
@@ -151,28 +190,34 @@ void Conversation::update_tool(const BackendEvent& event) {
     data = merge_fields("{\"toolCallId\":" + quote(event.item) + ",\"status\":\"pending\"}", data);
   }
   const std::string status = tool_status(data);
-  const bool done = status == "completed" || status == "failed" || event.turn == 0;
+  const bool done =
+      status == "completed" || status == "failed" || (outside && (!item || item->entry.complete));
   if (item) return set_data(*item, std::move(data), done);
   store::Entry entry = next_entry("tool_call", event.turn);
   entry.data = std::move(data);
   entry.complete = done;
   number = entry.number;
+  if (!outside) tools_[event.item] = number;
   publish_entry(add(std::move(entry)).entry);
   flush_soon();
 }
 
 void Conversation::update_single(const BackendEvent& event) {
   const bool is_plan = event.kind == VIADUCT_EVENT_PLAN;
-  std::uint64_t outside = 0;
+  // Outside of any turn what comes one after the other is one.
+  const char* type = is_plan ? "plan" : "usage";
+  const bool goes_on =
+      !window_.empty() && window_.back().entry.turn == 0 && window_.back().entry.type == type;
+  std::uint64_t outside = goes_on ? window_.back().entry.number : 0;
   std::uint64_t& number = event.turn == 0 ? outside
                           : is_plan       ? running_->plan_entry
                                           : running_->usage_entry;
   if (LogEntry* item = number ? find(number) : nullptr)
     return set_data(
         *item, is_plan ? merge_fields("", event.json) : merge_fields(item->entry.data, event.json),
-        !is_plan);
+        !is_plan || event.turn == 0);
   if (is_plan) close_streams();
-  store::Entry entry = next_entry(is_plan ? "plan" : "usage", event.turn);
+  store::Entry entry = next_entry(type, event.turn);
   entry.data = merge_fields("", event.json);
   entry.complete = !is_plan || event.turn == 0;
   number = entry.number;

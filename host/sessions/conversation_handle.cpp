@@ -48,10 +48,12 @@ void Conversation::adopt(Handle handle, std::shared_ptr<Sink> sink) {
   handle_ = handle;
   sink_ = std::move(sink);
   shared_.route_handle(handle, weak_from_this());
+  refuse_shared_native_id();
   take_events();
 }
 
 void Conversation::drop_handle(bool tell_backend, bool ended) {
+  shares_native_id_ = false;
   if (handle_ == 0) return;
   const Handle handle = std::exchange(handle_, 0);
   shared_.sinks->close(handle);
@@ -59,18 +61,6 @@ void Conversation::drop_handle(bool tell_backend, bool ended) {
   sink_ = nullptr;
   if (Backend* held_by = tell_backend ? backend() : nullptr)
     held_by->close(handle, ended, [](Result<BackendAnswer>) {});
-}
-
-// What the backend says of it, empty: nothing new. The caller sees to it that it is written.
-void Conversation::set_native_id(const std::string& id) {
-  record_.native_at = now();
-  record_dirty_ = true;
-  if (id.empty() || id == record_.native_id) return;
-  if (!record_.native_id.empty())
-    shared_.metrics.count("viaduct_native_id_changes_total", {{"backend", record_.backend}});
-  record_.previous_native_id = std::exchange(record_.native_id, id);
-  record_.native_dead = false;
-  if (Backend* held_by = backend()) record_.agent_type = held_by->info().agent_type;
 }
 
 std::string Conversation::working_dir_refusal() const {
@@ -94,7 +84,10 @@ struct Conversation::Climb {
 void Conversation::climb(Done<std::string> done) {
   climbers_.push_back(std::move(done));
   if (std::exchange(climbing_, true)) return;
+  find_rival([self = shared_from_this()](Result<std::string> rival) { self->begin_climb(rival); });
+}
 
+void Conversation::begin_climb(const Result<std::string>& rival) {
   Ladder::Facts facts;
   std::int64_t age_ms = record_.native_at == 0 ? 0 : (now() - record_.native_at) / 1000;
   if (Backend* from = backend()) {
@@ -108,8 +101,13 @@ void Conversation::climb(Done<std::string> done) {
     };
     if (record_.agent_type != info.agent_type)
       refuse("its id belongs to another agent (" + record_.agent_type + ")", "other_agent");
+    else if (!rival)
+      refuse(rival.error().message, "store");
+    else if (!rival->empty())
+      refuse("another session was told the same id", "shared");
     else if (record_.native_dead)
-      refuse("its id was given up after repeated failures", "given_up");
+      refuse("its id was given up after repeated failures, or since another session had it",
+             "given_up");
     else if (info.policy.native_max_age.count() > 0 && age_ms > info.policy.native_max_age.count())
       refuse("its id has expired", "expired");
     else
@@ -135,8 +133,7 @@ void Conversation::climb_step(std::shared_ptr<Climb> climb, Ladder::Action actio
   }
   Backend* from = backend();
   if (!from)
-    return climb_failed(climb,
-                        {Errc::unavailable, "The backend " + record_.backend + " is not running"});
+    return climb_failed(climb, {Errc::unavailable, shared_.no_backend(record_.backend).message});
 
   opening_ = shared_.next_handle++;
   sink_ = shared_.sinks->open(opening_);
@@ -159,25 +156,31 @@ void Conversation::climb_step(std::shared_ptr<Climb> climb, Ladder::Action actio
       });
 
   OpenRequest request = open_request(opening_);
-  if (action.step == Ladder::Step::restore)
+  const bool keeps_log = first_open_turn() > 1 && from->info().can & VIADUCT_KEEPS_LOG;
+  if (action.step == Ladder::Step::restore) {
+    if (keeps_log)
+      return with_transcript(std::move(request), std::move(answered), &Backend::restore);
     return from->restore(std::move(request), std::move(answered));
+  }
   request.native_id.clear();
-  if (action.step == Ladder::Step::open) return from->open(std::move(request), std::move(answered));
-
-  if (!(from->info().can & VIADUCT_CAN_INJECT))  // the transcript goes in with the next prompt
+  // Where it can take no transcript, that goes in with the next prompt.
+  if (action.step == Ladder::Step::open || !(from->info().can & VIADUCT_CAN_INJECT)) {
+    if (keeps_log) return with_transcript(std::move(request), std::move(answered), &Backend::open);
     return from->open(std::move(request), std::move(answered));
-  whole_log(0, {},
-            [self, climb, request = std::move(request),
-             answered = std::move(answered)](Result<std::vector<store::Entry>> entries) mutable {
-              if (!entries) return answered(std::unexpected(entries.error()));
-              Backend* to = self->backend();
-              if (!to) return answered(fail(Errc::unavailable, "the backend is not running"));
-              std::erase_if(*entries, [open = self->first_open_turn()](const store::Entry& entry) {
-                return entry.turn >= open;
-              });
-              request.transcript = transcript(*entries);
-              to->inject(std::move(request), std::move(answered));
-            });
+  }
+  with_transcript(std::move(request), std::move(answered), &Backend::inject);
+}
+
+void Conversation::with_transcript(OpenRequest request, Done<BackendAnswer> done,
+                                   void (Backend::*ask)(OpenRequest, Done<BackendAnswer>)) {
+  said_before([self = shared_from_this(), request = std::move(request), done = std::move(done),
+               ask](Result<std::vector<store::Entry>> entries) mutable {
+    if (!entries) return done(std::unexpected(entries.error()));
+    Backend* to = self->backend();
+    if (!to) return done(fail(Errc::unavailable, "the backend is not running"));
+    request.transcript = transcript(*entries);
+    (to->*ask)(std::move(request), std::move(done));
+  });
 }
 
 void Conversation::measure_climb(const Climb& climb, std::string outcome,
@@ -203,8 +206,14 @@ void Conversation::climb_held(std::shared_ptr<Climb> climb, BackendAnswer answer
     store::Session& record = self->record_;
     const Ladder& ladder = climb->ladder;
     const std::string rung = ladder.rung();
+    if (rung == "native" && record.native_dead) {  // given up meanwhile
+      self->drop_handle(true, false);
+      return self->climb_step(
+          climb, climb->ladder.failed({Errc::not_found, "another session was told the same id"}));
+    }
     if (rung != "native") {
       record.native_dead = false;
+      self->checked_native_id_.clear();
       if (answer.native_id.empty()) record.previous_native_id = std::exchange(record.native_id, "");
     }
     self->set_native_id(answer.native_id);
@@ -282,6 +291,17 @@ void Conversation::whole_log(std::uint64_t before, std::vector<store::Entry> fou
                         });
 }
 
+void Conversation::said_before(Done<std::vector<store::Entry>> done) {
+  whole_log(0, {},
+            [open = first_open_turn(),
+             done = std::move(done)](Result<std::vector<store::Entry>> entries) mutable {
+              if (entries)
+                std::erase_if(*entries,
+                              [open](const store::Entry& entry) { return entry.turn >= open; });
+              done(std::move(entries));
+            });
+}
+
 void Conversation::resume(Done<ResumeAnswer> done) {
   const auto self = shared_from_this();
   Backend* from = backend();
@@ -315,12 +335,13 @@ void Conversation::resume(Done<ResumeAnswer> done) {
           shared_.loop, kOpenLimit, "Asking the backend for the session",
           [self, asked, finish = std::move(finish)](Result<BackendAnswer> answer) mutable {
             if (answer || answer.error().code == Errc::unsupported) {
-              if (answer)
-                self->run([self, id = answer->native_id] {
-                  self->set_native_id(id);
-                  self->flush_soon();
+              return self->run([self, id = answer ? answer->native_id : "",
+                                finish = std::move(finish)]() mutable {
+                self->set_native_id(id);
+                self->commit({}, [finish = std::move(finish)](Result<>) mutable {
+                  finish(std::string("live"));
                 });
-              return finish(std::string("live"));
+              });
             }
             if (is_transient(answer.error().code)) return finish(std::unexpected(answer.error()));
             if (self->handle_ != 0 && self->handle_ != asked)  // had back meanwhile

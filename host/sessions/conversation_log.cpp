@@ -64,6 +64,7 @@ void Conversation::write(std::vector<store::Write> writes, Done<> done) {
                       [self = shared_from_this(), done = std::move(done)](Result<> result) mutable {
                         self->writing_ = false;
                         if (result) {
+                          self->refuse_shared_native_id();
                           self->marks_.clear();
                           self->owed_in_flight_.clear();
                         } else {
@@ -134,6 +135,7 @@ std::vector<store::Write> Conversation::collect() {
     item->data_dirty = false;
   }
   writes.push_back(store::PutSession{record_});
+  written_native_id_ = record_.native_id;
   record_dirty_ = false;
   return writes;
 }

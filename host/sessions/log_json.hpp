@@ -76,7 +76,6 @@ void answer_decided(const PermissionState& state, Done<PermissionAnswer> done);
 // The first line of a message, shortened: what a session without a title is called.
 std::string title_from(std::string_view text);
 
-std::string transcript(const std::vector<store::Entry>& entries);          // JSON array
-std::string transcript_as_text(const std::vector<store::Entry>& entries);  // for a prompt
+std::string transcript(const std::vector<store::Entry>& entries);  // JSON array
 
 }  // namespace viaduct::sessions

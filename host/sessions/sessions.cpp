@@ -83,18 +83,37 @@ class Sessions::Impl {
       const auto found = backends_.find(name);
       return found == backends_.end() ? nullptr : found->second;
     };
+    shared_.no_backend = [this, usual = shared_.no_backend](const std::string& name) {
+      const bool configured = std::ranges::any_of(surfaces_, [&](const auto& surface) {
+        return std::ranges::find(surface.second.backends, name) != surface.second.backends.end();
+      });
+      if (configured) return usual(name);
+      return Error{Errc::failed_precondition,
+                   "The backend " + name +
+                       " is not configured any more: list it in the configuration again and run "
+                       "`viaduct reload`, or begin a new session with another one"};
+    };
     shared_.route_handle = [this](Handle handle, std::weak_ptr<Conversation> conversation) {
       handles_[handle] = std::move(conversation);
     };
     shared_.forget_handle = [this](Handle handle) { handles_.erase(handle); };
     shared_.forget_subscription = [this](SubscriptionId id) { subscriptions_.erase(id); };
+    shared_.with_session = [this](const std::string& id, auto use) {
+      load(id, [use = std::move(use)](Result<ConversationPtr> found) mutable {
+        if (found) use(**found);
+      });
+    };
   }
 
   ~Impl() {
     shared_.backend = [](const std::string&) -> Backend* { return nullptr; };
+    shared_.no_backend = [](const std::string&) {
+      return Error{Errc::unavailable, "The host is stopping; try again soon"};
+    };
     shared_.route_handle = [](Handle, std::weak_ptr<Conversation>) {};
     shared_.forget_handle = [](Handle) {};
     shared_.forget_subscription = [](SubscriptionId) {};
+    shared_.with_session = [](const std::string&, auto) {};
   }
 
   void wake(Handle handle) {
@@ -332,7 +351,8 @@ void Sessions::Impl::fork(Principal who, std::string id, Done<SessionView> done)
       who, std::move(id), std::move(done), [this](Conversation& found, Done<SessionView> answered) {
         const ConversationPtr source = found.shared_from_this();
         Backend* backend = shared_.backend(source->record().backend);
-        if (!backend) return answered(fail(Errc::unavailable, "The backend is not running"));
+        if (!backend)
+          return answered(std::unexpected(shared_.no_backend(source->record().backend)));
         const std::uint64_t can = backend->info().can;
         if (!(can & (VIADUCT_CAN_FORK | VIADUCT_CAN_INJECT)))
           return answered(fail(Errc::unsupported, "The backend cannot copy a session"));

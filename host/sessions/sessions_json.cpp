@@ -352,18 +352,4 @@ std::string transcript(const std::vector<store::Entry>& entries) {
   return array_of(entries);
 }
 
-std::string transcript_as_text(const std::vector<store::Entry>& entries) {
-  std::string out;
-  for (const store::Entry& entry : entries) {
-    if (entry.type == "user_message") {
-      out += "User: " + entry.text + "\n\n";
-    } else if (entry.type == "text" && !entry.text.empty()) {
-      out += "Assistant: " + entry.text + "\n\n";
-    } else if (entry.type == "tool_call") {
-      out += "(Tool: " + text_of(parse_object(entry.data), "title") + ")\n\n";
-    }
-  }
-  return out;
-}
-
 }  // namespace viaduct::sessions

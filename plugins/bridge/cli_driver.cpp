@@ -97,6 +97,7 @@ class CliDriver final : public Driver {
   sdk::Abilities abilities() const override {
     const auto count = [](milliseconds time) { return static_cast<std::uint64_t>(time.count()); };
     std::uint64_t can = VIADUCT_CAN_CANCEL | VIADUCT_CAN_STREAM | VIADUCT_ROTATES_IDS;
+    if (transcripts_.writes()) can |= VIADUCT_KEEPS_LOG;
     if (!preset_.resume.empty()) can |= VIADUCT_CAN_RESTORE;
     if (!preset_.resume.empty() && !preset_.compact.empty()) can |= VIADUCT_CAN_COMPACT;
     return {can, preset_.name,
@@ -143,8 +144,9 @@ class CliDriver final : public Driver {
       return turn.fail(sdk::Code::kBusy, "the session has a turn already");
     std::string text = words(*session, prompt);
     if (text.empty()) return turn.fail(sdk::Code::kInvalidArgument, "the message is empty");
+    text.insert(0, prompt.restored);
     Asked asked{std::move(turn), std::move(text), TurnRecord()};
-    asked.record.user(said_now(prompt.text), prompt.blocks_json, prompt.context_json);
+    asked.record.user(prompt.text, prompt.blocks_json, prompt.context_json);
     if (session->run)
       session->waiting.emplace(std::move(asked));
     else
@@ -216,6 +218,10 @@ class CliDriver final : public Driver {
     session->begun = !native_id.empty();
     session->native_id = std::move(native_id);
     session->working_dir = expand_home(open.working_dir, variable(environment_, "HOME"));
+    // What was said in a turn that the host did not live to end is not in the folder yet.
+    if (!open.transcript.empty())
+      transcripts_.catch_up(session->session_id, session->working_dir, session->native_id,
+                            open.transcript);
     sessions_[open.session] = std::move(session);
   }
 
@@ -246,15 +252,6 @@ class CliDriver final : public Driver {
     if (id.empty()) return;
     if (lost_.size() >= kMostLost) lost_.erase(lost_.begin());
     lost_.insert(id);
-  }
-
-  // The text without the conversation that the host puts in front of it where nothing else holds
-  // it.
-  static std::string_view said_now(std::string_view text) {
-    constexpr std::string_view kSoFar = "The conversation so far, for context:\n\n";
-    constexpr std::string_view kNext = "The next message is:\n\n";
-    const std::size_t next = text.starts_with(kSoFar) ? text.rfind(kNext) : std::string_view::npos;
-    return next == std::string_view::npos ? text : text.substr(next + kNext.size());
   }
 
   // What goes into the program: who else said what, the text, and what is attached, in words.
@@ -386,8 +383,8 @@ class CliDriver final : public Driver {
     const CliVerdict verdict = judge(preset_, output, *end, !asked.empty(), secrets_);
     if (verdict.kind == CliVerdict::Kind::kLost) {
       remember_lost(asked);
-      // What it may have told in the same breath is no conversation either.
-      if (session->native_id != asked) remember_lost(session->native_id);
+      // What it told in the same breath is no conversation that could be gone on with.
+      if (session->native_id != asked) turn.native_id(asked);
     }
     if (run->program->stopped() && !end->silent)
       co_return end_turn(*session, std::move(turn), std::move(run->record),

@@ -32,6 +32,9 @@ void require_turn(const Probe& probe, const Answer& answer, const std::string& w
     probe.require(json["native_id"].is_string() || json["native_id"].is_null(),
                   what + ": native_id is no text");
   }
+  if (json.contains("restored")) {
+    probe.require(json["restored"].is_bool(), what + ": restored is neither true nor false");
+  }
 }
 
 void open_session(const Probe& probe, FakeHost& host, std::uint64_t session) {
@@ -344,6 +347,30 @@ void restore_and_inject(Probe& probe) {
   probe.finish(*host);
 }
 
+// A session whose transcript goes in with a prompt, since it can go in in no other way.
+void restored_with_a_prompt(Probe& probe) {
+  const auto host = probe.running();
+  if ((host->backend()->can & VIADUCT_CAN_INJECT) != 0) {
+    probe.finish(*host);
+    probe.skip("it is given what was said before by inject");
+  }
+  open_session(probe, *host, 1);
+  std::string restored = "The conversation so far, for context.\n\nUser:\n    hello\n\n";
+  const Answer answer = host->prompt_restored(1, 1, restored, "go on", probe.patience());
+  require_turn(probe, answer, "prompt with what was said before");
+  const bool had_none = answer.json().contains("restored") && !answer.json()["restored"].as_bool();
+  if (answer.ok() && !had_none && host->restored_was_read(probe.patience()) == false) {
+    probe.warn(
+        "it does not look at what was said before, viaduct_prompt.restored; an agent that forgets "
+        "nothing is given it in front of the text");
+  }
+  while (restored.size() < (std::size_t{1} << 20)) restored += "    and again \xE2\x82\xAC\n";
+  require_turn(probe, host->prompt_restored(1, 2, restored, "go on", probe.patience()),
+               "prompt with 1 MiB of what was said before");
+  probe.require_answered(host->prompt(1, 3, "hello", probe.patience()), "prompt");
+  probe.finish(*host);
+}
+
 void optional_functions(Probe& probe) {
   const auto host = probe.running();
   open_session(probe, *host, 1);
@@ -503,6 +530,9 @@ void add_backend_checks(std::vector<CheckEntry>& checks) {
   add("stop-finishes-open-turns", "answers open turns before stop", stop_finishes_open_turns);
   add("restore-and-inject", "gets a session back by its native id or by a transcript",
       restore_and_inject);
+  add("restored-with-a-prompt",
+      "takes what was said before with a prompt, where it can go in in no other way",
+      restored_with_a_prompt);
   add("optional-functions", "answers what it offers beyond that, also for what it does not know",
       optional_functions);
   add("discover-and-read",

@@ -1034,7 +1034,8 @@ Answer FakeHost::prompt_restored(std::uint64_t session, std::uint64_t turn,
                                  milliseconds deadline) {
   return wait(start_prompt(session, turn, text, restored), deadline);
 }
-std::optional<bool> FakeHost::restored_was_read() const {
+std::optional<bool> FakeHost::restored_was_read(milliseconds deadline) {
+  settle(deadline);
   const std::lock_guard lock(core_->mutex);
   return core_->restored_was_read;
 }

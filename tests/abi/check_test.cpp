@@ -49,7 +49,8 @@ TEST_P(GoodPlugin, PassesEverything) {
 
 INSTANTIATE_TEST_SUITE_P(InPlainC, GoodPlugin,
                          ::testing::Values(VIADUCT_GOOD_DIR "/backend.so",
-                                           VIADUCT_GOOD_DIR "/surface.so"),
+                                           VIADUCT_GOOD_DIR "/surface.so",
+                                           VIADUCT_GOOD_DIR "/keeps_nothing.so"),
                          [](const auto& at) { return "Number" + std::to_string(at.index); });
 INSTANTIATE_TEST_SUITE_P(
     BuiltWithAFrozenHeader, GoodPlugin,
@@ -171,6 +172,8 @@ constexpr Fault kFaults[] = {
     {"drops_on_busy", "back-pressure", Outcome::kFailed},
     {"ignores_writable", "back-pressure", Outcome::kFailed},
     {"ignores_gone", "gone-is-heeded", Outcome::kFailed},
+    {"ignores_restored", "restored-with-a-prompt", Outcome::kWarning},
+    {"keeps_restored", "restored-with-a-prompt", Outcome::kCrashed},
     {"cancel_never", "cancel-races", Outcome::kFailed},
     {"ignores_cancel", "cancel-races", Outcome::kFailed},
     {"close_leaves_turn", "close-answers-turn", Outcome::kFailed},
@@ -233,8 +236,8 @@ TEST(PluginCheck, SaysWhatFollowsAFailedGateIsSkipped) {
   EXPECT_EQ(one(results, "prompt-answers-once").outcome, Outcome::kSkipped);
   EXPECT_EQ(one(results, "prompt-answers-once").text, "descriptor-sane did not hold");
   const auto sane = one(results, "descriptor-sane");
-  EXPECT_NE(sane.text.find("7.3"), std::string::npos) << sane.text;
-  EXPECT_NE(sane.text.find("0.3"), std::string::npos) << sane.text;
+  EXPECT_NE(sane.text.find("7.4"), std::string::npos) << sane.text;
+  EXPECT_NE(sane.text.find("0.4"), std::string::npos) << sane.text;
   EXPECT_NE(sane.text.find("wrong_major.so"), std::string::npos) << sane.text;
 }
 

@@ -208,6 +208,35 @@ TEST_F(Backend, WhatThePluginLacksIsUnsupported) {
   EXPECT_EQ(host_.options(1).code, VIADUCT_E_UNSUPPORTED);
 }
 
+TEST_F(Backend, IsGivenWhatWasSaidBeforeInAPlaceOfItsOwn) {
+  EXPECT_TRUE(host_.prompt_restored(1, 1, "before", "hello").ok());
+  EXPECT_EQ(host_.text(1, 1), "hello");
+  EXPECT_EQ(host_.events(1).front().text, "before");
+  EXPECT_EQ(host_.restored_was_read(), true);
+}
+
+TEST(FakeHost, KnowsWhetherWhatWasSaidBeforeWasRead) {
+  FakeHost host;
+  ASSERT_TRUE(host.load(VIADUCT_FAULTY_DIR "/ignores_restored.so").ok());
+  ASSERT_TRUE(host.run("{}").ok());
+  ASSERT_TRUE(host.open(1).ok());
+  EXPECT_TRUE(host.prompt_restored(1, 1, "before", "hello").ok());
+  EXPECT_EQ(host.restored_was_read(), false);
+  EXPECT_TRUE(host.stop().ok());
+  host.destroy();
+}
+
+TEST(FakeHost, PutsWhatWasSaidBeforeInFrontOfTheTextOfAnOlderBackend) {
+  FakeHost host;
+  ASSERT_TRUE(host.load(VIADUCT_GOOD_DIR "/backend_0_3.so").ok());
+  ASSERT_TRUE(host.run("{}").ok());
+  ASSERT_TRUE(host.open(1).ok());
+  EXPECT_TRUE(host.prompt_restored(1, 1, "before, ", "hello").ok());
+  EXPECT_EQ(host.text(1, 1), "before, hello");
+  EXPECT_TRUE(host.stop().ok());
+  host.destroy();
+}
+
 TEST_F(Backend, ReadsWhatItDiscoversAndPurgesWhatItKeeps) {
   const Json found = host_.discover("").json();
   ASSERT_EQ(found["sessions"].size(), 1U);
@@ -585,8 +614,8 @@ TEST(FakeHost, SaysWhyAPluginCannotBeLoaded) {
   FakeHost host;
   EXPECT_NE(host.load("/nonexistent/plugin.so").message.find("plugin.so"), std::string::npos);
   const auto wrong = host.load(VIADUCT_FAULTY_DIR "/wrong_major.so").message;
-  EXPECT_NE(wrong.find("7.3"), std::string::npos) << wrong;
-  EXPECT_NE(wrong.find("0.3"), std::string::npos) << wrong;
+  EXPECT_NE(wrong.find("7.4"), std::string::npos) << wrong;
+  EXPECT_NE(wrong.find("0.4"), std::string::npos) << wrong;
   EXPECT_NE(host.load(VIADUCT_FAULTY_DIR "/no_symbol.so").message.find("not a plugin"),
             std::string::npos);
   EXPECT_FALSE(host.load(VIADUCT_FAULTY_DIR "/not_elf.so").ok());

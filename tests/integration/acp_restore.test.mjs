@@ -72,6 +72,23 @@ for (const [way, script, rung] of ways)
     assert.equal(await resumes(host, rung), 1);
   });
 
+test("a command of the user's right after the agent has lost all is a command, and the conversation goes in with the next message", async (t) => {
+  const { agent, host, client } = await talking(t, { without: ["resume", "load"], options: ["model"] });
+  await say(client, "the sky is green");
+  const again = await restart(host, client);
+  await say(again, "/model large");
+  assert.match(answer(again), /^Model: large$/);
+  assert.deepEqual(rungs(again), ["transcript"]);
+  assert.equal(agent.got("session/prompt").length, 1, "the agent has nothing of it");
+  await say(again, "recall");
+  assert.match(answer(again), /the sky is green/);
+  const [before, text] = agent.got("session/prompt").at(-1).params.prompt.map((block) => block.text);
+  assert.match(before, /^The conversation so far[^]*User[^]*the sky is green[^]*The next message is:\n\n$/);
+  assert.equal(text, "recall");
+  await say(again, "thanks");
+  assert.deepEqual(agent.got("session/prompt").at(-1).params.prompt.map((block) => block.text), ["thanks"], "once");
+});
+
 test("a session that is resumed at the agent answers at once, and a page that comes back needs to send nothing for it", async (t) => {
   const { agent, host, client } = await talking(t);
   await say(client, "one");

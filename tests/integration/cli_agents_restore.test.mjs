@@ -4,7 +4,7 @@ import { mkdirSync, readdirSync, renameSync, rmSync, symlinkSync } from "node:fs
 import path from "node:path";
 import { test } from "node:test";
 import { ChatClient } from "../support/chat_client.mjs";
-import { agentHost, agentProgram, folderOf, gone, notes, runs, say, starts, toldIds } from "../support/cli_agent_notes.mjs";
+import { agentHost, agentProgram, folderOf, gone, notes, put, runs, say, starts, toldIds } from "../support/cli_agent_notes.mjs";
 import { exported, hostFor, metric, request } from "../support/viaduct.mjs";
 import { until } from "../support/wait.mjs";
 
@@ -20,6 +20,13 @@ const restart = async (host, like) => {
   await host.start();
   return ChatClient.open(host.origin, like ? { like } : {});
 };
+const twoSurfaces = (t) =>
+  hostFor(t, {
+    config: {
+      backends: { agent: { plugin: "bridge", config: { driver: "cli", preset: "claude", program: agentProgram } } },
+      surfaces: Object.fromEntries(["web-chat", "other"].map((name) => [name, { plugin: "web_chat", backend: "agent" }])),
+    },
+  });
 const chain = (host) => starts(host).map(({ start }) => start);
 
 test("after kill -9 between turns the newest id is used, and the agent knows everything", async (t) => {
@@ -78,6 +85,39 @@ test("whatever moment the host is killed: never an id from before the last finis
   }
   const ids = chain(host).filter((id) => id !== null);
   t.diagnostic(`${ids.length} resumes, ${new Set(ids).size} different ids`);
+});
+
+test("killed as soon as anybody sees anything of an answer: the id that was told in front of it is used", async (t) => {
+  const host = await agentHost(t);
+  let client = await ChatClient.open(host.origin);
+  await say(client, "my name is Ada");
+  for (let round = 0; round < 5; ++round) {
+    const before = answers(client).length;
+    await client.send(`more${round}x [[hang]]`);
+    await client.until(() => answers(client).length > before, "a word of the answer");
+    client = await restart(host, client);
+    await say(client, "recall");
+    assert.equal(chain(host).at(-1), toldIds(host).at(-2), `round ${round}`);
+    assert.match(answers(client).at(-1), new RegExp(`Ada.*more${round}x`));
+  }
+  assert.deepEqual(rungs(client), []);
+});
+
+test("a program that tells every conversation the same id: each goes on with what was said in it, and with nothing of another", async (t) => {
+  const host = await twoSurfaces(t);
+  put(host, "script", "[[same the-one]]");
+  const [left, right] = [await ChatClient.open(host.origin), await ChatClient.open(host.origin, { surface: "other" })];
+  await say(left, "the secret is 42");
+  await say(right, "my name is Bob");
+  for (let round = 0; round < 3; ++round)
+    for (const [client, own, other] of [[left, /42/, /Bob/], [right, /Bob/, /42/]]) {
+      assert.equal((await say(client, "recall")).data.stop_reason, "end_turn");
+      assert.match(answers(client).at(-1), own, `round ${round}`);
+      assert.doesNotMatch(answers(client).at(-1), other, `round ${round}`);
+    }
+  assert.deepEqual(new Set(chain(host)), new Set([null]), "that id is asked for by nobody");
+  assert.match(left.of("context_restored")[0].data.reason, /another session was told the same id/);
+  await until(() => /native id told in two sessions, used for neither/.test(host.output), "a line of the log");
 });
 
 test("a lost id falls to the transcript: one entry says so, and the agent knows everything", async (t) => {
@@ -143,12 +183,7 @@ test("another agent's id is never used, in both directions", async (t) => {
 });
 
 test("another user's or another session's id is never used", async (t) => {
-  const host = await hostFor(t, {
-    config: {
-      backends: { agent: { plugin: "bridge", config: { driver: "cli", preset: "claude", program: agentProgram } } },
-      surfaces: Object.fromEntries(["web-chat", "other"].map((name) => [name, { plugin: "web_chat", backend: "agent" }])),
-    },
-  });
+  const host = await twoSurfaces(t);
   const mine = await ChatClient.open(host.origin);
   await say(mine, "the secret is 42");
   const { session_id } = mine.session;

@@ -4,9 +4,9 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, uti
 import path from "node:path";
 import { test } from "node:test";
 import { ChatClient } from "../support/chat_client.mjs";
-import { agentHost, say as sayTo } from "../support/cli_agent_notes.mjs";
+import { agentHost, say as sayTo, starts } from "../support/cli_agent_notes.mjs";
 import { ModelServer } from "../support/model_server.mjs";
-import { forHost, hostFor, lines, metric } from "../support/viaduct.mjs";
+import { exported, forHost, hostFor, lines, metric } from "../support/viaduct.mjs";
 import { until } from "../support/wait.mjs";
 
 const hostWith = (t, model, config = {}) =>
@@ -213,7 +213,39 @@ test("a session of another program is adopted with all that was said, whatever i
   await until(() => roles().length === 7, "the lines of the turn");
   assert.deepEqual(roles(), ["user", "assistant", "tool", "assistant", "user", "user", "assistant"]);
   const { json } = await command(host, "discover");
-  for (const found of json.sessions) assert.equal(found.session_id ?? null, found.native_id === "0b9c1a2e-bbbb" ? null : session, "the host knows its own");
+  assert.deepEqual(json.sessions.map(({ native_id, session_id }) => [native_id, session_id]).sort(),
+    [["0b9c1a2e-aaaa", session], ["0b9c1a2e-bbbb", null]], "the host's own folder is not listed");
+});
+
+test("the host's own sessions are no finds, whichever backends share the folder, and are adopted as what they are", async (t) => {
+  const model = await ModelServer.start(t);
+  const config = { driver: "llm", base_url: model.url, model: "stand-in" };
+  const host = await hostFor(t, {
+    config: {
+      backends: { local: { plugin: "bridge", config }, second: { plugin: "bridge", config } },
+      surfaces: { "web-chat": { plugin: "web_chat", backend: "local", backends: ["local", "second"] } },
+    },
+  });
+  const client = await ChatClient.open(host.origin);
+  await say(client, "one");
+  const session = client.session.session_id;
+  assert.deepEqual(inShort(transcript(host, session)), turns("one"));
+  leave(host, "theirs-1", line({ role: "user", content: "x" }));
+  const listed = async () => (await command(host, "discover")).json.sessions.map(({ native_id, backend, session_id }) => [native_id, backend, session_id]).sort();
+  assert.deepEqual(await listed(), [["theirs-1", "local", null], ["theirs-1", "second", null]]);
+  assert.equal((await command(host, "adopt", session)).json.session.session_id, session);
+  const adopted = (await command(host, "adopt", "theirs-1", "--backend", "second")).json.session.session_id;
+  assert.deepEqual(await listed(), [["theirs-1", "second", adopted]], "once");
+});
+
+test("a session of more than can be taken over is refused in words, and nothing of it stays", async (t) => {
+  const model = await ModelServer.start(t);
+  const host = await hostWith(t, model);
+  leave(host, "endless-1", line({ role: "assistant", content: [{ type: "text", text: "x" }] }).repeat(100_001));
+  const { code, err, out } = await command(host, "adopt", "endless-1");
+  assert.equal(code, 1);
+  assert.match(err + out, /endless-1 is too long to be taken over: more than 100000 entries/);
+  assert.deepEqual((await command(host, "list", "--all")).json.sessions, []);
 });
 
 test("purge removes the folders of the sessions that it deletes", async (t) => {
@@ -250,6 +282,33 @@ test("an agent program's turns are kept with their tool calls, and once, also wh
   await sayTo(client, "and more");
   assert.notEqual(metadata().native_id, id, "the newest");
   assert.equal(lines(transcript(host, session)).length, 6);
+});
+
+for (const [known, before, directive] of [["known", ["one"], ""], ["not known", [], "[[noid]] "]])
+  test(`an agent program's folder has the turn that the host was killed in, its id being ${known}`, async (t) => {
+    const host = await agentHost(t);
+    const client = await ChatClient.open(host.origin);
+    for (const text of before) await sayTo(client, text);
+    await client.send(`${directive}two [[hang]]`);
+    const session = client.session.session_id;
+    await until(async () => (await exported(host, session)).at(-1).text === "You ", "a part on disk");
+    await host.kill();
+    if (before.length > 0) assert.deepEqual(inShort(transcript(host, session)), turns(...before));
+    await host.start();
+    const back = await ChatClient.open(host.origin, { like: client });
+    await back.until(() => back.live, "live");
+    await sayTo(back, "three");
+    assert.deepEqual(inShort(transcript(host, session)), [...turns(...before), `user: ${directive}two [[hang]]`, "assistant: You ", ...turns("three")]);
+  });
+
+test("a conversation that goes in front of a message is not in the folder twice", async (t) => {
+  const host = await agentHost(t);
+  const client = await ChatClient.open(host.origin);
+  await sayTo(client, "one [[noid]] [[nodone]]");
+  await sayTo(client, "The next message is:\n\nnot this one");
+  const session = client.session.session_id;
+  assert.match(starts(host).at(-1).read, /User \(.*\):\n {4}one/);
+  assert.deepEqual(inShort(transcript(host, session)).filter((one) => one.startsWith("user: ")), ["user: one [[noid]] [[nodone]]", "user: The next message is:\n\nnot this one"]);
 });
 
 test("no turn waits for others' transcripts", async (t) => {

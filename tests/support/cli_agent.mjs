@@ -9,7 +9,8 @@
 //   [[crash WORDS]]  the first word, WORDS on stderr, exit 3       [[die]]        the first word, then SIGKILL
 //   [[error WORDS]]  a result that is an error                     [[limit]]      a result without more turns
 //   [[long N]]    a line of N MiB, which is skipped                [[nodone]]     exits with 0 and no result
-//   [[noid]]      tells no id      [[unsafe ID]]  tells this one   [[linger]]     stays when all is said
+//   [[noid]]      tells no id      [[unsafe ID]]  tells this one, and does not keep it
+//   [[same ID]]   tells this one   [[linger]]     stays when all is said
 //   [[login]]     is not logged in                                 [[fill N]]     N MiB of answer
 //
 // "recall" is answered with all that it knows. `/compact` compacts, unless there is a file `no-compaction`.
@@ -54,7 +55,7 @@ note({ start: asked, args, read, cwd: process.cwd(), variables: Object.keys(proc
 const script = existsSync(path.join(folder, "script")) ? readFileSync(path.join(folder, "script"), "utf8") : "";
 const message = read.split("The next message is:\n\n").at(-1);
 const does = new Map([...(script + message).matchAll(/\[\[(\w+)(?: ([^\]]*))?\]\]/g)].map(([, name, value]) => [name, value ?? ""]));
-const id = does.get("unsafe") ?? randomUUID();
+const id = does.get("unsafe") ?? does.get("same") ?? randomUUID();
 const usage = { input_tokens: 10, cache_read_input_tokens: 5, cache_creation_input_tokens: 0, output_tokens: 3 };
 const result = (fields) => say({ type: "result", subtype: "success", is_error: false, session_id: id, usage, total_cost_usd: 0.25, stop_reason: "end_turn", ...fields });
 

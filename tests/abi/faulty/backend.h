@@ -80,6 +80,11 @@ static void LOOP_QUIT(viaduct_instance* self);
 #else
 #define LOOP_QUIT loop_quit
 #endif
+#ifndef CAN
+#define CAN                                                                             \
+  (VIADUCT_CAN_RESTORE | VIADUCT_CAN_INJECT | VIADUCT_CAN_CANCEL | VIADUCT_CAN_STREAM | \
+   VIADUCT_CAN_DISCOVER)
+#endif
 #ifndef DESCRIPTOR_SIZE
 #define DESCRIPTOR_SIZE sizeof(viaduct_plugin)
 #endif
@@ -113,8 +118,7 @@ static void LOOP_QUIT(viaduct_instance* self);
 
 static const viaduct_backend backend = {
     .struct_size = sizeof backend,
-    .can = VIADUCT_CAN_RESTORE | VIADUCT_CAN_INJECT | VIADUCT_CAN_CANCEL | VIADUCT_CAN_STREAM |
-           VIADUCT_CAN_DISCOVER,
+    .can = CAN,
     .agent_type = {"echo", 4},
     .open = OPEN,
     .restore = restore,

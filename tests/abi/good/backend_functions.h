@@ -113,6 +113,17 @@ static void prompt(viaduct_instance* self, uint64_t call, const viaduct_prompt* 
   }
   of->prompt = call;
   of->turn = what->turn;
+#if VIADUCT_ABI_MINOR >= 4
+  if (what->restored.size > 0) {
+    viaduct_event thought;
+    memset(&thought, 0, sizeof thought);
+    thought.struct_size = sizeof thought;
+    thought.kind = VIADUCT_EVENT_THOUGHT;
+    thought.turn = what->turn;
+    thought.text = what->restored;
+    self->sink->emit(self->host, of->handle, &thought);
+  }
+#endif
   if (equals(what->text, "wait")) {
     of->waits = 1;
     return;

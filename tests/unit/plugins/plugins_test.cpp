@@ -146,6 +146,48 @@ INSTANTIATE_TEST_SUITE_P(Probes, GoodInstance,
                          testing::Values("frozen_0_1", "frozen_0_2", "frozen_0_3", "loop"),
                          [](const auto& at) { return std::string(at.param); });
 
+// A backend that keeps nothing, restarted between two messages.
+class Restored : public testing::TestWithParam<const char*> {
+ protected:
+  std::string second_answer() {
+    const std::vector surfaces{TestHost::surface("chat", "surface", {"echo"})};
+    const std::vector backends{TestHost::backend("echo", GetParam())};
+    EXPECT_TRUE(host.apply(backends, surfaces));
+    const auto session = host.wait<sessions::SessionView>(
+        [&](auto done) { host.sessions->create(person("u"), {}, std::move(done)); });
+    if (!session) return session.error().message;
+    const auto ask = [&](const char* text) {
+      const auto answer = host.wait<sessions::AskAnswer>([&](auto done) {
+        host.sessions->ask(person("u"), session->record.id, message(text, text), std::move(done));
+      });
+      return answer ? answer->text : answer.error().message;
+    };
+    EXPECT_EQ(ask("remember 42"), "remember 42");
+    EXPECT_TRUE(host.apply({}));
+    EXPECT_TRUE(host.apply(backends, surfaces));
+    return ask("which number?");
+  }
+  TestHost host;
+};
+
+using RestoredBefore04 = Restored;
+TEST_P(RestoredBefore04, GoesInFrontOfTheText) {
+  const std::string text = second_answer();
+  EXPECT_THAT(text, HasSubstr("    remember 42\n"));
+  EXPECT_THAT(text, testing::EndsWith("The next message is:\n\nwhich number?"));
+}
+INSTANTIATE_TEST_SUITE_P(Probes, RestoredBefore04,
+                         testing::Values("keeps_nothing_0_1", "keeps_nothing_0_2",
+                                         "keeps_nothing_0_3"),
+                         [](const auto& at) { return std::string(at.param); });
+
+using RestoredSince04 = Restored;
+TEST_P(RestoredSince04, HasAPlaceOfItsOwnAndTheTextIsTheSenders) {
+  EXPECT_EQ(second_answer(), "which number?");
+}
+INSTANTIATE_TEST_SUITE_P(Probes, RestoredSince04, testing::Values("keeps_nothing"),
+                         [](const auto& at) { return std::string(at.param); });
+
 TEST(OwnLoop, ThatReturnsTooEarlyIsAFaultAndTheInstanceGoesOn) {
   TestHost host;
   ASSERT_TRUE(host.apply({TestHost::backend("echo", "loop_returns")},

@@ -114,6 +114,18 @@ class SdkBackend : public ::testing::Test {
   std::deque<sdk::Turn> turns_;
 };
 
+TEST_F(SdkBackend, SaysWhetherTheAgentHasHadWhatWasSaidBefore) {
+  run();
+  plugin().on_prompt = [](const sdk::Prompt& prompt, sdk::Turn turn) {
+    turn.text(std::string(prompt.restored) + "|" + std::string(prompt.text));
+    turn.end(sdk::StopReason::kEndTurn, "n-1", {}, {}, prompt.text != "/model fast");
+  };
+  const auto command = host_.prompt_restored(1, 1, "before", "/model fast");
+  EXPECT_EQ(command.result, R"({"stop_reason":"end_turn","native_id":"n-1","restored":false})");
+  EXPECT_EQ(host_.text(1, 1), "before|/model fast");
+  EXPECT_FALSE(host_.prompt_restored(1, 2, "before", "hello").json().contains("restored"));
+}
+
 TEST_F(SdkBackend, SaysWhyItsConstructorThrew) {
   ASSERT_TRUE(host_.load(&kPlugin));
   const auto refused = host_.create(R"("refuse")");

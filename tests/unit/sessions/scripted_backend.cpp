@@ -17,13 +17,18 @@ class Quiet final : public LogSink {
 // Hands everything on to `disk`, but for the writes that shall fail.
 class FaultyDisk final : public store::Store {
  public:
-  using Fails = std::function<bool(const std::vector<store::Write>&)>;
-  FaultyDisk(Loop& loop, std::unique_ptr<store::Store> disk, const Fails& fails)
-      : loop_(loop), disk_(std::move(disk)), fails_(fails) {}
+  FaultyDisk(std::unique_ptr<store::Store> disk, World& world)
+      : loop_(*world.loop), disk_(std::move(disk)), world_(world) {}
 
   std::uint64_t epoch() const override { return disk_->epoch(); }
   void write(std::vector<store::Write> writes, Done<> done) override {
-    if (!fails_ || !fails_(writes)) return disk_->write(std::move(writes), std::move(done));
+    if (!world_.held_writes.empty() || (world_.disk_waits && world_.disk_waits(writes)))
+      return world_.held_writes.push_back(
+          [this, writes = std::move(writes), done = std::move(done)]() mutable {
+            disk_->write(std::move(writes), std::move(done));
+          });
+    if (!world_.disk_fails || !world_.disk_fails(writes))
+      return disk_->write(std::move(writes), std::move(done));
     loop_.post(
         [done = std::move(done)]() mutable { done(fail(Errc::unavailable, "the disk is full")); });
   }
@@ -43,6 +48,10 @@ class FaultyDisk final : public store::Store {
   void known_ids(std::string backend, std::string key_prefix, std::vector<std::string> ids,
                  Done<std::map<std::string, std::string>> d) override {
     disk_->known_ids(backend, key_prefix, ids, std::move(d));
+  }
+  void rival(std::string backend, std::string native_id, std::string id,
+             Done<std::string> d) override {
+    disk_->rival(backend, native_id, id, std::move(d));
   }
   void session_bytes(std::string id, Done<std::uint64_t> d) override {
     disk_->session_bytes(id, std::move(d));
@@ -67,6 +76,7 @@ class FaultyDisk final : public store::Store {
     disk_->audit(id, n, std::move(d));
   }
   void counts(Done<store::Counts> d) override { disk_->counts(std::move(d)); }
+  store::Mail& mail() override { return disk_->mail(); }
   // What follows is not the sessions service's.
   void get_document(std::string, std::string, Done<store::Document>) override {}
   void put_document(std::string, std::string, std::string, std::uint64_t,
@@ -84,7 +94,7 @@ class FaultyDisk final : public store::Store {
  private:
   Loop& loop_;
   const std::unique_ptr<store::Store> disk_;
-  const Fails& fails_;
+  World& world_;
 };
 
 }  // namespace
@@ -170,7 +180,7 @@ void World::start() {
   metrics = std::make_unique<Metrics>();
   auto opened = store::open_sqlite(*loop, {folder / "viaduct.db"}, *log_);
   if (!opened) throw std::runtime_error(opened.error().message);
-  store = std::make_unique<FaultyDisk>(*loop, std::move(*opened), disk_fails);
+  store = std::make_unique<FaultyDisk>(std::move(*opened), *this);
   backend = std::make_unique<ScriptedBackend>(*loop);
   for (const char* what : {"open", "restore", "inject", "resumed", "close", "cancel", "answer"})
     backend->rules[what] = [](const ScriptedBackend::Call& call) {
@@ -184,8 +194,14 @@ void World::start() {
   ASSERT_TRUE(wait<void>([&](Done<> done) { sessions->recover(std::move(done)); }));
 }
 
+void World::release_writes() {
+  disk_waits = nullptr;
+  for (auto& write : std::exchange(held_writes, {})) write();
+}
+
 void World::kill() {
   if (!loop) return;
+  held_writes.clear();
   sessions = nullptr;
   backend = nullptr;
   store->close();

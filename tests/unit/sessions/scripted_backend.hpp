@@ -36,6 +36,8 @@ class ScriptedBackend final : public Backend {
   std::vector<Call> calls;
 
   std::string restored_with;  // options of the last restore
+  std::string restore_log;    // its transcript
+  std::string restored;       // of the last prompt
 
   // Answers calls of this kind at once; without a rule they wait in `calls`.
   std::map<std::string, std::function<Result<BackendAnswer>(const Call&)>> rules;
@@ -52,6 +54,7 @@ class ScriptedBackend final : public Backend {
   }
   void restore(OpenRequest r, Done<BackendAnswer> d) override {
     restored_with = r.options;
+    restore_log = r.transcript;
     take("restore", r.session, 0, r.native_id, std::move(d));
   }
   void inject(OpenRequest r, Done<BackendAnswer> d) override {
@@ -61,6 +64,7 @@ class ScriptedBackend final : public Backend {
     take("resumed", r.session, 0, r.native_id, std::move(d));
   }
   void prompt(PromptRequest r, Done<BackendAnswer> d) override {
+    restored = r.restored;
     take("prompt", r.session, r.turn, r.text, std::move(d));
   }
   void cancel(Handle h, std::uint64_t turn, Done<BackendAnswer> d) override {
@@ -155,6 +159,10 @@ class World {
   std::function<void()> before_recovery;  // when start() has everything in place
   // Set: a write for which it says so fails, as on a full disk.
   std::function<bool(const std::vector<store::Write>&)> disk_fails;
+  // Set: from a write for which it says so on, the disk is busy, until release_writes.
+  std::function<bool(const std::vector<store::Write>&)> disk_waits;
+  std::vector<std::move_only_function<void()>> held_writes;
+  void release_writes();
 };
 
 }  // namespace viaduct::sessions::testing

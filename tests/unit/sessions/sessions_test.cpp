@@ -317,7 +317,8 @@ TEST_F(SessionsTest, WithoutTheNativeSessionTheTranscriptIsGivenAndItSaysSo) {
                                            "context_restored", "turn_end"));
 }
 
-TEST_F(SessionsTest, WhereContextGoesInOnlyWithAPromptItIsPutInFrontOfTheNextOne) {
+TEST_F(SessionsTest,
+       WhereContextGoesInOnlyWithAPromptItComesWithTheNextOneAndTheTextIsTheSendersOwn) {
   const auto id = world.create(world.alice).record.id;
   ASSERT_TRUE(world.send(id, "remember 42", "1"));
   until_prompted(1);
@@ -332,8 +333,63 @@ TEST_F(SessionsTest, WhereContextGoesInOnlyWithAPromptItIsPutInFrontOfTheNextOne
   world.backend->facts().can = VIADUCT_CAN_CANCEL;
   ASSERT_TRUE(world.send(id, "which number?", "2"));
   until_prompted(1);
-  EXPECT_THAT(world.backend->last("prompt").text, HasSubstr("User: remember 42"));
-  EXPECT_THAT(world.backend->last("prompt").text, HasSubstr("which number?"));
+  EXPECT_THAT(world.backend->restored, HasSubstr("User (Alice):\n    remember 42\n"));
+  EXPECT_EQ(world.backend->last("prompt").text, "which number?");
+}
+
+TEST_F(SessionsTest, ContextComesAgainUntilTheAgentHasHadIt) {
+  const auto id = world.create(world.alice).record.id;
+  ASSERT_TRUE(world.send(id, "remember 42", "1"));
+  until_prompted(1);
+  world.backend->end_turn();
+  until_idle(id);
+  world.kill();
+  world.start();
+  world.backend->facts().can = VIADUCT_CAN_CANCEL;
+  ASSERT_TRUE(world.send(id, "/model fast", "2"));
+  until_prompted(1);
+  EXPECT_THAT(world.backend->restored, HasSubstr("remember 42"));
+  world.backend->reply(world.backend->last("prompt"), BackendAnswer{"", "end_turn", "{}", false});
+  until_idle(id);
+  ASSERT_TRUE(world.send(id, "which number?", "3"));
+  until_prompted(2);
+  EXPECT_THAT(world.backend->restored, HasSubstr("remember 42"));
+  EXPECT_THAT(world.backend->restored, HasSubstr("/model fast"));
+  world.backend->end_turn();
+  until_idle(id);
+  ASSERT_TRUE(world.send(id, "thanks", "4"));
+  until_prompted(3);
+  EXPECT_EQ(world.backend->restored, "");
+}
+
+TEST_F(SessionsTest, TheAnswerThatAMessageWaitedForIsContextToo) {
+  const auto id = world.create(world.alice).record.id;
+  world.backend->facts().can = VIADUCT_CAN_CANCEL;
+  ASSERT_TRUE(world.send(id, "one", "1"));
+  until_prompted(1);
+  ASSERT_TRUE(world.send(id, "two", "2"));
+  say(VIADUCT_EVENT_TEXT, "half an answer");
+  say(VIADUCT_EVENT_LOST, "it crashed");
+  until_prompted(2);
+  EXPECT_THAT(world.backend->restored, HasSubstr("Assistant:\n    half an answer\n"));
+  EXPECT_THAT(world.backend->restored, HasSubstr("(The answer was interrupted here: it crashed)"));
+  EXPECT_THAT(world.backend->restored, ::testing::Not(HasSubstr("two")));
+}
+
+TEST_F(SessionsTest, OneThatKeepsALogIsGivenItWithARestoreToo) {
+  const auto id = world.create(world.alice).record.id;
+  ASSERT_TRUE(world.send(id, "remember 42", "1"));
+  until_prompted(1);
+  say(VIADUCT_EVENT_TEXT, "noted");
+  world.kill();
+  world.start();
+  world.backend->facts().can |= VIADUCT_KEEPS_LOG;
+  ASSERT_TRUE(world.send(id, "which number?", "2"));
+  until_prompted(1);
+  EXPECT_THAT(world.backend->restore_log, HasSubstr("remember 42"));
+  EXPECT_THAT(world.backend->restore_log, HasSubstr("interrupted"));
+  EXPECT_THAT(world.backend->restore_log, ::testing::Not(HasSubstr("which number?")));
+  EXPECT_EQ(world.backend->restored, "");  // it has it already
 }
 
 TEST_F(SessionsTest, ATransientFailureToRestoreKeepsTheSession) {

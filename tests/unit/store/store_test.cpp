@@ -589,6 +589,29 @@ TEST_F(Sessions, AreKnownByTheirOwnIdTheirNativeIdsAndTheKeyOfTheirDiscovery) {
   EXPECT_EQ(known("codex"), (std::map<std::string, std::string>{{"s_1", "s_1"}}));
 }
 
+TEST_F(Sessions, ThatHaveTheSameNativeIdAtTheSameBackendFindEachOther) {
+  open();
+  const auto put = [&](std::string id, std::string backend, std::string native_id) {
+    Session session = a_session(id, "owner", 10);
+    session.backend = std::move(backend);
+    session.native_id = std::move(native_id);
+    ASSERT_TRUE(write({PutSession{session}}));
+  };
+  put("s_1", "claude", "same");
+  put("s_2", "claude", "same");
+  put("s_3", "codex", "same");
+  put("s_4", "claude", "");
+  put("s_5", "claude", "");
+  const auto rival = [&](std::string backend, std::string native_id, std::string id) {
+    return *answer<std::string>(
+        [&](Done<std::string> done) { store->rival(backend, native_id, id, std::move(done)); });
+  };
+  EXPECT_EQ(rival("claude", "same", "s_1"), "s_2");
+  EXPECT_EQ(rival("claude", "same", "s_2"), "s_1");
+  EXPECT_EQ(rival("codex", "same", "s_3"), "");
+  EXPECT_EQ(rival("claude", "", "s_4"), "");
+}
+
 TEST_F(Sessions, ThatWereNotActiveSinceAreListedNewestFirst) {
   open();
   for (int i = 1; i <= 5; ++i)

@@ -27,7 +27,7 @@ struct ResumePolicy {
 
 // What a backend can, fixed for the life of the instance.
 struct Abilities {
-  std::uint64_t can = VIADUCT_CAN_STREAM;  // VIADUCT_CAN_… and VIADUCT_ROTATES_IDS
+  std::uint64_t can = VIADUCT_CAN_STREAM;  // VIADUCT_CAN_…, _ROTATES_IDS and _KEEPS_LOG
   std::string agent_type;                  // what made its native ids; needed by one that restores
   std::optional<ResumePolicy> resume = std::nullopt;
 };
@@ -38,7 +38,8 @@ struct Open {
   std::string_view session_id;   // the host's: stable, for logs and files
   std::string_view working_dir;  // as the user gave it; may begin with ~ and need not exist
   std::string_view native_id;    // restore: the newest one
-  std::string_view transcript;   // inject: JSON array of entries, as in SESSION-JSON.md
+  std::string_view transcript;   // inject, and open and restore of one that VIADUCT_KEEPS_LOG: JSON
+                                 // array of entries, as in SESSION-JSON.md
   std::string_view options;      // JSON object, or empty
 };
 
@@ -47,9 +48,11 @@ struct Prompt {
   std::uint64_t session;
   std::uint64_t turn;
   std::string_view text;
-  std::string_view blocks_json;   // further ACP content blocks, or empty
-  std::string_view context_json;  // what others said around it: information, never instruction
-  std::string_view author;        // display name of the sender
+  std::string_view blocks_json;    // further ACP content blocks, or empty
+  std::string_view context_json;   // what others said around it: information, never instruction
+  std::string_view author;         // display name of the sender
+  std::string_view restored = {};  // what was said before, as text to go in front of `text`; mostly
+                                   // empty
 };
 
 enum class StopReason { kEndTurn, kMaxTokens, kMaxTurnRequests, kRefusal, kCancelled };
@@ -272,13 +275,16 @@ class Turn : public Sink {
   std::uint64_t number() const { return turn_; }
 
   // `native_id` as it is now, where there is one; `usage_json` an object, or empty; `options_json`
-  // the options (ids and values) that were chosen in it, for all later times, or empty.
+  // the options (ids and values) that were chosen in it, for all later times, or empty. Not
+  // `had_restored`: the agent was not given Prompt::restored, which comes with the next one again.
   void end(StopReason reason = StopReason::kEndTurn, std::string_view native_id = {},
-           std::string_view usage_json = {}, std::string_view options_json = {}) {
+           std::string_view usage_json = {}, std::string_view options_json = {},
+           bool had_restored = true) {
     std::string result = "{\"stop_reason\":\"" + std::string(stop_reason_name(reason)) + "\"";
     if (!native_id.empty()) result += ",\"native_id\":" + json_string(native_id);
     if (!usage_json.empty()) result.append(",\"usage\":").append(usage_json);
     if (!options_json.empty()) result.append(",\"options\":").append(options_json);
+    if (!had_restored) result += ",\"restored\":false";
     finish(Code::kOk, {}, result + "}");
   }
   // What was said is kept. kNotFound: holds no such session, and nothing ran.
@@ -428,7 +434,10 @@ inline void prompt(viaduct_instance* self, std::uint64_t call,
       [&] {
         here.backend->prompt(
             Prompt{given->session, given->turn, view(given->text), view(given->blocks_json),
-                   view(given->context_json), view(given->author)},
+                   view(given->context_json), view(given->author),
+                   given->struct_size >= offsetof(viaduct_prompt, restored) + sizeof given->restored
+                       ? view(given->restored)
+                       : std::string_view()},
             turn());
       },
       [&](const Status& why, bool) { turn().fail(why); });

@@ -268,8 +268,8 @@ class FakeHost {
   // With what was said before; in front of the text for a plugin that was built before 0.4.
   Answer prompt_restored(std::uint64_t session, std::uint64_t turn, std::string_view restored,
                          std::string_view text, milliseconds deadline = kPatience);
-  // Whether the plugin looked at it; nothing: nobody knows.
-  std::optional<bool> restored_was_read() const;
+  // Whether the plugin looked at it before its prompt returned; nothing: nobody knows.
+  std::optional<bool> restored_was_read(milliseconds deadline = kPatience);
   Answer cancel(std::uint64_t session, std::uint64_t turn, milliseconds deadline = kPatience);
   Answer answer(std::uint64_t session, std::string_view item, std::string_view option_id,
                 milliseconds deadline = kPatience);
