@@ -110,6 +110,24 @@ one("`stop` cancels and `disconnect` lets the session live", async (t) => {
   assert.ok(!(await sentinel(slack, host, "general")).includes("anybody?"));
 });
 
+one("`/amp stop` and deleting the message stop its turn, too", async (t) => {
+  const { slack } = await slackHost(t);
+  const thread = await talk(slack, "hello");
+  for (const stop of [() => slack.command("alice", "general", "/amp stop"), (busy) => slack.remove("alice", busy)]) {
+    const busy = slack.post("alice", "general", "wait", { thread: thread.ts });
+    await slack.until(() => busy.reactions.length);
+    await stop(busy);
+    await thread.ask(`on after ${busy.ts.slice(-6)}`);
+  }
+});
+
+one("a session is found again: `list` links to its thread", async (t) => {
+  const { slack } = await slackHost(t);
+  const thread = await talk(slack, "hello");
+  await slack.command("alice", "general", "/amp sessions");
+  await slack.until(() => slack.heard("alice").some(({ text, blocks }) => (text + JSON.stringify(blocks)).includes(`p${thread.ts.replace(".", "")}`)), "a link to the thread");
+});
+
 one("`retry` sends the last message again", async (t) => {
   const { slack, host } = await slackHost(t);
   const thread = await talk(slack, "hello");

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { answered, count, modes, noPlugin, prompts, reactions, response, said, sentinel, slackHost, talk, withButton } from "../../support/slack_surface.mjs";
+import { kScopes } from "../../support/slack.mjs";
 import { viaduct } from "../../support/viaduct.mjs";
 import { until } from "../../support/wait.mjs";
 
@@ -288,9 +289,32 @@ one("several workspaces are installed from a browser, and never mixed; an uninst
   await talk(slack, "still here");
 });
 
-test("the manifest is printed without a token and names all that the tests' Slack sends", { skip: noPlugin }, async (t) => {
-  const { host } = await slackHost(t);
+one("with `mention_only` a bound thread answers to mentions alone", async (t) => {
+  const { slack, host } = await slackHost(t, { config: { mention_only: true } });
+  const thread = await talk(slack, "hello");
+  slack.post("alice", "general", "only talking", { thread: thread.ts });
+  slack.post("alice", "general", "@amp and this", { thread: thread.ts });
+  await answered(slack, "general", thread.ts, "and this");
+  assert.deepEqual(prompts(host), ["hello", "and this"]);
+});
+
+one("the manifest asks for what is used, and for every event: with no more than that all works", async (t) => {
+  const { slack, host } = await slackHost(t);
   const { code, out, err } = await viaduct(["slack", "manifest", "--config", `${host.home}/viaduct.yaml`], { home: host.home });
   assert.equal(code, 0, err);
-  for (const name of ["app_mention", "message.im", "message.channels", "/amp", "socket_mode_enabled: true", "chat:write", "reactions:write", "commands"]) assert.ok(out.includes(name), name);
+  for (const name of ["/amp", "message.channels", "message.im", "app_mention"]) assert.ok(out.includes(name), name);
+  const asked = kScopes.filter((scope) => out.includes(scope));
+  slack.tokens.get(slack.botToken).scopes = new Set(asked);
+  slack.subscribed = new Set([...slack.subscribed].filter((event) => out.includes(event)));
+  const thread = await talk(slack, "hello");
+  await thread.ask("and on");
+  await talk(slack, "in private", { where: "private" });
+  slack.post("alice", "dm", "directly");
+  await until(() => prompts(host).includes("directly"));
+  slack.home("alice");
+  for (const word of ["list", "status", "new something"]) await slack.command("alice", "general", `/amp ${word}`);
+  slack.post("alice", "general", "@amp breakout somewhere", { thread: thread.ts });
+  await slack.until(() => slack.team.place("somewhere"));
+  await sentinel(slack, host, "general");
+  assert.deepEqual(slack.journal.filter(({ body }) => body?.error === "missing_scope").map(({ method }) => method), []);
 });

@@ -7,10 +7,14 @@ function known({ team, args }) {
   if (!channel || (channel.kind !== "channel" && !channel.members.has(team.bot.id))) refuse("channel_not_found");
   return channel;
 }
-function readable(call) {
-  const channel = known(call);
-  const need = { channel: "channels:history", group: "groups:history", im: "im:history", mpim: "mpim:history" }[channel.kind];
+// Each kind of channel has a scope of its own: channels:read, groups:history…
+function allowed(call, channel, what) {
+  const need = `${{ channel: "channels", group: "groups" }[channel.kind] ?? channel.kind}:${what}`;
   if (!call.token.scopes.has(need)) call.missing(need);
+  return channel;
+}
+function readable(call) {
+  const channel = allowed(call, known(call), "history");
   if (!channel.members.has(call.team.bot.id)) refuse("not_in_channel");
   return channel;
 }
@@ -77,13 +81,13 @@ export const conversationMethods = {
   "conversations.list": listing(false),
   "users.conversations": listing(true),
   "conversations.info": {
-    scope: "channels:read", tier: 3, needs: ["channel"],
-    run: (call) => ({ channel: known(call).describe(call.team.bot.id, { members: call.args.include_num_members }) }),
+    scope: null, tier: 3, needs: ["channel"],
+    run: (call) => ({ channel: allowed(call, known(call), "read").describe(call.team.bot.id, { members: call.args.include_num_members }) }),
   },
   "conversations.members": {
-    scope: "channels:read", tier: 4, needs: ["channel"],
+    scope: null, tier: 4, needs: ["channel"],
     run(call) {
-      const { shown, response_metadata } = page([...known(call).members], call.args, 100, 1000);
+      const { shown, response_metadata } = page([...allowed(call, known(call), "read").members], call.args, 100, 1000);
       return { members: shown, response_metadata };
     },
   },
