@@ -3,6 +3,7 @@
 #include "host/sessions/sessions_json.hpp"
 #include "host/sessions/within.hpp"
 
+#include <fmt/format.h>
 #include <boost/asio/post.hpp>
 
 #include <algorithm>
@@ -238,18 +239,24 @@ void Discovery::choose(std::shared_ptr<Adoption> adoption, DiscoverAnswer found)
                ? std::ranges::find(adoption->backends, session.backend) - adoption->backends.begin()
                : -1;
   };
-  std::vector<Discovered> exact, begin;
-  for (Discovered& session : found.sessions) {
-    auto& fitting = session.native_id == id ? exact : begin;
-    const auto same = std::ranges::find(fitting, session.native_id, &Discovered::native_id);
-    if (same == fitting.end())
-      fitting.push_back(std::move(session));
-    else if (rank(session) < rank(*same))
-      *same = std::move(session);
-  }
-  if (exact.empty() && id.size() >= kShortestPrefix) exact = std::move(begin);
-  if (exact.size() > 1) return adoption->done(std::unexpected(ambiguous(id, exact)));
-  if (exact.empty()) {
+  auto& all = found.sessions;
+  std::ranges::sort(all, [&](const Discovered& a, const Discovered& b) {
+    return a.native_id != b.native_id ? a.native_id < b.native_id : rank(a) < rank(b);
+  });
+  const auto doubled = std::ranges::unique(all, {}, &Discovered::native_id);
+  all.erase(doubled.begin(), doubled.end());
+  std::vector<Discovered> fitting;
+  if (!all.empty() && all.front().native_id == id)
+    fitting.push_back(std::move(all.front()));  // all begin so
+  else if (id.size() >= kShortestPrefix)
+    fitting = std::move(all);
+  std::ranges::sort(fitting, std::ranges::greater{}, &Discovered::updated_at);
+  if (fitting.size() > 1) return adoption->done(std::unexpected(ambiguous(id, fitting)));
+  if (fitting.empty()) {
+    if (id.size() < kShortestPrefix && !all.empty())
+      return adoption->done(fail(
+          Errc::invalid_argument,
+          fmt::format("{} is too short; give at least {} letters of the id", id, kShortestPrefix)));
     Error none{Errc::not_found, "No program has left a session " + id};
     for (const BackendFailure& failure : found.failures) {
       none.message += "; " + failure.backend + " could not be asked: " + failure.error.message;
@@ -257,7 +264,7 @@ void Discovery::choose(std::shared_ptr<Adoption> adoption, DiscoverAnswer found)
     }
     return adoption->done(std::unexpected(std::move(none)));
   }
-  adoption->from = std::move(exact.front());
+  adoption->from = std::move(fitting.front());
   if (adoption->from.session_id.empty()) return read(adoption);
   shared_.store.session(adoption->from.session_id, [this, adoption](Result<store::Session> record) {
     if (!record) return adoption->done(std::unexpected(record.error()));

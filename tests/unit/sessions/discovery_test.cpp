@@ -192,7 +192,9 @@ TEST_F(DiscoveryTest, AnExactIdBeatsAPrefixAndAnAmbiguousOneNamesTheCandidates) 
   EXPECT_THAT(ambiguous.error().message, HasSubstr("3f2a-one  /tmp  2026-01-30"));
   EXPECT_THAT(ambiguous.error().message, HasSubstr("3f2a-two  /srv/x  2026-01-31"));
   EXPECT_EQ(adopt(local, "3f2a-t")->from.native_id, "3f2a-two");
-  EXPECT_EQ(adopt(local, "3f2").error().code, Errc::not_found);  // too short for a prefix
+  const auto too_short = adopt(local, "3f2");
+  EXPECT_EQ(too_short.error().code, Errc::invalid_argument);
+  EXPECT_THAT(too_short.error().message, HasSubstr("too short"));
   EXPECT_EQ(adopt(local, "unknown").error().code, Errc::not_found);
   EXPECT_EQ(adopt(local, "").error().code, Errc::invalid_argument);
 }
