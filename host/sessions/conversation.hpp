@@ -184,7 +184,6 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
                  std::optional<Error> otherwise);
   void start(std::shared_ptr<Turn> turn);
   void prompt();
-  void wait_for_backend();
   void prompted(Result<BackendAnswer> answer);
   void finish_turn(std::string stop_reason, std::optional<Error> error);
   void count_usage(std::string_view data);
@@ -192,7 +191,13 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
                    std::string stop_reason, std::optional<Error> error, Done<> after);
   AskAnswer answer_text(const Turn& turn, const std::string& stop_reason) const;
   store::Turn turn_row(const Turn& turn, store::TurnState state) const;
+
+  // Requests (conversation_requests.cpp).
   bool cancel_running();
+  void with_handle(Done<Handle> done);
+
+  // Backend and host go and come (conversation_life.cpp).
+  void wait_for_backend();
 
   // What the backend says (conversation_events.cpp).
   bool take_events();
@@ -222,7 +227,6 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
   void drop_handle(bool tell_backend, bool ended);
   void climb(Done<std::string> done);
   void begin_climb(const Result<std::string>& rival);
-  void with_handle(Done<Handle> done);
   void with_transcript(OpenRequest request, Done<BackendAnswer> done,
                        void (Backend::*ask)(OpenRequest, Done<BackendAnswer>));
   struct Climb;
