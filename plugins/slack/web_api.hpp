@@ -1,12 +1,13 @@
 // Slack's Web API (reference section 11): one method, one answer, errors in words. It waits out
-// rate limits for each method and workspace, within the deadline of the call. Tokens are never in
-// what it says. On the loop's thread.
+// rate limits for each method and workspace and for each channel, within the patience of the call.
+// Tokens, and addresses that are secrets, are never in what it says. On the loop's thread.
 #pragma once
 
 #include "plugins/slack/error_words.hpp"
 
 #include <chrono>
 #include <expected>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,24 +30,49 @@ struct ApiFailure {
 using ApiResult =
     std::expected<std::string, ApiFailure>;  // the answer, a JSON object with ok: true
 
+struct ApiFile {
+  std::string type;  // as Slack calls it: image/png
+  std::string bytes;
+};
+
+// One call that is over, for log and metrics.
+struct ApiReport {
+  std::string_view method;
+  std::string_view error;    // empty: none, or no answer
+  std::string_view request;  // Slack's name for it, which its support asks for
+  bool ok = false;
+  std::chrono::steady_clock::duration took{0};
+};
+
 class WebApi {
  public:
+  using Reporter = std::function<void(const ApiReport&)>;
+
   // `base_url` ends with a slash: https://slack.com/api/
   WebApi(const sdk::Host& host, net::Loop& loop, std::string base_url);
+  WebApi(net::Loop& loop, std::string base_url, Reporter reporter);
   ~WebApi();
   WebApi(const WebApi&) = delete;
   WebApi& operator=(const WebApi&) = delete;
 
-  // `arguments`: a JSON object; sent as a form, nested values as JSON text. Fails with kRetryLater
-  // when the limit of the method is not over by `patience`.
+  // `arguments`: a JSON object; sent as a form, nested values as JSON text. Without a token, none
+  // is sent. Fails with kRetryLater when the limit of the method is not over by `patience`; without
+  // any patience, text that has some goes first. An error that leaves nothing to do (the reaction
+  // is there already) is none.
   net::Task<ApiResult> call(std::string method, std::string arguments, std::string token,
                             std::chrono::milliseconds patience = std::chrono::seconds(10));
   // A file in a thread, by files.getUploadURLExternal and its like; `arguments` are those of
   // files.completeUploadExternal without `files`.
   net::Task<ApiResult> upload(std::string name, std::string content, std::string arguments,
                               std::string token);
+  // A file that a person has posted (url_private_download), of at most so many bytes. The token
+  // goes to Slack's hosts only.
+  net::Task<std::expected<ApiFile, ApiFailure>> download(std::string url, std::string token,
+                                                         std::size_t max_bytes);
   // POST of JSON to a response_url; the URL is a secret.
   net::Task<ApiResult> respond(std::string response_url, std::string json);
+
+  const std::string& base_url() const;
 
  private:
   struct Shared;

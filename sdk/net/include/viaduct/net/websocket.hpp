@@ -53,6 +53,8 @@ class WebSocket {
   // What the server agreed with; Sec-WebSocket-Protocol has the subprotocol.
   const HttpHead& head() const;
 
+  // What is awaited below may outlive the WebSocket: it then ends as if the connection was lost.
+
   // The next message. kClosed: either side has closed in order, and nothing follows. kUnavailable:
   // the connection was lost, or what came was no WebSocket; kBusy: a message was too long (the
   // server is told both). After that the same answer comes for ever. Cancelled, nothing is lost.

@@ -1,0 +1,75 @@
+#include "plugins/slack/web_api_json.hpp"
+
+#include "plugins/slack/value.hpp"
+
+#include <nlohmann/json.hpp>
+
+namespace viaduct::slack {
+namespace {
+
+using nlohmann::json;
+
+std::string text_of(const json& value) {
+  if (value.is_string()) return value.get<std::string>();
+  return value.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+void append_encoded(std::string& to, std::string_view text) {
+  constexpr std::string_view kDigits = "0123456789ABCDEF";
+  for (const char c : text) {
+    const bool is_plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+                          (c >= 'A' && c <= 'Z') || std::string_view("-._*").contains(c);
+    const auto byte = static_cast<unsigned char>(c);
+    if (is_plain)
+      to += c;
+    else if (c == ' ')
+      to += '+';
+    else
+      (to += '%') += {kDigits[byte >> 4], kDigits[byte & 15]};
+  }
+}
+
+}  // namespace
+
+std::optional<ApiForm> form_of(std::string_view arguments) {
+  const json given = json::parse(arguments, nullptr, /*allow_exceptions=*/false);
+  if (!given.is_object()) return std::nullopt;
+  ApiForm form;
+  for (const auto& [name, value] : given.items()) {
+    if (value.is_null()) continue;
+    if (!form.body.empty()) form.body += '&';
+    append_encoded(form.body, name);
+    form.body += '=';
+    append_encoded(form.body, text_of(value));
+    if ((name == "channel" || name == "channel_id") && value.is_string())
+      form.channel = value.get<std::string>();
+  }
+  return form;
+}
+
+std::string with_file(std::string_view arguments, std::string_view file, std::string_view title) {
+  json all = json::parse(arguments, nullptr, /*allow_exceptions=*/false);
+  if (!all.is_object()) all = json::object();
+  all["files"] = json::array({{{"id", file}, {"title", title}}});
+  return text_of(all);
+}
+
+ApiAnswer parse_answer(std::string_view body) {
+  const Value answer = Value::parsed(body);
+  ApiAnswer said;
+  said.is_json = answer.is_object();
+  said.ok = answer.yes("ok");
+  said.error = answer.text("error");
+  said.needed = answer.text("needed");
+  said.provided = answer.text("provided");
+  const auto messages = answer.at("response_metadata").at("messages").items();
+  if (!messages.empty()) said.detail = messages.front().text();
+  return said;
+}
+
+UploadPlace parse_upload_place(std::string_view body) {
+  const Value answer = Value::parsed(body);
+  return {answer.text("upload_url"), answer.text("file_id")};
+}
+
+}  // namespace viaduct::slack
