@@ -1,4 +1,5 @@
 // The small files beside a transcript: what is known of a session but its messages.
+#include "plugins/bridge/look_up.hpp"
 #include "plugins/bridge/transcript_folders.hpp"
 
 #include <nlohmann/json.hpp>
@@ -12,19 +13,6 @@ using nlohmann::json;
 constexpr std::size_t kLongestPath = 4096;
 constexpr std::size_t kLongestTitle = 120;
 
-json parse(std::string_view text) {
-  if (net::too_complex(text)) return json(json::value_t::discarded);
-  return json::parse(text, nullptr, false);
-}
-std::string dump(const json& value) {
-  return value.dump(2, ' ', false, json::error_handler_t::replace);
-}
-std::string string_in(const json& object, const char* name) {
-  if (!object.is_object()) return {};
-  const auto found = object.find(name);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
 std::string path_in(const json& object) {
   const std::string path = string_in(object, "working_dir");
   if (!path.starts_with('/') || path.size() > kLongestPath || path.find('\0') != std::string::npos)
@@ -35,8 +23,8 @@ std::string path_in(const json& object) {
 }  // namespace
 
 FolderFacts parse_facts(std::string_view info_json, std::string_view metadata_json) {
-  const json info = parse(info_json);
-  const json metadata = parse(metadata_json);
+  const json info = read<json>(info_json);
+  const json metadata = read<json>(metadata_json);
   FolderFacts facts;
   facts.working_dir = path_in(info);
   if (facts.working_dir.empty()) facts.working_dir = path_in(metadata);
@@ -51,13 +39,13 @@ FolderFacts parse_facts(std::string_view info_json, std::string_view metadata_js
 }
 
 std::string session_info_json(std::string_view working_dir, std::string_view now) {
-  return dump({{"working_dir", working_dir}, {"created_at", now}}) + "\n";
+  return dump(json{{"working_dir", working_dir}, {"created_at", now}}, 2) + "\n";
 }
 
 std::string metadata_json(std::string_view old, const FolderSession& session,
                           std::string_view working_dir, std::string_view now,
                           std::string_view lines, bool are_all) {
-  json metadata = parse(old);
+  json metadata = read<json>(old);
   if (!metadata.is_object()) metadata = json::object();
   std::int64_t turns = 0;
   const auto count = metadata.find("turn_count");
@@ -79,7 +67,7 @@ std::string metadata_json(std::string_view old, const FolderSession& session,
   metadata["agent_type"] = session.agent_type;
   if (!session.native_id.empty()) metadata["native_id"] = session.native_id;
   metadata["viaduct_session"] = session.session_id;
-  return dump(metadata) + "\n";
+  return dump(metadata, 2) + "\n";
 }
 
 }  // namespace viaduct::bridge

@@ -1,4 +1,5 @@
 // The lines of a transcript, as entries of a log.
+#include "plugins/bridge/look_up.hpp"
 #include "plugins/bridge/transcript_lines.hpp"
 
 #include <cctype>
@@ -16,26 +17,8 @@ using nlohmann::json;
 
 constexpr int kDeepest = 100;  // what is made of it is nested a little deeper
 
-// Discarded: it is no JSON, or more of it than anything sane has.
-json parse(std::string_view text) {
-  if (net::too_complex(text, net::kMostJsonValues, kDeepest)) return json(json::value_t::discarded);
-  return json::parse(text, nullptr, false);
-}
-std::string dump(const json& value) {
-  return value.dump(-1, ' ', false, json::error_handler_t::replace);
-}
-const json& member(const json& object, const char* name) {
-  static const json kNothing;
-  if (!object.is_object()) return kNothing;
-  const auto found = object.find(name);
-  return found == object.end() ? kNothing : *found;
-}
-std::string string_in(const json& object, const char* name) {
-  const json& value = member(object, name);
-  return value.is_string() ? value.get<std::string>() : std::string();
-}
 // The first of these that is not empty.
-std::string string_in(const json& object, std::initializer_list<const char*> names) {
+std::string first_in(const json& object, std::initializer_list<const char*> names) {
   for (const char* name : names)
     if (std::string value = string_in(object, name); !value.empty()) return value;
   return {};
@@ -78,7 +61,7 @@ json block_of(const json& part) {
 
 // As the host writes times, or empty.
 std::string time_in(const json& message) {
-  std::string at = string_in(message, {"timestamp", "created_at"});
+  std::string at = first_in(message, {"timestamp", "created_at"});
   if (at.empty()) at = string_in(member(message, "metadata"), "timestamp");
   if (at.ends_with("+00:00")) at.replace(at.size() - 6, 6, "Z");
   constexpr std::string_view kForm = "0000-00-00T00:00:00";
@@ -137,7 +120,8 @@ struct TranscriptReader::State {
     json input = arguments;
     if (arguments.is_string()) {
       const auto& text = arguments.get_ref<const std::string&>();
-      if (json parsed = parse(text); !parsed.is_discarded()) input = std::move(parsed);
+      if (json parsed = read<json>(text, kDeepest); !parsed.is_discarded())
+        input = std::move(parsed);
       if (is_blank(text)) input = nullptr;
     }
     if (!input.is_null()) data["rawInput"] = std::move(input);
@@ -186,7 +170,7 @@ struct TranscriptReader::State {
   // A block that is a tool's result, in any role's message.
   bool result_block(const json& part) {
     const std::string type = string_in(part, "type");
-    const std::string id = string_in(part, {"tool_use_id", "tool_call_id"});
+    const std::string id = first_in(part, {"tool_use_id", "tool_call_id"});
     if (type != "tool_result" && (id.empty() || type == "text")) return false;
     const json& output =
         member(part, "content").is_null() ? member(part, "output") : part["content"];
@@ -223,17 +207,17 @@ struct TranscriptReader::State {
   void assistant(const json& message) {
     begun = true;
     std::set<std::string> called;
-    add_text("thought", string_in(message, {"reasoning_content", "reasoning"}));
+    add_text("thought", first_in(message, {"reasoning_content", "reasoning"}));
     const json& content = member(message, "content");
     if (content.is_string()) add_text("text", content.get<std::string>());
     if (content.is_array()) {
       for (const json& part : content) {
         const std::string type = string_in(part, "type");
         if (type == "thinking" || type == "reasoning") {
-          add_text("thought", string_in(part, {"thinking", "text"}));
+          add_text("thought", first_in(part, {"thinking", "text"}));
         } else if (type == "tool_use" || type == "tool_call") {
           called.insert(string_in(part, "id"));
-          call(string_in(part, "id"), string_in(part, {"name", "tool"}),
+          call(string_in(part, "id"), first_in(part, {"name", "tool"}),
                member(part, member(part, "input").is_null() ? "arguments" : "input"));
         } else if (!result_block(part)) {
           const json block = block_of(part);
@@ -249,14 +233,14 @@ struct TranscriptReader::State {
       const std::string id = string_in(one, "id");
       if (!id.empty() && called.contains(id)) continue;
       const json& function = member(one, "function").is_object() ? one["function"] : one;
-      call(id, string_in(function, {"name", "tool"}),
+      call(id, first_in(function, {"name", "tool"}),
            member(function, member(function, "arguments").is_null() ? "input" : "arguments"));
     }
   }
 
   void tool(const json& message) {
     const json& content = member(message, "content");
-    const std::string id = string_in(message, {"tool_call_id", "tool_use_id"});
+    const std::string id = first_in(message, {"tool_call_id", "tool_use_id"});
     if (id.empty() && content.is_array()) {
       json others = json::array();
       for (const json& part : content)
@@ -309,7 +293,7 @@ bool TranscriptReader::feed(std::string_view piece) {
 
 void TranscriptReader::line(std::string_view text, bool is_last) {
   if (is_blank(text)) return;
-  const json message = parse(text);
+  const json message = read<json>(text, kDeepest);
   if (!message.is_discarded() && state_->take(message)) return;
   ++state_->said.skipped;
   state_->said.torn = is_last && message.is_discarded();

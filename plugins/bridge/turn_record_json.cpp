@@ -1,4 +1,5 @@
 // What was said, as the lines of a transcript: messages in OpenAI's form.
+#include "plugins/bridge/look_up.hpp"
 #include "plugins/bridge/messages.hpp"
 #include "plugins/bridge/transcript_lines.hpp"
 
@@ -14,24 +15,6 @@ using nlohmann::json;
 
 constexpr std::string_view kInterrupted = "The turn ended before this tool answered.";
 
-// Discarded: it is no JSON, or more of it than anything sane has.
-json parse(std::string_view text) {
-  if (net::too_complex(text)) return json(json::value_t::discarded);
-  return json::parse(text, nullptr, false);
-}
-std::string dump(const json& value) {
-  return value.dump(-1, ' ', false, json::error_handler_t::replace);
-}
-const json& member(const json& object, const char* name) {
-  static const json kNothing;
-  if (!object.is_object()) return kNothing;
-  const auto found = object.find(name);
-  return found == object.end() ? kNothing : *found;
-}
-std::string string_in(const json& object, const char* name) {
-  const json& value = member(object, name);
-  return value.is_string() ? value.get<std::string>() : std::string();
-}
 bool is_blank(std::string_view text) {
   return text.find_first_not_of(" \t\r\n") == std::string_view::npos;
 }
@@ -134,7 +117,7 @@ void TurnRecord::user(std::string_view text, std::string_view blocks_json,
   if (!fits(text.size() + blocks_json.size() + context_json.size())) return;
   json data = json::object();
   const auto keep = [&data](const char* name, std::string_view given) {
-    if (json value = parse(given); value.is_array()) data[name] = std::move(value);
+    if (json value = read<json>(given); value.is_array()) data[name] = std::move(value);
   };
   keep("blocks", blocks_json);
   keep("context", context_json);
@@ -149,11 +132,11 @@ void TurnRecord::text(std::string_view piece) {
 }
 
 void TurnRecord::tool_call(std::string_view id, std::string_view text) {
-  json update = parse(text);
+  json update = read<json>(text);
   if (!update.is_object() || !fits(text.size())) return;
   for (auto piece = pieces_.rbegin(); piece != pieces_.rend(); ++piece) {
     if (piece->kind != Piece::Kind::kTool || piece->text != id) continue;
-    json merged = parse(piece->json);
+    json merged = read<json>(piece->json);
     merged.update(update);
     piece->json = dump(merged);
     return;
@@ -166,9 +149,9 @@ std::string TurnRecord::lines() const {
   Lines lines;
   for (const Piece& piece : pieces_) {
     switch (piece.kind) {
-      case Piece::Kind::kUser: lines.user(piece.text, parse(piece.json)); break;
+      case Piece::Kind::kUser: lines.user(piece.text, read<json>(piece.json)); break;
       case Piece::Kind::kText: lines.text(piece.text); break;
-      case Piece::Kind::kTool: lines.tool(parse(piece.json)); break;
+      case Piece::Kind::kTool: lines.tool(read<json>(piece.json)); break;
     }
   }
   if (full_) lines.text("[The rest of this turn is too long for a transcript.]");
