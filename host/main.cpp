@@ -1,5 +1,6 @@
 // The `viaduct` executable: reads the command line and runs what it says.
 #include "host/cli/commands.hpp"
+#include "host/cli/deliveries_arguments.hpp"
 #include "host/cli/errors.hpp"
 #include "host/cli/init_command.hpp"
 #include "host/cli/places.hpp"
@@ -81,6 +82,8 @@ int main(int argc, char** argv) {
 
   cli::SessionsArguments sessions;
   cli::add_sessions_commands(app, command, options, sessions);
+  cli::DeliveriesArguments deliveries;
+  cli::add_deliveries_commands(app, command, options, deliveries);
 
   app.footer(
       "viaduct [--config FILE] NAME ARGUMENT…\n  A subcommand of the plugin that the running "

@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <expected>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,6 +33,11 @@ int print_version(const Options& options);
 // sessions_commands_json.cpp
 // What a terminal would take for a command, or for a change of direction, is a space.
 std::string printable(std::string_view text);
+using Row = std::vector<std::string>;
+// The first row is the header; each column is as wide as its longest text.
+void print_table(const std::vector<Row>& rows);
+// Where the host of this configuration listens, or the exit code after its errors were printed.
+std::expected<std::string, int> socket_of(const Options& options);
 int sessions_list(const Options& options, const std::string& before, std::uint32_t limit, bool all);
 int sessions_show(const Options& options, const std::string& id);
 int sessions_export(const Options& options, const std::string& id);

@@ -3,10 +3,12 @@
 #include "host/cli/changes.hpp"
 #include "host/cli/commands.hpp"
 #include "host/cli/control.hpp"
+#include "host/cli/deliveries_commands.hpp"
 #include "host/cli/landing.hpp"
 #include "host/cli/overview.hpp"
 #include "host/cli/places.hpp"
 #include "host/cli/plugin_command.hpp"
+#include "host/delivery/delivery.hpp"
 #include "host/memory/memory.hpp"
 #include "host/sessions/sessions_json.hpp"
 #include "host/store/sqlite.hpp"
@@ -34,6 +36,9 @@ using std::chrono::steady_clock;
 constexpr milliseconds kDrain{6000};
 constexpr milliseconds kStopPlugins{3000};
 constexpr milliseconds kLast{14500};
+
+constexpr std::size_t kShortestBeginning = 4;  // of a session's id
+constexpr std::uint32_t kCandidates = 10;      // that are shown where it fits several
 
 // Every viewer is a descriptor: as many as this process may have.
 void raise_descriptor_limit() {
@@ -74,6 +79,7 @@ class Host {
   void take_up(config::Loaded loaded, Done<std::vector<std::string>> done);
   void stop();
   void control(ControlRequest request, Done<std::string> done);
+  void with_whole_id(ControlRequest request, Done<std::string> done);
   void doctor(std::string file, Done<std::string> done);
   Finding compare(const std::string& file, const config::Loaded& loaded) const;
   void look_around(Finding first, Done<std::string> done);
@@ -95,6 +101,7 @@ class Host {
   std::unique_ptr<http::Server> http_;
   std::unique_ptr<sessions::Sessions> sessions_;
   std::unique_ptr<memory::MemoryService> memory_;
+  std::unique_ptr<delivery::Delivery> delivery_;
   std::unique_ptr<plugins::Plugins> plugins_;
   std::unique_ptr<ControlServer> control_;
   bool ready_ = false;
@@ -115,6 +122,8 @@ Result<> Host::build() {
   if (auto listening = http_->start(); !listening) return listening;
   sessions_ = std::make_unique<sessions::Sessions>(loop_, *store_, metrics_, sessions_log_);
   memory_ = std::make_unique<memory::MemoryService>(*store_);
+  delivery_ = std::make_unique<delivery::Delivery>(
+      store_->mail(), metrics_, Logger(*sink_, "delivery"), delivery::make_alarm(loop_));
   plugins_ = std::make_unique<plugins::Plugins>(loader_, services());
   auto control = ControlServer::open(
       loop_, control_socket(config_.home),
@@ -145,6 +154,7 @@ plugins::Services Host::services() {
           *http_,
           *store_,
           *memory_,
+          *delivery_,
           metrics_,
           *redactor_,
           *sink_,
@@ -176,6 +186,7 @@ int Host::run() {
   // Nothing runs any more: what is left goes in reverse order.
   control_ = nullptr;
   plugins_ = nullptr;
+  delivery_ = nullptr;
   sessions_ = nullptr;
   http_ = nullptr;
   store_->close();
@@ -327,22 +338,14 @@ void Host::control(ControlRequest request, Done<std::string> answer) {
           answer->output = redactor_->apply(answer->output);
           done(to_json(*answer));
         });
+  if (command == "sessions.show" || command == "sessions.history" || command == "sessions.end" ||
+      command == "sessions.audit")
+    return with_whole_id(std::move(request), std::move(done));
   if (command == "sessions.list") {
     sessions::ListQuery query{request.before, std::min(request.limit, 200u), std::nullopt};
     if (!request.all) query.active = true;
     return sessions_->list_all(std::move(query), as_json(std::move(done)));
   }
-  if (command == "sessions.show") return sessions_->get_any(request.id, as_json(std::move(done)));
-  if (command == "sessions.history")
-    return sessions_->history_any(request.id, request.entry, request.limit,
-                                  as_json(std::move(done)));
-  if (command == "sessions.end")
-    return sessions_->end_any(request.id, [done = std::move(done)](Result<> result) mutable {
-      if (!result) return done(std::unexpected(result.error()));
-      done(std::string("{\"ended\":true}"));
-    });
-  if (command == "sessions.audit")
-    return sessions_->audit_any(request.id, request.limit, as_json(std::move(done)));
   if (command == "sessions.discover")
     return sessions_->discover(request.backend, request.limit, as_json(std::move(done)));
   if (command == "sessions.adopt") {
@@ -365,7 +368,46 @@ void Host::control(ControlRequest request, Done<std::string> answer) {
           done(std::move(answer));
         });
   }
+  if (serve_deliveries(*delivery_, request, done)) return;
   done(fail(Errc::unsupported, "the host does not know the command " + command));
+}
+
+// What is about one session, which may be named by the beginning of its id.
+void Host::with_whole_id(ControlRequest request, Done<std::string> done) {
+  // A shorter one is no beginning of an id, but a slip.
+  const std::uint32_t most = request.id.size() < kShortestBeginning ? 0 : kCandidates + 1;
+  store_->sessions_by_prefix(
+      "", request.id, most,
+      [this, request = std::move(request),
+       done = std::move(done)](Result<std::vector<store::Session>> found) mutable {
+        if (!found) return done(std::unexpected(found.error()));
+        auto& all = *found;
+        const bool whole = !all.empty() && all.front().id == request.id;  // the others begin so
+        if (all.size() > 1 && !whole) {
+          std::string message = "Several sessions begin with " + request.id + ":";
+          for (std::size_t i = 0; i < all.size() && i < kCandidates; ++i)
+            message += "\n  " + all[i].id + "  " + all[i].backend + "  " + all[i].title;
+          if (all.size() > kCandidates) message += "\n  …";
+          return done(fail(Errc::invalid_argument, std::move(message)));
+        }
+        // One that was purged is known by its audit only.
+        const std::string id = all.empty() ? request.id : all.front().id;
+        const auto as_json = [&done] {
+          return [done = std::move(done)](auto result) mutable {
+            if (!result) return done(std::unexpected(result.error()));
+            done(sessions::to_json(*result));
+          };
+        };
+        if (request.command == "sessions.show") return sessions_->get_any(id, as_json());
+        if (request.command == "sessions.history")
+          return sessions_->history_any(id, request.entry, request.limit, as_json());
+        if (request.command == "sessions.audit")
+          return sessions_->audit_any(id, request.limit, as_json());
+        sessions_->end_any(id, [id, done = std::move(done)](Result<> result) mutable {
+          if (!result) return done(std::unexpected(result.error()));
+          done("{\"ended\":true,\"session_id\":\"" + id + "\"}");  // of the store: plain
+        });
+      });
 }
 
 // Whom a surface takes for everybody on this machine. Without a name: the only web chat, or the
@@ -406,6 +448,7 @@ void Host::measure_store() {
     metrics_.gauge("viaduct_store_bytes", {}, static_cast<double>(counts->bytes));
     metrics_.gauge("viaduct_store_free_bytes", {}, static_cast<double>(counts->free_bytes));
   });
+  delivery_->measure();
 }
 
 void Host::doctor(std::string file, Done<std::string> done) {

@@ -22,7 +22,8 @@ std::string text(const json& object, const char* name) {
   return found != object.end() && found->is_string() ? found->get<std::string>() : "";
 }
 
-// Where the host of this configuration listens, or the exit code after its errors were printed.
+}  // namespace
+
 std::expected<std::string, int> socket_of(const Options& options) {
   plugins::Loader loader(executable());
   const auto loaded = load_config(options.config, loader);
@@ -30,6 +31,8 @@ std::expected<std::string, int> socket_of(const Options& options) {
   print_errors(options.json, loaded.diagnostics);
   return std::unexpected(2);
 }
+
+namespace {
 
 // The host's answer, or the exit code after its error was printed.
 std::expected<json, int> ask(const Options& options, const std::expected<std::string, int>& socket,
@@ -41,9 +44,8 @@ std::expected<json, int> ask(const Options& options, const std::expected<std::st
   return std::unexpected(1);
 }
 
-using Row = std::vector<std::string>;
+}  // namespace
 
-// The first row is the header; each column is as wide as its longest text.
 void print_table(const std::vector<Row>& rows) {
   const auto width_of = [](const std::string& shown) {  // in characters
     return static_cast<std::size_t>(std::ranges::count_if(
@@ -63,6 +65,8 @@ void print_table(const std::vector<Row>& rows) {
     std::cout << line.substr(0, line.find_last_not_of(' ') + 1) << '\n';
   }
 }
+
+namespace {
 
 std::uint64_t number(const json& object, const char* name) {
   const auto found = object.find(name);
@@ -181,7 +185,7 @@ int sessions_export(const Options& options, const std::string& id) {
 int sessions_end(const Options& options, const std::string& id) {
   const auto answer = ask(options, socket_of(options), {"sessions.end", id});
   if (!answer) return answer.error();
-  std::cout << (options.json ? dump(*answer) : "ended " + id) << '\n';
+  std::cout << (options.json ? dump(*answer) : "ended " + text(*answer, "session_id")) << '\n';
   return 0;
 }
 

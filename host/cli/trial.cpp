@@ -1,5 +1,6 @@
 #include "host/cli/trial.hpp"
 
+#include "host/delivery/delivery.hpp"
 #include "host/memory/memory.hpp"
 #include "host/store/sqlite.hpp"
 
@@ -58,8 +59,9 @@ void try_one(const config::Config& config, plugins::Loader& loader, const std::s
   auto server = http::make_server(loop, {}, metrics, log);  // and never started
   sessions::Sessions sessions(loop, **store, metrics, log);
   memory::MemoryService memory(**store);
+  delivery::Delivery delivery((*store)->mail(), metrics, log, delivery::make_alarm(loop));
   plugins::Plugins plugins(loader,
-                           {loop, sessions, *server, **store, memory, metrics, redactor, silence,
+                           {loop, sessions, *server, **store, memory, delivery, metrics, redactor, silence,
                             [](Done<std::string> done) { done(std::string("{}")); }},
                            {.start = doctor ? kDoctor : kCreate});
   const auto end = [&](char what, std::string words) {

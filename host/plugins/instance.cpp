@@ -1,5 +1,6 @@
 #include "host/plugins/instance.hpp"
 
+#include "host/plugins/delivery_service.hpp"
 #include "host/plugins/sessions_service.hpp"
 
 #include <fmt/format.h>
@@ -23,7 +24,8 @@ namespace asio = boost::asio;
 constexpr std::size_t kQueuedBytes = 64 << 20;
 constexpr std::size_t kRequestOverhead = 512;
 constexpr std::size_t kMaxTimers = 10'000;
-constexpr std::size_t kMaxResult = 64 << 20;  // a whole conversation, from read
+constexpr std::size_t kMaxFailure = 64 << 10;  // what comes with a failure
+constexpr std::size_t kMaxResult = 64 << 20;   // a whole conversation, from read
 
 HostHandle& handle_of(const viaduct_host* host) {
   // Only ever made as part of a HostHandle that is not const.
@@ -179,6 +181,7 @@ Result<> Instance::read_tables() {
   tables_.http = table<viaduct_http_handler>(functions, self_, VIADUCT_HTTP_HANDLER);
   tables_.subscriber = table<viaduct_subscriber>(functions, self_, VIADUCT_SUBSCRIBER);
   tables_.tool = table<viaduct_tool>(functions, self_, VIADUCT_TOOL);
+  if (info_.is_surface) tables_.sender = table<viaduct_sender>(functions, self_, VIADUCT_SENDER);
   const auto wrong = [](const char* id, const char* what) {
     return fail(Errc::failed_precondition, fmt::format("its table {} {}", id, what));
   };
@@ -196,6 +199,11 @@ Result<> Instance::read_tables() {
   if (const auto* t = tables_.tool;
       t != nullptr && t->struct_size < VIADUCT_SIZE_WITH(viaduct_tool, doctor))
     return wrong(VIADUCT_TOOL, "is too short");
+  if (const auto* t = tables_.sender) {
+    if (t->struct_size < VIADUCT_SIZE_WITH(viaduct_sender, undelivered))
+      return wrong(VIADUCT_SENDER, "is too short");
+    if (t->send == nullptr) return wrong(VIADUCT_SENDER, "has no function send");
+  }
   if (auto loop = read_loop(); !loop) return loop;
   if (info_.is_surface) return {};
 
@@ -297,6 +305,7 @@ void Instance::start(Done<> done) {
         }
         self->state_ = InstanceState::running;
         self->error_.reset();
+        self->begin_sending();
         done({});
       });
 }
@@ -309,7 +318,9 @@ void Instance::reload(config::Instance config, Done<> done) {
         if (can_reload())
           may_throw(api().reload)(self_, id, str(text));
         else
-          finish_call(id, fail(Errc::unsupported, "it has no function reload"));
+          finish_call(
+              id,
+              {fail(Errc::unsupported, "it has no function reload"), {}, Completion::By::nobody});
       },
       [self = shared_from_this(), config = std::move(config),
        done = std::move(done)](Result<std::string> result) mutable {
@@ -352,6 +363,7 @@ void Instance::stop(Milliseconds limit, Done<bool> done) {
   }
   if (std::exchange(stopping_, true)) return;
   accepting_ = false;
+  end_sending();
   if (!created_) {
     destroy(limit);
     return;
@@ -409,6 +421,7 @@ void Instance::abandon(const std::string& why) {
   if (gone_) return;
   gone_ = true;
   accepting_ = false;
+  end_sending();
   silenced_.store(true);
   const char* in = dispatcher_->current();
   log_.error("plugin instance abandoned instance={} plugin={} reason=\"{}\" function={}", name(),
@@ -427,6 +440,18 @@ void Instance::abandon(const std::string& why) {
   around_.services.loop.post([self = shared_from_this()] { self->stopped(); });
 }
 
+void Instance::begin_sending() {
+  if (tables_.sender == nullptr) return;
+  auto sender = std::make_shared<PluginSender>(shared_from_this());
+  sender_ = sender.get();
+  around_.services.delivery.attach(name(), std::move(sender));
+}
+
+void Instance::end_sending() {
+  if (const auto* sender = std::exchange(sender_, nullptr))
+    around_.services.delivery.detach(name(), sender);
+}
+
 void Instance::let_go() {
   std::unique_ptr<http::Mount> mount;
   {
@@ -434,6 +459,7 @@ void Instance::let_go() {
     mount = std::move(mount_);
   }
   mount.reset();
+  around_.services.delivery.release(this);
   timers_.clear();
   std::unordered_map<std::uint64_t, std::shared_ptr<Subscription>> subscriptions;
   {
@@ -467,10 +493,16 @@ void Instance::fault(std::string_view what) {
 
 void Instance::call(const char* what, std::optional<Milliseconds> limit, Invoke invoke,
                     Done<std::string> done) {
+  call_fully(what, limit, std::move(invoke),
+             [done = std::move(done)](Completion ended) mutable { done(std::move(ended.result)); });
+}
+
+void Instance::call_fully(const char* what, std::optional<Milliseconds> limit, Invoke invoke,
+                          Completed done) {
   const bool open = !gone_ && !silenced_ && (accepting_ || std::string_view(what) == "stop");
   if (!open) {
     around_.services.loop.post([name = name(), done = std::move(done)]() mutable {
-      done(fail(Errc::unavailable, name + " is not running"));
+      done({fail(Errc::unavailable, name + " is not running"), {}, Completion::By::nobody});
     });
     return;
   }
@@ -497,7 +529,9 @@ void Instance::call(const char* what, std::optional<Milliseconds> limit, Invoke 
       }
       if (late)
         late->done(
-            fail(Errc::timeout, fmt::format("{} was not answered within {} ms", what, ms.count())));
+            {fail(Errc::timeout, fmt::format("{} was not answered within {} ms", what, ms.count())),
+             {},
+             Completion::By::host});
     });
   dispatch(what, [this, what, id, invoke = std::move(invoke)]() mutable {
     try {
@@ -508,7 +542,8 @@ void Instance::call(const char* what, std::optional<Milliseconds> limit, Invoke 
         const std::lock_guard lock(calls_mutex_);
         unanswered = pending_.contains(id);
       }
-      if (unanswered) finish_call(id, std::unexpected(exception_error(what)));
+      if (unanswered)
+        finish_call(id, {std::unexpected(exception_error(what)), {}, Completion::By::host});
       throw;
     }
   });
@@ -520,19 +555,23 @@ void Instance::complete(std::uint64_t call, const viaduct_status* status, viaduc
   if (!said) {
     if (status == nullptr || status->struct_size < VIADUCT_SIZE_WITH(viaduct_status, message))
       fault("it completes a call with a status that is null or too short");
-    finish_call(call, std::unexpected(said.error()));
+    finish_call(call,
+                {std::unexpected(said.error()), text.size() <= kMaxFailure ? std::string(text) : "",
+                 Completion::By::plugin});
   } else if (text.size() > kMaxResult) {
     fault("it completes a call with more than 64 MiB");
-    finish_call(call, fail(Errc::internal, "the plugin's answer is too long"));
+    finish_call(
+        call, {fail(Errc::internal, "the plugin's answer is too long"), {}, Completion::By::host});
   } else if (!valid_utf8(text)) {
     fault("it completes a call with text that is no UTF-8");
-    finish_call(call, fail(Errc::internal, "the plugin's answer is no UTF-8"));
+    finish_call(
+        call, {fail(Errc::internal, "the plugin's answer is no UTF-8"), {}, Completion::By::host});
   } else {
-    finish_call(call, std::string(text));
+    finish_call(call, {std::string(text), {}, Completion::By::plugin});
   }
 }
 
-void Instance::finish_call(std::uint64_t call, Result<std::string> result) {
+void Instance::finish_call(std::uint64_t call, Completion completion) {
   std::optional<Pending> found;
   bool known = false;
   {
@@ -546,10 +585,11 @@ void Instance::finish_call(std::uint64_t call, Result<std::string> result) {
     return;
   }
   // The deadline is the loop's, too.
-  around_.services.loop.post([pending = std::move(*found), result = std::move(result)]() mutable {
-    pending.deadline.reset();
-    pending.done(std::move(result));
-  });
+  around_.services.loop.post(
+      [pending = std::move(*found), completion = std::move(completion)]() mutable {
+        pending.deadline.reset();
+        pending.done(std::move(completion));
+      });
 }
 
 void Instance::fail_pending(const Error& error) {
@@ -563,7 +603,7 @@ void Instance::fail_pending(const Error& error) {
   for (auto& [id, one] : left)
     around_.services.loop.post([pending = std::move(one), error]() mutable {
       pending.deadline.reset();
-      pending.done(std::unexpected(error));
+      pending.done({std::unexpected(error), {}, Completion::By::host});
     });
 }
 

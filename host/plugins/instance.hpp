@@ -46,7 +46,18 @@ struct Tables {
   const viaduct_http_handler* http = nullptr;
   const viaduct_subscriber* subscriber = nullptr;
   const viaduct_tool* tool = nullptr;
+  const viaduct_sender* sender = nullptr;
   const viaduct_loop* loop = nullptr;  // with a thread of its own only
+};
+
+// How a call of the host ended.
+struct Completion {
+  // Nobody: the plugin never heard of it. The host: it was too late, or the instance came to its
+  // end.
+  enum class By { plugin, host, nobody };
+  Result<std::string> result;
+  std::string with_failure;  // what the plugin gave with a failure
+  By by = By::plugin;
 };
 
 class Instance final : public std::enable_shared_from_this<Instance>, public http::Handler {
@@ -79,6 +90,7 @@ class Instance final : public std::enable_shared_from_this<Instance>, public htt
   void set_error(std::optional<Error> error) { error_ = std::move(error); }
   bool gone() const { return gone_; }  // stopped and destroyed, or abandoned
   bool abandoned() const { return leaked_ != nullptr; }
+  bool accepting() const { return accepting_ && !gone_; }  // calls of the host
   bool can_reload() const { return VIADUCT_HAS(&api(), reload); }
 
   // Calls the plugin: `invoke` runs on its thread and passes the id on; `done` gets what it
@@ -86,6 +98,9 @@ class Instance final : public std::enable_shared_from_this<Instance>, public htt
   using Invoke = std::move_only_function<void(std::uint64_t call)>;
   void call(const char* what, std::optional<Milliseconds> limit, Invoke invoke,
             Done<std::string> done);
+  using Completed = std::move_only_function<void(Completion)>;
+  void call_fully(const char* what, std::optional<Milliseconds> limit, Invoke invoke,
+                  Completed done);
 
   // [any-thread] Runs on the plugin's thread while the instance is there.
   void dispatch(const char* what, Dispatcher::Task task) {
@@ -130,7 +145,7 @@ class Instance final : public std::enable_shared_from_this<Instance>, public htt
  private:
   struct Pending {
     const char* what;
-    Done<std::string> done;
+    Completed done;
     std::unique_ptr<boost::asio::steady_timer> deadline;
   };
   struct Timer {
@@ -143,9 +158,11 @@ class Instance final : public std::enable_shared_from_this<Instance>, public htt
   Result<> read_tables();  // plugin's thread
   Result<> read_loop();    // plugin's thread
   void give_loop();        // plugin's thread
-  void finish_call(std::uint64_t call, Result<std::string> result);
+  void finish_call(std::uint64_t call, Completion completion);
   void fail_pending(const Error& error);
-  void let_go();  // mount, timers, subscriptions
+  void let_go();  // mount, timers, subscriptions, credentials
+  void begin_sending();
+  void end_sending();
   void answer_open_calls(bool only_waiting);
   void destroy(Milliseconds limit);
   void stopped();
@@ -172,6 +189,7 @@ class Instance final : public std::enable_shared_from_this<Instance>, public htt
   std::unordered_map<std::uint64_t, Timer> timers_;
   std::uint64_t timer_generation_ = 0;
   std::shared_ptr<Instance> leaked_;
+  const delivery::Sender* sender_ = nullptr;  // the delivery service has it
 
   // The plugin's thread, then whoever it handed it to.
   viaduct_instance* self_ = nullptr;

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "host/config/config.hpp"
+#include "host/delivery/delivery.hpp"
 #include "host/error.hpp"
 #include "host/http/server.hpp"
 #include "host/loop.hpp"
@@ -70,6 +71,7 @@ struct Services {
   http::Server& http;
   store::Store& store;
   memory::MemoryService& memory;
+  delivery::Delivery& delivery;
   Metrics& metrics;
   Redactor& redactor;
   LogSink& logs;

@@ -8,5 +8,6 @@ namespace viaduct::plugins {
 const viaduct_http& http_table();
 const viaduct_sessions& sessions_table();
 const viaduct_sink& sink_table();
+const viaduct_delivery& delivery_table();
 
 }  // namespace viaduct::plugins

@@ -1,5 +1,5 @@
-// The services that the host offers to every plugin, but for HTTP and sessions: see http_service
-// and sessions_service.
+// The services that the host offers to every plugin, but for HTTP, sessions and delivery, which
+// have files of their own.
 #include "host/config/references.hpp"
 #include "host/plugins/abi_text.hpp"
 #include "host/plugins/instance.hpp"
@@ -351,6 +351,7 @@ const void* find_service(const Instance& instance, std::string_view id) {
                               {VIADUCT_STATUS, &kStatus, true, true},
                               {VIADUCT_HTTP, &http_table(), true, true},
                               {VIADUCT_SESSIONS, &sessions_table(), true, false},
+                              {VIADUCT_DELIVERY, &delivery_table(), true, false},
                               {VIADUCT_SINK, &sink_table(), false, true}};
   for (const Service& service : services)
     if (service.id == id)

@@ -118,6 +118,7 @@ class TestHost {
   RecordedServer http{loop};
   std::unique_ptr<store::Store> store;
   std::unique_ptr<memory::MemoryService> memory;
+  std::unique_ptr<delivery::Delivery> delivery;
   std::unique_ptr<sessions::Sessions> sessions;
   plugins::Loader loader{""};
   std::unique_ptr<plugins::Plugins> plugins;
