@@ -1,5 +1,6 @@
 #include "plugins/slack/socket_mode.hpp"
 
+#include "plugins/slack/config.hpp"
 #include "plugins/slack/socket_mode_json.hpp"
 
 #include <boost/asio/as_tuple.hpp>
@@ -151,7 +152,7 @@ net::Task<> SocketMode::State::open(std::shared_ptr<State> self, int id) {
     if (!url.empty()) {
       auto connected = co_await WebSocket::connect(
           self->loop, {.url = url, .connect_timeout = kStepLimit, .upgrade_timeout = kStepLimit},
-          {.proxy_from_environment = true});
+          {.proxy_from_environment = !is_loopback_url(self->api.base_url())});
       if (connected) {
         socket = *std::move(connected);
       } else {

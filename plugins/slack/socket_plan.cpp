@@ -12,6 +12,7 @@ using std::chrono::milliseconds;
 constexpr std::chrono::minutes kStillCounted{1};
 constexpr std::chrono::minutes kLately{10};
 constexpr std::size_t kOften = 25;
+constexpr int kMostLeaving = 3;  // Slack allows 10 connections, and other processes have some
 
 void forget_old(std::vector<SocketPlan::Time>& times, SocketPlan::Time now,
                 std::chrono::minutes age) {
@@ -189,6 +190,10 @@ void SocketPlan::disconnect(Actions& actions, int id, const std::string& reason,
   trouble_ = "Slack is replacing the connection";
   actions.push_back(
       {Kind::kInfo, id, "Socket Mode: Slack replaces the connection (" + reason + ")"});
+  int leaving = 0;
+  for (auto one = links_.rbegin(); one != links_.rend(); ++one)
+    if (one->second.state == State::kLeaving && ++leaving > kMostLeaving)
+      actions.push_back({Kind::kClose, one->first});
   try_again(actions, now, std::nullopt);
 }
 

@@ -2,6 +2,7 @@
 
 #include "plugins/slack/address.hpp"
 #include "plugins/slack/budget.hpp"
+#include "plugins/slack/config.hpp"
 #include "plugins/slack/web_api_json.hpp"
 
 #include <boost/asio/as_tuple.hpp>
@@ -127,7 +128,8 @@ struct WebApi::Shared {
       : loop(of),
         base(std::move(url)),
         reporter(std::move(to)),
-        http(of, {.proxy_from_environment = true}) {}
+        // A stand-in on this computer is behind no proxy.
+        http(of, {.proxy_from_environment = !is_loopback_url(base)}) {}
 
   void report(std::string_view method, const ApiResult& result, const net::HttpHead& head,
               Clock::time_point begun) const {

@@ -126,6 +126,17 @@ TEST(SocketPlan, OpensTheNewConnectionBeforeTheOldOneGoes) {
   }
 }
 
+TEST(SocketPlan, KeepsFewConnectionsThatAreLeaving) {
+  Plan plan;
+  int link = plan.start();
+  for (int i = 0; i < 9; ++i) {
+    plan.ready(link);
+    link = Plan::opened(plan.disconnect(link, "warning"));
+    EXPECT_NE(link, 0);
+  }
+  for (int i = 1; i <= 9; ++i) EXPECT_EQ(plan.wants(Kind::kClose, i), i <= 6) << i;
+}
+
 TEST(SocketPlan, TriesAtOnceAndThenLessAndLessOften) {
   Plan plan;
   int link = plan.start();

@@ -4,6 +4,7 @@
 #include "tests/unit/net/on_loop.hpp"
 #include "tests/unit/net/server.hpp"
 
+#include <cstdlib>
 #include <deque>
 #include <mutex>
 
@@ -167,6 +168,15 @@ TEST(WebApi, KnowsThatNothingWasPostedWhereNobodyWasReached) {
       EXPECT_EQ(done.error().trouble, ApiTrouble::kRetryLater);
       EXPECT_TRUE(done.error().not_done) << done.error().message;
     });
+}
+
+TEST(WebApi, ReachesAStandInOnThisComputerPastAnyProxy) {
+  ::setenv("http_proxy", "http://127.0.0.1:1", 1);
+  Api slack([](const std::string&) { return reply(R"({"ok":true})"); });
+  with_api(slack, [](WebApi& api) -> Task<> {
+    EXPECT_TRUE(co_await api.call("auth.test", "{}", kToken));
+  });
+  ::unsetenv("http_proxy");
 }
 
 TEST(WebApi, TakesWhatIsDoneAlreadyAsDone) {
