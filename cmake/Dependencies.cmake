@@ -10,6 +10,8 @@ find_package(CURL 7.85 REQUIRED)  # sdk/net only
 find_package(CLI11 REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(PROMETHEUS REQUIRED IMPORTED_TARGET prometheus-cpp-core)
+pkg_check_modules(CMARK_GFM REQUIRED IMPORTED_TARGET libcmark-gfm)
+find_library(CMARK_GFM_EXTENSIONS cmark-gfm-extensions REQUIRED)  # has no .pc
 
 # RapidJSON for its JSON Schema validator. Clang 19 rejects one assignment operator, which nobody calls: it is deleted in a copy.
 find_path(RAPIDJSON_SYSTEM_INCLUDE rapidjson/document.h REQUIRED)
