@@ -384,7 +384,7 @@ class CliDriver final : public Driver {
     if (verdict.kind == CliVerdict::Kind::kLost) {
       remember_lost(asked);
       // What it told in the same breath is no conversation that could be gone on with.
-      if (session->native_id != asked) turn.native_id(asked);
+      if (std::exchange(session->native_id, asked) != asked) turn.native_id(asked);
     }
     if (run->program->stopped() && !end->silent)
       co_return end_turn(*session, std::move(turn), std::move(run->record),

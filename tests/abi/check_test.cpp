@@ -56,7 +56,8 @@ INSTANTIATE_TEST_SUITE_P(
     BuiltWithAFrozenHeader, GoodPlugin,
     ::testing::Values(VIADUCT_GOOD_DIR "/backend_0_1.so", VIADUCT_GOOD_DIR "/surface_0_1.so",
                       VIADUCT_GOOD_DIR "/backend_0_2.so", VIADUCT_GOOD_DIR "/surface_0_2.so",
-                      VIADUCT_GOOD_DIR "/backend_0_3.so", VIADUCT_GOOD_DIR "/surface_0_3.so"),
+                      VIADUCT_GOOD_DIR "/backend_0_3.so", VIADUCT_GOOD_DIR "/surface_0_3.so",
+                      VIADUCT_GOOD_DIR "/backend_0_4.so", VIADUCT_GOOD_DIR "/surface_0_4.so"),
     [](const auto& at) { return "Number" + std::to_string(at.index); });
 INSTANTIATE_TEST_SUITE_P(BuiltWithALaterHeader, GoodPlugin,
                          ::testing::Values(VIADUCT_GOOD_DIR "/backend_later.so",

@@ -608,7 +608,7 @@ TEST_P(EachHeader, RunsInAHostOfTheFirstOne) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Plugins, EachHeader,
-                         ::testing::Values("", "_0_1", "_0_2", "_0_3", "_later"));
+                         ::testing::Values("", "_0_1", "_0_2", "_0_3", "_0_4", "_later"));
 
 TEST(FakeHost, SaysWhyAPluginCannotBeLoaded) {
   FakeHost host;

@@ -15,6 +15,9 @@
 #if VIADUCT_ABI_MINOR >= 3
 #include "layout_0_3.inc"
 #endif
+#if VIADUCT_ABI_MINOR >= 4
+#include "layout_0_4.inc"
+#endif
 
 int main(void) {
   return 0;

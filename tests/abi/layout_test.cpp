@@ -27,6 +27,12 @@
 #define VIADUCT_STRUCT(name, size) \
   static_assert(VIADUCT_ABI_MINOR == 3 ? sizeof(name) == (size) : sizeof(name) >= (size));
 #include "layout_0_3.inc"
+#undef VIADUCT_STRUCT
+#endif
+#if VIADUCT_ABI_MINOR >= 4
+#define VIADUCT_STRUCT(name, size) \
+  static_assert(VIADUCT_ABI_MINOR == 4 ? sizeof(name) == (size) : sizeof(name) >= (size));
+#include "layout_0_4.inc"
 #endif
 
 static_assert(VIADUCT_ABI_MAJOR == 0);

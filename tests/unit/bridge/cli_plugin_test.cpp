@@ -35,6 +35,7 @@ case "$prompt" in
   stubborn) trap '' TERM; echo '{"d":"Hel"}'; sleep 1000 ;;
   much) x=$(head -c 4000 /dev/zero | tr '\0' x); i=0
     while [ $i -lt 1800 ]; do i=$((i+1)); echo "{\"d\":\"$x\"}"; echo $i > "$HOME/count"; done ;;
+  lost) echo '{"id":"id-of-another"}'; echo "no such conversation" >&2; exit 1 ;;
   chatty) echo '{"d":"hi"}'; echo '{"end":true}'; while sleep 0.2; do echo '{"x":1}'; done ;;
   *) echo "{\"d\":\"you said $prompt\"}" ;;
 esac
@@ -125,6 +126,28 @@ TEST_F(CliPlugin, CompactsWhenAskedAndAnswersWithTheNewId) {
   EXPECT_EQ(file("starts"),
             "-n <one>\n-r " + id + " </compact>\n-r " + native(compacted) + " <two>\n");
   EXPECT_EQ(host_.text(1), "you said oneyou said two") << "what compacting says is for nobody";
+}
+
+TEST_F(CliPlugin, OnlyTheIdThatWasAskedForIsLostWhateverTheProgramTellsWithIt) {
+  ASSERT_TRUE(host_.stop());
+  host_.destroy();
+  run(R"(,"lost":["no such conversation"])");
+  ASSERT_TRUE(host_.restore(1, with_id("id-7")));
+  EXPECT_EQ(host_.prompt(1, 1, "lost").code, VIADUCT_E_NOT_FOUND);
+  std::string last;
+  for (const auto& event : host_.events(1))
+    if (event.kind == VIADUCT_EVENT_NATIVE_ID) last = event.text;
+  EXPECT_EQ(last, "id-7") << "the host goes on with none that is no conversation";
+  EXPECT_EQ(host_.restore(2, with_id("id-7")).code, VIADUCT_E_NOT_FOUND);
+  EXPECT_TRUE(host_.restore(3, with_id("id-of-another")));
+}
+
+TEST_F(CliPlugin, GivesTheProgramWhatWasSaidBeforeInFrontOfTheMessage) {
+  ASSERT_TRUE(host_.open(1));
+  ASSERT_TRUE(host_.prompt_restored(1, 1, "before\n", "hello"));
+  ASSERT_TRUE(host_.prompt(1, 2, "more"));
+  EXPECT_THAT(file("starts"), HasSubstr("-n <before\nhello>\n"));
+  EXPECT_THAT(file("starts"), HasSubstr(" <more>\n"));
 }
 
 TEST_F(CliPlugin, RestoresAnIdButNoneThatCouldBeAnOption) {

@@ -143,7 +143,8 @@ TEST_P(GoodInstance, AnswersAndStopsWithoutAFault) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Probes, GoodInstance,
-                         testing::Values("frozen_0_1", "frozen_0_2", "frozen_0_3", "loop"),
+                         testing::Values("frozen_0_1", "frozen_0_2", "frozen_0_3", "frozen_0_4",
+                                         "loop"),
                          [](const auto& at) { return std::string(at.param); });
 
 // A backend that keeps nothing, restarted between two messages.
@@ -185,7 +186,8 @@ using RestoredSince04 = Restored;
 TEST_P(RestoredSince04, HasAPlaceOfItsOwnAndTheTextIsTheSenders) {
   EXPECT_EQ(second_answer(), "which number?");
 }
-INSTANTIATE_TEST_SUITE_P(Probes, RestoredSince04, testing::Values("keeps_nothing"),
+INSTANTIATE_TEST_SUITE_P(Probes, RestoredSince04,
+                         testing::Values("keeps_nothing", "keeps_nothing_0_4"),
                          [](const auto& at) { return std::string(at.param); });
 
 TEST(OwnLoop, ThatReturnsTooEarlyIsAFaultAndTheInstanceGoesOn) {
