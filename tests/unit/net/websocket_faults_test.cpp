@@ -1,8 +1,12 @@
 // What a server may do wrong.
 #include "tests/unit/net/websocket_on_loop.hpp"
 
+#include <random>
+
 namespace viaduct::net {
 namespace {
+
+using Kind = WebSocketMessage::Kind;
 
 struct AnswerCase {
   const char* name;
@@ -127,6 +131,50 @@ INSTANTIATE_TEST_SUITE_P(
         FaultCase{"close_without_meaning", frame(kClose, std::string("\x03\xED", 2)),
                   sdk::Code::kUnavailable, 1002}),
     [](const auto& at) { return std::string(at.param.name); });
+
+// A walk that is the same every time, through frames that are nearly right.
+TEST(WebSocket, SurvivesWhateverAServerSays) {
+  constexpr unsigned kWalks = 300;
+  std::atomic<unsigned> next{0};
+  Server server([&](Peer& peer) {
+    std::mt19937 random(next++);
+    const auto below = [&](unsigned most) { return static_cast<int>(random() % most); };
+    WebSocketPeer socket(peer);
+    std::string bytes = agreement(socket.request());
+    const std::size_t head = bytes.size();
+    for (int i = below(6); i >= 0; --i)
+      bytes +=
+          frame(below(11), std::string(static_cast<std::size_t>(below(300)), 'x'), below(4) > 0);
+    for (int i = below(4); i > 0; --i) {
+      const bool in_head = below(5) == 0;
+      const auto at = static_cast<std::size_t>(
+          in_head ? below(static_cast<unsigned>(head))
+                  : static_cast<int>(head) + below(static_cast<unsigned>(bytes.size() - head)));
+      bytes[at] = static_cast<char>(below(256));
+    }
+    // In two pieces, cut anywhere.
+    const auto cut = static_cast<std::size_t>(below(static_cast<unsigned>(bytes.size())));
+    if (peer.say(bytes.substr(0, cut))) peer.say(bytes.substr(cut));
+  });
+  WebSocketRequest request = request_to(server);
+  request.max_message_bytes = 400;
+  Loop loop;
+  run_on(loop, [](Loop& on, WebSocketRequest to) -> Task<> {
+    unsigned agreed = 0;
+    for (unsigned i = 0; i < kWalks; ++i) {
+      const Connected socket = co_await WebSocket::connect(on, to);
+      if (!socket) continue;
+      ++agreed;
+      for (int messages = 0;; ++messages) {
+        const auto message = co_await (*socket)->receive();
+        if (!message || message->kind == Kind::kClosed) break;
+        EXPECT_LE(message->data.size(), 400U);
+        EXPECT_LT(messages, 10);
+      }
+    }
+    EXPECT_GT(agreed, kWalks / 2);
+  }(loop, request));
+}
 
 }  // namespace
 }  // namespace viaduct::net
