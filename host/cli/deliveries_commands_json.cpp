@@ -30,6 +30,10 @@ std::uint64_t number_of(std::string_view text) {
   return error == std::errc{} && end == text.data() + text.size() ? number : 0;
 }
 
+json value_of(const std::string& text) {
+  return text.empty() ? json() : json::parse(text, nullptr, /*allow_exceptions=*/false);
+}
+
 json as_json(const store::Parcel& parcel) {
   return {{"id", parcel.number},
           {"surface", parcel.space},
@@ -42,8 +46,8 @@ json as_json(const store::Parcel& parcel) {
           {"posted_at", time_text(parcel.posted_at)},
           {"changed_at", time_text(parcel.changed_at)},
           {"expires_at", time_text(parcel.expires_at)},
-          {"payload", json::parse(parcel.payload, nullptr, /*allow_exceptions=*/false)},
-          {"result", json::parse(parcel.result, nullptr, /*allow_exceptions=*/false)}};
+          {"payload", value_of(parcel.payload)},
+          {"result", value_of(parcel.result)}};
 }
 
 // Prints what the host answers by `print`; the exit code.
@@ -127,7 +131,9 @@ bool serve_deliveries(delivery::Delivery& delivery, const ControlRequest& reques
                     if (!found) return answer(std::unexpected(found.error()));
                     json list = json::array();
                     for (const store::Parcel& parcel : *found) list.push_back(as_json(parcel));
-                    answer(dump({{"deliveries", std::move(list)}}));
+                    json page;
+      page["deliveries"] = std::move(list);
+      answer(dump(page));
                   });
   } else {
     return false;
