@@ -1,7 +1,6 @@
-// The backend `acp`: copies of a conversation, ends at bad moments, one process for each session, and agents that die when nobody looks.
+// The backend `acp`: copies of a conversation, ends at bad moments, one process for each session, and agents that die while nobody looks.
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
-import path from "node:path";
+import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { act, Agent, alive, answer, die, fresh, hostWith, resume, say, talking } from "../support/acp.mjs";
 import { ChatClient } from "../support/chat_client.mjs";
@@ -298,92 +297,3 @@ const read = (file) => {
 };
 const commandOf = (pid) => read(`/proc/${pid}/cmdline`);
 const parentOf = (pid) => Number(/^PPid:\s+(\d+)$/m.exec(read(`/proc/${pid}/status`))?.[1]);
-
-// ---------------------------------------------------------------- folders behind symbolic links
-
-test("a working folder that is a symbolic link is the session's folder by either name, for files and for programs", async (t) => {
-  const { host, client } = await talking(t, {}, { files: "allow", terminals: "allow" });
-  const [real, link] = [path.join(host.home, "real"), path.join(host.home, "link")];
-  mkdirSync(path.join(real, "sub"), { recursive: true });
-  symlinkSync(real, link);
-  symlinkSync(path.join(real, "sub"), path.join(real, "absolute"));
-  symlinkSync("sub", path.join(real, "inside"));
-  symlinkSync("..", path.join(real, "outside"));
-  symlinkSync("/", path.join(real, "root"));
-  const session_id = await fresh(client, { working_dir: link });
-  await say(client, act({ write: { path: `${link}/a.txt`, content: "one" } }, { read: { path: `${real}/a.txt` } }, { write: { path: `${real}/inside/b.txt`, content: "two" } }, { read: { path: `${link}/sub/b.txt` } }));
-  assert.match(answer(client), /"content":"one".*"content":"two"/);
-  const pwd = (cwd) => ({ terminal: { command: "pwd -P", ...(cwd ? { cwd } : {}) }, then: ["wait", "output", "release"] });
-  for (const [cwd, where] of [[undefined, real], [link, real], [real, real], [`${link}/sub`, `${real}/sub`], [`${real}/sub`, `${real}/sub`], [`${link}/inside`, `${real}/sub`]]) {
-    await say(client, act(pwd(cwd)));
-    assert.ok(answer(client).includes(`"output":"${where}\\n"`), `${cwd}: ${answer(client)}`);
-  }
-  for (const cwd of [`${link}/outside`, `${link}/root`, `${link}/root/tmp`, `${real}/../`, host.home, "/", "sub", `${link}/none`, `${link}/a.txt`]) {
-    await say(client, act(pwd(cwd)));
-    assert.match(answer(client), /^Terminal: \{"error":-32/, `${cwd}: ${answer(client)}`);
-  }
-  await say(client, act({ read: { path: `${link}/outside/viaduct.yaml` } }, { write: { path: `${link}/outside/c.txt`, content: "x" } }));
-  assert.doesNotMatch(answer(client), /content|\{\}/);
-  assert.ok(!existsSync(path.join(host.home, "c.txt")));
-});
-
-test("what a person is asked about a program names the folder that it really runs in", async (t) => {
-  const { host, client } = await talking(t, {}, { terminals: "ask" });
-  const folder = path.join(host.home, "work");
-  mkdirSync(path.join(folder, "deep"), { recursive: true });
-  symlinkSync("deep", path.join(folder, "shallow"));
-  const session_id = await fresh(client, { working_dir: folder });
-  const { turn } = await client.send(act({ terminal: { command: "pwd -P", cwd: `${folder}/shallow` } }));
-  const asked = await client.until(() => client.of("permission")[0], "the question");
-  assert.equal(asked.data.toolCall.rawInput.cwd, `${folder}/deep`);
-  await client.request("answer", { entry: asked.entry, option_id: asked.data.options[0].optionId });
-  await client.ended(turn);
-  assert.match(answer(client), /work\/deep\\n/);
-});
-
-// ---------------------------------------------------------------- options and questions
-
-test("options without a command of their own are set by their ids, switches by on and off, and kept", async (t) => {
-  const { agent, host, client } = await talking(t, { options: ["model", "grouped", "boolean"] });
-  await say(client, "hello");
-  await client.until(() => ["model", "effort", "fast"].every((name) => client.state.commands.some((command) => command.name === name)), "the commands");
-  const chosen = (id) => client.state.options.find((option) => option.id === id)?.currentValue;
-  await say(client, "/fast on");
-  await client.until(() => chosen("fast") === true, "the switch");
-  assert.equal(answer(client), "Fast: On");
-  await say(client, "/effort high");
-  await client.until(() => chosen("effort") === "high", "the effort");
-  await say(client, "/fast perhaps");
-  assert.match(answer(client), /perhaps.*true.*false/is);
-  await say(client, "/fast");
-  assert.match(answer(client), /`true` On \(now\)/);
-  assert.deepEqual(agent.got("session/set_config_option").map(({ params: { configId, type, value } }) => [configId, type, value]), [["fast", "boolean", true], ["effort", undefined, "high"]]);
-  await die(agent, host);
-  await say(client, act({ where: true }));
-  assert.deepEqual(Object.fromEntries(JSON.parse(answer(client)).options), { model: "small", effort: "high", fast: true });
-  await say(client, "/fast off");
-  await client.until(() => chosen("fast") === false, "the switch");
-  assert.deepEqual(agent.got("session/prompt").map(({ params }) => params.prompt[0].text.slice(0, 5)), ["hello", "do [{"], "the agent sees none of these");
-});
-
-test("a command that the agent has itself goes to it, also if there is an option of that name", async (t) => {
-  const { agent, client } = await talking(t, { options: ["boolean"], commands: [{ name: "fast", description: "The agent's own" }] });
-  await say(client, "hello");
-  await client.until(() => client.state.commands.some(({ name }) => name === "fast"), "the command");
-  await say(client, "/fast on");
-  assert.equal(answer(client), "You said: /fast on");
-  assert.deepEqual(agent.got("session/set_config_option"), []);
-});
-
-test("a question about a request, without a session, is asked in the turn that the request is; of any other nobody is asked", async (t) => {
-  const { host, client } = await talking(t);
-  const form = { mode: "form", message: "Which?", requestedSchema: { type: "object", properties: { size: { type: "string", enum: ["big"] } }, required: ["size"] } };
-  const { turn } = await client.send(act({ elicit: form, of: "prompt" }, { elicit: form, of: 424242 }, { elicit: form, of: "1" }));
-  const asked = await client.until(() => client.of("permission")[0], "the question");
-  assert.match(asked.data.title, /Which/);
-  await client.request("answer", { entry: asked.entry, option_id: asked.data.options[0].optionId });
-  await client.ended(turn);
-  assert.equal(answer(client), 'Elicitation: {"action":"accept","content":{"size":"big"}}. Elicitation: {"action":"cancel"}. Elicitation: {"action":"cancel"}. ');
-  assert.equal(client.of("permission").length, 1);
-  assert.match(host.output, /nobody was there to be asked/);
-});
