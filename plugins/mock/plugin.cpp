@@ -185,7 +185,11 @@ class MockBackend final : public sdk::Backend {
         turn.fail(sdk::Code::kNotFound, "the mock does not hold this session");
       return;
     }
-    calls_.add("send_message", session->id, {{"message", prompt.text}});
+    if (prompt.context_json.empty())
+      calls_.add("send_message", session->id, {{"message", prompt.text}});
+    else
+      calls_.add("send_message", session->id,
+                 {{"message", prompt.text}, {"context", prompt.context_json}});
     const std::lock_guard lock(session->mutex);
     if (session->active) {
       turn.fail(sdk::Code::kBusy, "the session has a turn already");

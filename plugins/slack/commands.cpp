@@ -128,6 +128,28 @@ net::Task<> Commands::say(Place place, std::string key, Body body) {
     log_.error("message not kept for sending key=" + key + " reason=" + posted.error().message);
 }
 
+net::Task<> Commands::hint(Shipment refused, ApiFailure why) {
+  const std::string channel = argument(refused.args, "channel");
+  if (why.error != "not_in_channel" || channel.empty() || channel.starts_with('U')) co_return;
+  std::string user = argument(refused.args, "user");
+  for (const Binding& one : world_.bindings.all_active())
+    if (user.empty() && one.place.key() == refused.target) user = one.user;
+  if (user.empty()) co_return;
+  const std::string key = "hint/" + channel + "/" + user;
+  Body body = note_body("I cannot write in <#" + channel + ">, I am not a member there. Say " +
+                        "`/invite` with my name in that channel, and ask again.");
+  Shipment out{Shipment::Kind::kPost,
+               key,
+               user,
+               refused.team,
+               "chat.postMessage",
+               post_args({refused.team, user, ""}, body, key),
+               "",
+               ""};
+  if (const auto posted = co_await world_.outbox.post(std::move(out)); !posted)
+    log_.error("hint not kept for sending reason=" + posted.error().message);
+}
+
 // ---------------------------------------------------------------- beginning
 
 std::expected<std::string, std::string> Commands::folder(const std::string& dir,
@@ -349,6 +371,8 @@ net::Task<> Commands::run_connect(std::string id, bool revive, Asker asker) {
   std::string words = "Connected to session `" + binding.session + "`";
   if (!binding.description.empty()) words += "\n_" + escaped(binding.description) + "_";
   co_await say(place, asker.key + "/connected", note_body(words));
+  if (!asker.response_url.empty() && place != asker.place())
+    co_await tell(asker, "Connected, in its own thread.");
 }
 
 net::Task<> Commands::run_breakout(std::string name, Asker asker) {

@@ -46,6 +46,8 @@ class Commands {
   // To the asker alone, where that can be; else where it was asked.
   net::Task<> whisper(Asker asker, Body body, std::string part = "reply");
   net::Task<> say(Place place, std::string key, Body body);
+  // By a direct message, where the bot cannot write in the channel.
+  net::Task<> hint(Shipment refused, ApiFailure why);
 
  private:
   net::Task<> run_new(NewCommand command, Asker asker);

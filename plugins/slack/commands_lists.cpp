@@ -19,9 +19,16 @@ std::string project_of(const Binding& binding) {
   return slash == std::string::npos ? binding.working_dir : binding.working_dir.substr(slash + 1);
 }
 
-std::string where(const Binding& binding) {
-  return binding.place.channel.starts_with('D') ? "in a direct message"
-                                                : "in <#" + binding.place.channel + ">";
+// A link to the thread, so that it is found again.
+std::string where(const Binding& binding, const Installations& installations) {
+  const Place& place = binding.place;
+  const std::string words =
+      place.channel.starts_with('D') ? "in a direct message" : "in <#" + place.channel + ">";
+  const Installation* workspace = installations.find(place.team);
+  if (workspace == nullptr || workspace->url.empty() || place.thread.empty()) return words;
+  std::string ts = place.thread;
+  std::erase(ts, '.');
+  return words + " (<" + workspace->url + "archives/" + place.channel + "/p" + ts + "|open>)";
 }
 
 std::string name_of(const Binding& binding) {
@@ -91,9 +98,10 @@ net::Task<> Commands::run_sessions(Asker asker) {
   std::vector<ListItem> items;
   for (const Binding& one : active) {
     if (items.size() == kMostListed) break;
-    items.push_back({"`" + one.session + "` " + where(one) + " - " + name_of(one),
-                     {std::string(kConnectAction) + ":" + std::to_string(items.size()), "Connect",
-                      one.session, Button::Style::kPlain}});
+    items.push_back(
+        {"`" + one.session + "` " + where(one, world_.installations) + " - " + name_of(one),
+         {std::string(kConnectAction) + ":" + std::to_string(items.size()), "Connect", one.session,
+          Button::Style::kPlain}});
   }
   co_await whisper(asker,
                    list_body("Active sessions (" + std::to_string(active.size()) + ")", items, ""));
@@ -108,8 +116,8 @@ net::Task<> Commands::show_home(std::string team, std::string user) {
     if (items.size() == kMostListed) break;
     const auto now = co_await facts(one);
     items.push_back({"*" + (now && !now->name().empty() ? escaped(now->name()) : name_of(one)) +
-                         "*\n" + where(one) + " | " + escaped(project_of(one)) + " | " +
-                         (now ? now->state : "gone"),
+                         "*\n" + where(one, world_.installations) + " | " +
+                         escaped(project_of(one)) + " | " + (now ? now->state : "gone"),
                      {}});
   }
   const ApiResult shown =

@@ -15,6 +15,7 @@ using namespace std::chrono_literals;
 
 constexpr auto kBetweenSubscriptions = 5s;
 constexpr auto kLifeAgain = 100s;  // Slack takes a status away after two minutes
+constexpr std::string_view kWorking = "is working on it…";
 constexpr std::string_view kSeen = "eyes";
 constexpr std::string_view kQueued = "hourglass_flowing_sand";
 
@@ -112,9 +113,11 @@ net::Task<net::Result<>> Conversation::say(Said said) {
 
 net::Task<sdk::Answer> Conversation::cancel(sdk::Principal who) {
   const auto self = shared_from_this();
+  const std::uint64_t running = running_;
+  if (running == 0) co_return sdk::Answer{};
   const sdk::Principal asker = with_place(std::move(who));
   co_return co_await answered([&](sdk::Callback done) {
-    world_.sessions.cancel(asker, binding_.session, 0, std::move(done));
+    world_.sessions.cancel(asker, binding_.session, running, std::move(done));
   });
 }
 
@@ -371,9 +374,8 @@ net::Task<bool> Conversation::ship(Shipment shipment) {
 
 void Conversation::sign(const std::string& ts, std::string_view reaction) {
   if (ts.empty()) return;
-  if (binding_.place.channel.starts_with('D') && !binding_.place.thread.empty() &&
-      world_.has_status) {
-    set_status(reaction == kQueued ? "will come to this next" : "is working on it…");
+  if (has_status()) {
+    set_status(status_thread(ts), reaction == kQueued ? "will come to this next" : kWorking);
     return;
   }
   std::string& shows = signs_[ts];
@@ -385,6 +387,7 @@ void Conversation::sign(const std::string& ts, std::string_view reaction) {
 
 void Conversation::unsign(const std::string& ts) {
   if (ts.empty()) return;
+  if (has_status()) return set_status(status_thread(ts), "");
   const auto found = signs_.find(ts);
   // One of an earlier life is there still.
   react("reactions.remove", ts, found == signs_.end() ? std::string(kSeen) : found->second);
@@ -399,12 +402,11 @@ void Conversation::show_life() {
     if (const auto shows = signs_.find(ts_of(question->key));
         shows != signs_.end() && shows->second == kQueued)
       sign(shows->first, kSeen);
-  const bool is_direct = binding_.place.channel.starts_with('D') && !binding_.place.thread.empty();
-  if (!is_direct || !world_.has_status) return;
+  if (!has_status() || question == nullptr || ts_of(question->key).empty()) return;
   const auto due = life_shown_ + kLifeAgain;
   if (life_shown_ == Clock::time_point() || Clock::now() >= due) {
     life_shown_ = Clock::now();
-    set_status("is working on it…");
+    set_status(status_thread(ts_of(question->key)), kWorking);
   }
   next_look_ = std::min(next_look_, life_shown_ + kLifeAgain);
 }
@@ -437,11 +439,19 @@ void Conversation::set_title() {
                    sdk::json_string(name) + "}");
 }
 
-void Conversation::set_status(std::string words) {
+// In direct messages, as long as Slack takes it.
+bool Conversation::has_status() const {
+  return binding_.place.channel.starts_with('D') && world_.has_status;
+}
+
+std::string Conversation::status_thread(const std::string& ts) const {
+  return binding_.place.thread.empty() ? ts : binding_.place.thread;
+}
+
+void Conversation::set_status(const std::string& thread, std::string_view words) {
   call_quietly("assistant.threads.setStatus",
                R"({"channel_id":)" + sdk::json_string(binding_.place.channel) + R"(,"thread_ts":)" +
-                   sdk::json_string(binding_.place.thread) + R"(,"status":)" +
-                   sdk::json_string(words) + "}");
+                   sdk::json_string(thread) + R"(,"status":)" + sdk::json_string(words) + "}");
 }
 
 }  // namespace viaduct::slack

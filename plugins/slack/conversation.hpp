@@ -64,7 +64,7 @@ class Conversation final : public std::enable_shared_from_this<Conversation> {
   net::Task<net::Result<>> say(Said said);
   // Shows what is owed, and from now on whatever comes.
   void follow();
-  // The running turn and all that wait.
+  // The running turn; what waits comes next.
   net::Task<sdk::Answer> cancel(sdk::Principal who);
   net::Task<sdk::Answer> end(sdk::Principal who);
   // The question of that turn once more, as a new turn.
@@ -106,6 +106,7 @@ class Conversation final : public std::enable_shared_from_this<Conversation> {
     Clock::time_point first_text{};
     Clock::time_point grown{};  // when anything was last said in it
     Clock::time_point work_changed{};
+    Clock::time_point begun{};  // to be shown
   };
 
   sdk::Flow change(const sdk::Change& change);
@@ -143,7 +144,9 @@ class Conversation final : public std::enable_shared_from_this<Conversation> {
   void show_life();
   void call_quietly(std::string method, std::string args);
   void react(std::string method, std::string ts, std::string reaction);
-  void set_status(std::string words);
+  bool has_status() const;
+  std::string status_thread(const std::string& ts) const;
+  void set_status(const std::string& thread, std::string_view words);
   void set_title();
 
   sdk::Principal with_place(sdk::Principal who) const;

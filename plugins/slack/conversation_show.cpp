@@ -19,7 +19,8 @@ constexpr auto kFirstWords = 400ms;       // that an answer gathers before it is
 constexpr auto kBetweenAppends = 700ms;   // of a stream
 constexpr auto kBetweenUpdates = 1500ms;  // chat.update: 50 a minute for the workspace
 constexpr auto kBetweenWork = 3s;
-constexpr auto kQuiet = 2s;             // after which a text outside of turns counts as said
+constexpr auto kBeforeStop = 5s;  // of a turn that shows no work, until it gets a button to stop it
+constexpr auto kQuiet = 2s;       // after which a text outside of turns counts as said
 constexpr auto kLongestStream = 4min;   // a stream dies at about five, whatever it is given
 constexpr std::size_t kMostParts = 12;  // longer answers become a file
 
@@ -100,7 +101,7 @@ net::Task<bool> Conversation::show_turn(std::uint64_t number) {
   co_await show_work(number, turn, end.has_value());
   co_await show_answer(number, "p", turn, end.has_value());
   if (!end) co_return false;
-  co_await show_end(number, turn.parts.empty() && turn.work.empty(), *end);
+  co_await show_end(number, turn.parts.empty() && turn.view.work().empty(), *end);
   if (const Entry* question = turn.view.question()) unsign(ts_of(question->key));
   for (const Part& part : turn.parts) world_.outbox.forget(part.key);
   std::erase_if(turn_of_, [number](const auto& one) { return one.second == number; });
@@ -141,8 +142,17 @@ net::Task<> Conversation::show_notices(std::uint64_t number, Turn& turn) {
 }
 
 net::Task<> Conversation::show_work(std::uint64_t number, Turn& turn, bool ended) {
-  const std::string work = turn.view.work();
-  if (work.empty()) co_return;
+  if (turn.begun == Clock::time_point()) turn.begun = Clock::now();
+  std::string work = turn.view.work();
+  if (work.empty() && !turn.work_posted) {
+    // What takes long says so, and can be stopped.
+    if (ended) co_return;
+    if (const auto due = turn.begun + kBeforeStop; Clock::now() < due) {
+      next_look_ = std::min(next_look_, due);
+      co_return;
+    }
+  }
+  if (work.empty()) work = ended ? "✓ worked on it" : "▸ working on it";
   const std::string key = key_of(number, "work");
   const bool changed = work != turn.work;
   if (!turn.work_posted) {

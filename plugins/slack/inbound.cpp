@@ -8,6 +8,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace viaduct::slack {
@@ -18,7 +19,8 @@ using namespace std::chrono_literals;
 // An older message is no longer what its author expects an answer to.
 constexpr auto kTooOld = std::chrono::minutes(30);
 constexpr std::size_t kMostContext = 20'000;  // bytes
-constexpr int kMostEarlier = 50;              // messages of a thread
+constexpr std::ptrdiff_t kMostEarlier = 200;  // messages of a thread
+constexpr int kMostPages = 20;
 constexpr std::size_t kMostOfAFile = 5 << 20;
 constexpr std::size_t kMostOfFiles = 10 << 20;
 constexpr int kTries = 5;  // of a message that a session cannot take now
@@ -154,21 +156,32 @@ net::Task<std::string> Inbound::earlier(std::string team, std::string channel, s
   const Installation* installation = world_.installations.find(team);
   if (installation == nullptr) co_return "";
   const Self me = self(*installation);
-  const ApiResult answer = co_await world_.api.call(
-      "conversations.replies",
-      R"({"channel":)" + sdk::json_string(channel) + R"(,"ts":)" + sdk::json_string(thread) +
-          R"(,"latest":)" + sdk::json_string(before) + R"(,"limit":)" +
-          std::to_string(kMostEarlier) + "}",
-      installation->token);
-  if (!answer) {
-    world_.log.warn("earlier messages not read channel=" + channel +
-                    " reason=" + answer.error().message);
-    co_return "";
+  const std::string token = installation->token;
+  // The oldest come first: the newest are on the last page.
+  std::vector<Message> messages;
+  std::string cursor;
+  for (int page = 0; page < kMostPages; ++page) {
+    std::string args = R"({"channel":)" + sdk::json_string(channel) + R"(,"ts":)" +
+                       sdk::json_string(thread) + R"(,"latest":)" + sdk::json_string(before) +
+                       R"(,"limit":)" + std::to_string(kMostEarlier);
+    if (!cursor.empty()) args += R"(,"cursor":)" + sdk::json_string(cursor);
+    const ApiResult answer = co_await world_.api.call("conversations.replies", args + "}", token);
+    auto had = answer ? parse_messages(*answer, channel)
+                      : std::expected<std::vector<Message>, std::string>(
+                            std::unexpected(answer.error().message));
+    if (!had) {
+      world_.log.warn("earlier messages not read channel=" + channel + " reason=" + had.error());
+      break;
+    }
+    messages.insert(messages.end(), std::make_move_iterator(had->begin()),
+                    std::make_move_iterator(had->end()));
+    if (std::ssize(messages) > kMostEarlier)
+      messages.erase(messages.begin(), messages.end() - kMostEarlier);
+    cursor = next_cursor(*answer);
+    if (cursor.empty()) break;
   }
-  const auto messages = parse_messages(*answer, channel);
-  if (!messages) co_return "";
   std::vector<EarlierLine> lines;
-  for (const Message& message : *messages) {
+  for (const Message& message : messages) {
     if (!is_earlier(message.ts, before) || message.text.empty()) continue;
     if (message.user == me.user || message.bot_id == me.bot) continue;
     std::string author = message.user;

@@ -12,6 +12,7 @@ namespace viaduct::slack {
 struct Installation {
   std::string team;
   std::string team_name;
+  std::string url;       // of the workspace, with a slash at its end; empty: not told
   std::string token;     // of the bot
   std::string bot_user;  // U…
   std::string bot_id;    // B…

@@ -175,6 +175,10 @@ std::string created_channel(std::string_view answer) {
   return Value::parsed(answer).at("channel").text("id");
 }
 
+std::string next_cursor(std::string_view answer) {
+  return Value::parsed(answer).at("response_metadata").text("next_cursor");
+}
+
 std::string file_url(std::string_view answer) {
   const Value file = Value::parsed(answer).at("file");
   const std::string url = file.text("url_private_download");

@@ -80,6 +80,8 @@ std::string recalled_words(std::string_view answer, std::string_view query);
 std::string work_words(std::string_view answer);
 // The id of a channel that conversations.create or .open made.
 std::string created_channel(std::string_view answer);
+// Where the next page of a list begins; empty: there is none.
+std::string next_cursor(std::string_view answer);
 // Where files.info says that a file is; empty: it does not.
 std::string file_url(std::string_view answer);
 

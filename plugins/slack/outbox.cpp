@@ -132,6 +132,7 @@ net::Task<> Outbox::deliver(Shipment shipment, bool repeats, sdk::Sending sendin
     log_.warn("not posted key=" + shipment.key + " method=" + shipment.method +
               " error=" + why.error + " reason=" + why.message);
     wake(shipment.key, why.message);
+    if (refused_) refused_(shipment, why);
     sending.fail(sdk::Code::kFailedPrecondition, why.message);
   }
 }

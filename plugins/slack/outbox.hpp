@@ -10,6 +10,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <expected>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -32,6 +33,11 @@ class Outbox {
   // The same, once it is known; the error: why it will not arrive, or that it has not by `limit`.
   net::Task<std::expected<Arrival, std::string>> wait_for(std::string key,
                                                           std::chrono::milliseconds limit);
+
+  // Told of a shipment that Slack will not have, with its word for it.
+  void on_refused(std::function<void(const Shipment& shipment, const ApiFailure& why)> told) {
+    refused_ = std::move(told);
+  }
 
   // ---- what changes a message while it grows: tried once, and nothing depends on it
   // The stream of this key gets what it lacks of `text`. False: it takes no more.
@@ -68,6 +74,7 @@ class Outbox {
   sdk::Log log_;
   std::map<std::string, Arrival, std::less<>> arrived_;
   std::map<std::string, Stream, std::less<>> streams_;  // by the key of what began them
+  std::function<void(const Shipment& shipment, const ApiFailure& why)> refused_;
   // Who waits for a key; woken when it has arrived or never will.
   struct Waiting {
     boost::asio::steady_timer timer;

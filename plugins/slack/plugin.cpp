@@ -67,6 +67,9 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
     } else {
       socket_.emplace(loop_, api_, config_.app_token, socket_options());
     }
+    outbox_.on_refused([this](const Shipment& shipment, const ApiFailure& why) {
+      loop_.spawn(commands_.hint(shipment, why));
+    });
     inbound_.on_uninstalled([this](const std::string& team) {
       log_.warn("the app was uninstalled team=" + team);
       installations_.remove(team);
@@ -136,6 +139,7 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
     Installation one;
     one.team = me.text("team_id");
     one.team_name = me.text("team");
+    one.url = me.text("url");
     one.token = std::move(token);
     one.bot_user = me.text("user_id");
     one.bot_id = me.text("bot_id");

@@ -11,7 +11,7 @@ export const noPlugin = plugins && existsSync(path.join(plugins, "slack.so")) ? 
 
 // A turn that lasts until somebody stops it, one whose session is dead, one that fails and may succeed later, one of a length.
 export const rules = [
-  { match: "^wait", delay: "1h" },
+  { match: "^wait", delay: "60m" },
   { match: "^die$", fail: "session_dead" },
   { match: "^flaky", fail: "unavailable" },
   { match: "^what did I say", recall: true },
@@ -42,7 +42,7 @@ export const ready = (slack, mode) => mode === "http" || slack.until(() => slack
 
 export const response = (text) => `[Mock response to: ${text}]`;
 // What the agent was asked, in the order in which it answered.
-export const prompts = (host) => (existsSync(path.join(host.home, "calls.jsonl")) ? recorded(host) : []).filter(({ method }) => method === "send_message").map(({ message }) => message);
+export const prompts = (host) => (existsSync(path.join(host.home, "calls.jsonl")) ? recorded(host) : []).filter(({ method }) => method === "send_message").map(({ message, context }) => (context ? `${context}\n${message}` : message));
 
 // All that the app said in a thread, without its marks of work: joined in order.
 export const said = (slack, where, thread) => slack.answers(where, thread).map(({ text }) => text).join("\n");
@@ -54,9 +54,10 @@ export const answered = (slack, where, thread, text) =>
 // Something said after everything else has come to an end: what was said before it, twice even, has been answered when this is.
 export async function sentinel(slack, host, where, thread, who = "alice") {
   const text = `sentinel ${slack.journal.length}`;
-  const post = slack.post(who, where, thread || where.startsWith("@") ? text : `@amp ${text}`, thread ? { thread } : {});
-  const at = thread ?? (where.startsWith("@") ? undefined : post.ts);
-  await until(() => slack.answers(where, at).some((one) => one.text.includes(response(text))) || slack.answers(where, post.ts).some((one) => one.text.includes(response(text))), "the sentinel's answer");
+  const direct = where.startsWith("@");
+  const post = slack.post(direct ? where.slice(1) : who, where, thread || direct ? text : `@amp ${text}`, thread ? { thread } : {});
+  const places = direct ? [undefined, post.ts] : [thread ?? post.ts];
+  await until(() => places.some((at) => said(slack, where, at).includes(response(text))), "the sentinel's answer", 120_000);
   await slack.settled();
   return prompts(host).filter((one) => !one.includes("sentinel"));
 }

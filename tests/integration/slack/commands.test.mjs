@@ -28,7 +28,7 @@ both("every command is acknowledged at once with something to see, and its resul
 both("a wrong word suggests the nearest one", async (t, mode) => {
   const { slack } = await slackHost(t, { mode });
   await slack.command("alice", "general", "/amp lsit");
-  await heard(slack, "alice", /Unknown command: `lsit`.*`list`/s);
+  await heard(slack, "alice", /Unknown command: `lsit`.*list`/s);
   const asked = slack.post("alice", "general", "@amp staus");
   await slack.until(() => /Unknown command: `staus`.*status/s.test(said(slack, "general", asked.ts) + slack.heard("alice").map(({ text }) => text).join()) || said(slack, "general", asked.ts).includes("[Mock response to: staus]"));
 });

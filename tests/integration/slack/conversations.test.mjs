@@ -314,7 +314,7 @@ one("the manifest asks for what is used, and for every event: with no more than 
   slack.home("alice");
   for (const word of ["list", "status", "new something"]) await slack.command("alice", "general", `/amp ${word}`);
   slack.post("alice", "general", "@amp breakout somewhere", { thread: thread.ts });
-  await slack.until(() => slack.team.place("somewhere"));
+  await slack.until(() => [...slack.team.channels.values()].some(({ name }) => name === "somewhere"), "the channel");
   await sentinel(slack, host, "general");
   assert.deepEqual(slack.journal.filter(({ body }) => body?.error === "missing_scope").map(({ method }) => method), []);
 });

@@ -26,7 +26,7 @@ export const people = {
     const post = new Post(channel, body);
     channel.posts.set(body.ts, post);
     const delivered = [this.event(team, `message.${channel.kind}`, { ...this.messageEvent(post), ...extra })];
-    if (!channel.isDirect && stored.includes(`<@${team.bot.id}`)) delivered.push(this.mention(team, post, extra));
+    if (!channel.isDirect && !subtype && stored.includes(`<@${team.bot.id}`)) delivered.push(this.mention(team, post, extra));
     post.deliveries = delivered.filter(Boolean);
     this.look();
     return post;
