@@ -677,12 +677,11 @@ Diagnostic refusal(const Config& config, const Instance& instance, const std::st
   const std::string path = section + "." + instance.name;
   Diagnostic diagnostic{config.file, instance.config_line, instance.config_column,
                         path + ": " + message};
-  const std::string field = message.substr(0, message.find(": "));
-  if (field.size() == message.size() || field.find(' ') != std::string::npos) return diagnostic;
-  diagnostic.message = path + ".config." + message;
+  const std::string field = path + ".config." + message.substr(0, message.find(": "));
   const std::string file = fs::path(config.file).filename().string() + ":";
   for (const Origin& origin : config.origins) {
-    if (origin.path != path + ".config." + field || !origin.origin.starts_with(file)) continue;
+    if (origin.path != field || !origin.origin.starts_with(file)) continue;
+    diagnostic.message = path + ".config." + message;
     char* column = nullptr;
     diagnostic.line =
         static_cast<int>(std::strtol(origin.origin.c_str() + file.size(), &column, 10));

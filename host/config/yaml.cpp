@@ -223,7 +223,8 @@ std::string in_words(const std::string& message, std::string_view line) {
     return "unexpected \":\"; is the indentation of this line and the one above right, and does a "
            "text that has \": \" in it stand in quotation marks?";
   if (message == "end of map not found")
-    return "unexpected text; expected the next key, or the end of the line";
+    return "unexpected text; expected the next key, indented as far as those before it, or the end "
+           "of the line";
   if (message == "end of map flow not found") return "expected \",\" or a closing \"}\"";
   if (message == "end of sequence flow not found") return "expected \",\" or a closing \"]\"";
   if (message == "end of sequence not found") return "unexpected text; expected the next \"- \"";

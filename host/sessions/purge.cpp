@@ -70,7 +70,7 @@ void Purge::take(store::Session record, std::uint64_t bytes) {
   }
   Backend* backend = shared_->backend(record.backend);
   if (!backend)  // it may keep something that only it can remove
-    return failed(record, {Errc::unavailable, "The backend " + record.backend + " is not running"});
+    return failed(record, shared_->no_backend(record.backend));
   access_.keep_out(record.id);
   OpenRequest request{0, record.id, record.working_dir, record.native_id, "", record.options};
   backend->purge(

@@ -50,7 +50,8 @@ inline constexpr char kSessionsOfAll[] =
 // ?2 and ?3: the prefix, and what is behind all that begins with it.
 inline constexpr char kSessionsByPrefix[] =
     "SELECT " VIADUCT_SESSION_COLUMNS
-    " FROM sessions WHERE id >= ?2 AND id < ?3 AND +owner = ?1 ORDER BY id LIMIT ?4";
+    " FROM sessions WHERE id >= ?2 AND id < ?3 AND (+owner = ?1 OR ?1 = '') "
+    "ORDER BY id LIMIT ?4";
 inline constexpr char kIdsOfSessions[] =
     "SELECT id, native_id, previous_native_id, create_key, backend = ?1 FROM sessions";
 inline constexpr char kRivalOfSession[] =

@@ -174,7 +174,7 @@ class Store {
   virtual void session(std::string id, Done<Session> done) = 0;  // or not_found
   virtual void session_by_key(std::string owner, std::string create_key, Done<Session> done) = 0;
   virtual void sessions(SessionQuery query, Done<SessionPage> done) = 0;
-  // The sessions of an owner whose id begins so, at most `limit`.
+  // The sessions of an owner (empty: of anybody) whose id begins so, at most `limit`.
   virtual void sessions_by_prefix(std::string owner, std::string prefix, std::uint32_t limit,
                                   Done<std::vector<Session>> done) = 0;
   // Which ids of a backend belong to sessions that are here, of anybody: as the own id of a session

@@ -72,7 +72,17 @@ void Agent::start(Started started) {
 }
 
 void Agent::initialized(const CallResult& answer) {
-  if (!answer) return started(std::unexpected(status_of(answer.error(), config_)));
+  if (!answer) {
+    sdk::Status status = status_of(answer.error(), config_);
+    // No agent refuses this one; a program that repeats what it is told gets its own refusal back.
+    const bool refused = answer.error().answered && answer.error().rpc.code == kMethodNotFound;
+    if (refused) status.code = sdk::Code::kFailedPrecondition;
+    if (refused || (!answer.error().answered && status.code == sdk::Code::kTimeout))
+      status.message = config_.command.front() +
+                       " does not speak the Agent Client Protocol, as it seems (" + status.message +
+                       "): correct `command` of this backend";
+    return started(std::unexpected(std::move(status)));
+  }
   auto can = parse_initialize(*answer);
   if (!can)
     return started(std::unexpected(sdk::Status{sdk::Code::kFailedPrecondition, can.error()}));

@@ -149,7 +149,7 @@ surfaces:
   for (const [i, says] of [
     /^4:43: backends\.agent\.config\.preset: must be one of .*claude.*; did you mean claude\?$/,
     /^9:15: backends\.program\.config\.preset: must be one of .*; did you mean gemini\?/,
-    /^10:29: backends\.vendor\.config\.api_key: must be given for api\.openai\.com/,
+    /^10:29: backends\.vendor: api_key: must be given for api\.openai\.com/,
     /^11:57: api cannot be "ollama"; expected one of "openai", "anthropic"/,
     /^12:33: config needs "preset" or "command"$/,
     /^13:53: backends\.actor\.config\.rules\[0\]\.match: "\(" is no regular expression/,
@@ -329,19 +329,20 @@ test("without a host doctor has the backends look around by themselves; with one
   const home = folderFor(t);
   const config = { ...minimal, store: { path: path.join(home, "viaduct.db") }, server: { listen: "127.0.0.1:0" },
     backends: { nobody: { plugin: "bridge", config: { driver: "llm", model: "m", base_url: "http://127.0.0.1:9/v1?key=correct-horse" } },
-      agent: { plugin: "acp", config: { command: ["no-such-agent-of-this-test"] } }, wrong: { plugin: "acp", config: { preset: "clade" } }, echo: { plugin: "mock" } } };
+      agent: { plugin: "acp", config: { command: ["no-such-agent-of-this-test"] } }, cat: { plugin: "acp", config: { command: ["cat"] } }, wrong: { plugin: "acp", config: { preset: "clade" } }, echo: { plugin: "mock" } } };
   const file = write(home, config);
   const alone = await viaduct(["doctor", "--config", file], { home });
   assert.equal(alone.code, 1, alone.out);
   assert.match(alone.out, /^ok +host +not running$/m);
   assert.match(alone.out, /^FAIL nobody: server +The model server http:\/\/127\.0\.0\.1:9\/v1 does not answer/m);
   assert.match(alone.out, /^FAIL agent: agent .*no-such-agent-of-this-test/m);
+  assert.match(alone.out, /^FAIL cat: agent +cat does not speak the Agent Client Protocol.*correct `command`/m);
   assert.match(alone.out, /^FAIL wrong +preset: must be one of .*did you mean claude/m);
   assert.match(alone.out, /^ok +echo +its configuration is fine$/m);
   assert.doesNotMatch(alone.out, /correct-horse/);
   assert.deepEqual(readdirSync(home), ["viaduct.yaml"], "nothing was started");
   const order = alone.out.trim().split("\n").map((line) => line.slice(5).split(/[: ]/)[0]);
-  assert.deepEqual([...new Set(order)], ["configuration", "home", "host", "address", "nobody", "agent", "wrong", "echo", "web-chat"]);
+  assert.deepEqual([...new Set(order)], ["configuration", "home", "host", "address", "nobody", "agent", "cat", "wrong", "echo", "web-chat"]);
 
   const host = await hostFor(t, { config: { backends: { a: { plugin: "mock" }, echo: { plugin: "mock" } } } });
   const doctor = () => forHost(host, "doctor");
@@ -423,6 +424,14 @@ test("sessions list, show, export and end work on the running host", async (t) =
     [2, "text", "[Mock response to: first]"],
     [3, "turn_end", ""],
   ]);
+
+  const short = JSON.parse((await forHost(host, "sessions", "show", ids[1].slice(0, 12), "--json")).out);
+  assert.equal(short.session_id, ids[1], "by the beginning of its id");
+  assert.equal(lines((await forHost(host, "sessions", "export", ids[1].slice(0, 12))).out).length, 3);
+  const slip = await forHost(host, "sessions", "show", "s_");
+  assert.deepEqual([slip.code, slip.out], [1, ""]);
+  const unknown = await forHost(host, "sessions", "show", "s_nothing");
+  assert.deepEqual([unknown.code, unknown.out], [1, ""]);
 
   const end = await forHost(host, "sessions", "end", ids[1]);
   assert.deepEqual([end.code, end.out], [0, `ended ${ids[1]}\n`]);

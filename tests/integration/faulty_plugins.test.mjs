@@ -86,6 +86,23 @@ for (const [list, codes, when] of [[atLoading, [2], "while it is loaded"], [atMa
   });
 }
 
+test("check finds what is bad when it is made, a crash and a hang included, and names the instance", async (t) => {
+  const home = folderFor(t);
+  const names = ["create_crashes", "create_hangs", "create_fails", "create_null", "throws_in_create", "no_backend"];
+  const file = path.join(home, "viaduct.yaml");
+  const backends = Object.fromEntries(names.map((name) => [name.replaceAll("_", "-"), { plugin: name }]));
+  writeFileSync(file, JSON.stringify({ plugins: { path: [...names.map((name) => alone(home, name)), plugins] }, backends: { echo: { plugin: "mock" }, ...backends } }, null, 1));
+  const { code, out, err } = await viaduct(["check", "--config", file], { home });
+  assert.deepEqual([code, out], [2, ""]);
+  for (const [name, says] of [["create-crashes", /the plugin crashes \(.+\) when it is given this configuration/], ["create-hangs", /create does not return within 10 s/],
+    ["create-fails", /the agent is not installed/], ["create-null", /returned nothing/], ["throws-in-create", /thrown in create/], ["no-backend", /viaduct\.backend\/1/]]) {
+    const line = err.split("\n").find((one) => one.includes(`: backends.${name}: `));
+    assert.match(line ?? "", says, err);
+    assert.match(line, /viaduct\.yaml:\d+:\d+: /);
+  }
+  assert.doesNotMatch(err, /echo/);
+});
+
 test("a plugin file that hangs while it is loaded is given up", async (t) => {
   const home = folderFor(t);
   const file = path.join(home, "viaduct.yaml");

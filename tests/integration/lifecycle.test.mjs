@@ -273,3 +273,23 @@ test("a plugin file that was replaced takes a restart, and the reload says so", 
   assert.deepEqual([code, out], [0, "reloaded\ntakes a restart to change: the replaced file of the plugin parrot\n"]);
   assert.match(host.output, /takes a restart: the replaced file of the plugin parrot/);
 });
+
+test("what was said to a backend that is not configured any more stays readable, on every page; who writes there is told what to do", async (t) => {
+  const host = await hostFor(t);
+  await chat(host, "POST", "api/session", {});
+  assert.equal((await chat(host, "POST", "api/chat", { message: "before" })).status, 200);
+  reconfigure(host, (config) => {
+    config.backends = { other: { plugin: "mock" } };
+    config.surfaces["web-chat"] = { plugin: "web_chat", backend: "other" };
+  });
+  const reloaded = await forHost(host, "reload");
+  assert.equal(reloaded.code, 0, reloaded.err);
+  const viewer = await ChatClient.open(host.origin);
+  await viewer.until(() => viewer.live);
+  assert.deepEqual(viewer.of("user_message").map(({ text }) => text), ["before"]);
+  const { turn } = await viewer.send("after");
+  const { data } = await viewer.ended(turn);
+  assert.equal(data.stop_reason, "error");
+  assert.match(JSON.stringify(data), /The backend echo is not configured any more: list it in the configuration again and run `viaduct reload`, or begin a new session/);
+  assert.doesNotMatch(JSON.stringify(data), /try again/);
+});

@@ -63,6 +63,7 @@ test("what cannot be adopted says why, and what to do", async (t) => {
   const host = await hostWithLeftovers(t);
   for (const [args, says] of [
     [["left-2"], /left-2/],
+    [["lef"], /lef is too short; give at least 4 letters of the id/],
     [["left-1", "--backend", "nobody"], /no backend named nobody/],
     [["left-1", "--backend", "echo"], /finds sessions|finds no sessions/],
     [["left-1", "--surface", "nowhere"], /web-chat/],

@@ -84,7 +84,7 @@ class Tool {
     (void)arguments_json;
     reply.fail(Code::kUnsupported, "has no subcommands");
   }
-  // → {"checks":[{"name","ok","message"}]}
+  // → {"checks":[{"name","ok","message"}]}; also of an instance that was never started.
   virtual void doctor(Reply reply) { reply.ok(R"({"checks":[]})"); }
 };
 
