@@ -237,6 +237,6 @@ test("amplifier, as its documentation has it: two turns, a lost session and an e
 
   rmSync(path.join(host.home, ".amplifier"), { recursive: true });
   assert.equal((await say(client, "the third")).data.stop_reason, "end_turn");
-  assert.match(client.texts().at(-1), /^I was told: The conversation so far[^]*User: --help[^]*User: the second[^]*the third$/);
+  assert.match(client.texts().at(-1), /^I was told: The conversation so far[^]*User \(local\):\n {4}--help[^]*\n {4}the second[^]*the third$/);
   assert.equal(client.of("context_restored")[0].data.rung, "transcript");
 });
