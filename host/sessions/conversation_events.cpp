@@ -96,14 +96,11 @@ void Conversation::apply(BackendEvent event) {
 void Conversation::stream_text(const BackendEvent& event, const char* type) {
   if (event.text.empty()) return;
   if (event.turn == 0) return outside_text(event, type);
+  if (!event.item.empty()) return grow(running_->items[type + event.item], event, type);
   const bool is_text = event.kind == VIADUCT_EVENT_TEXT;
-  std::uint64_t* present = &running_->items[type + event.item];
-  if (event.item.empty()) {
-    present = is_text ? &running_->text_entry : &running_->thought_entry;
-    std::uint64_t& other = is_text ? running_->thought_entry : running_->text_entry;
-    if (other) complete(std::exchange(other, 0));
-  }
-  grow(*present, event, type);
+  std::uint64_t& other = is_text ? running_->thought_entry : running_->text_entry;
+  if (other) complete(std::exchange(other, 0));
+  grow(is_text ? running_->text_entry : running_->thought_entry, event, type);
 }
 
 // Pieces that follow each other are one text, which ends with the next thing or after a moment.
