@@ -219,8 +219,10 @@ void Conversation::climb_held(std::shared_ptr<Climb> climb, BackendAnswer answer
     self->set_native_id(answer.native_id);
     if (held_by) record.agent_type = held_by->info().agent_type;
     record.failures = 0;
-    record.context_pending =
-        rung == "transcript" && held_by && !(held_by->info().can & VIADUCT_CAN_INJECT);
+    // A native session that was begun to be given it may be had back before it was.
+    if (rung != "native")
+      record.context_pending =
+          rung == "transcript" && held_by && !(held_by->info().can & VIADUCT_CAN_INJECT);
     self->record_dirty_ = true;
 
     const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(

@@ -72,6 +72,22 @@ for (const [way, script, rung] of ways)
     assert.equal(await resumes(host, rung), 1);
   });
 
+test("killed after a new session at the agent was begun and before it was given the conversation: it is given it then", async (t) => {
+  const { agent, host, client } = await talking(t, { without: ["load"] });
+  await say(client, "the sky is green");
+  const { session_id } = client.session;
+  await host.kill();
+  agent.script({ without: ["load"], errors: { "session/resume": { code: -32002, message: "Resource not found" } } });
+  await host.start();
+  const again = await back(host, client);
+  assert.equal((await again.request("resume", { session_id })).context, "transcript");
+  agent.script({ without: ["load"] });
+  const last = await restart(host, again);
+  await say(last, "recall");
+  assert.match(answer(last), /the sky is green/);
+  assert.equal(agent.got("session/prompt").at(-1).params.prompt.length, 2);
+});
+
 test("a command of the user's right after the agent has lost all is a command, and the conversation goes in with the next message", async (t) => {
   const { agent, host, client } = await talking(t, { without: ["resume", "load"], options: ["model"] });
   await say(client, "the sky is green");

@@ -168,6 +168,25 @@ TEST_F(Restoring, AGoodResumeForgetsTheFailures) {
   EXPECT_EQ(record(id).failures, 0u);
 }
 
+TEST_F(Restoring, ContextThatIsStillToBeGivenIsGivenToANewNativeSessionThatWasHadBack) {
+  const auto knows_no_transcripts = [this] {
+    world.backend->facts().can = VIADUCT_CAN_RESTORE | VIADUCT_CAN_CANCEL;
+  };
+  const auto id = said();
+  restart();
+  knows_no_transcripts();
+  restoring_fails(Errc::not_found);
+  ASSERT_EQ(resume(id)->context, "transcript");
+  ASSERT_NE(record(id).native_id, "A") << "a new one, in which nothing was said yet";
+  restart();
+  knows_no_transcripts();
+  ASSERT_EQ(resume(id)->context, "native");
+  talk(id, "B");
+  EXPECT_THAT(world.backend->restored, HasSubstr("hello"));
+  talk(id, "B");
+  EXPECT_EQ(world.backend->restored, "");
+}
+
 TEST_F(Restoring, TheAuditTrailSurvivesARestart) {
   const auto id = said();
   restart();
