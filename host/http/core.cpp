@@ -443,6 +443,8 @@ Plan Core::plan(const RequestHead& head, bool webhooks) {
     }
   }
   const bool own_listener = !options_.webhooks_listen.empty();
+  // Browsers are sent to the slash; what posts to the mount itself follows no redirects.
+  if (plan.mount && plan.below.empty() && head.method == "POST") plan.below = "/";
   if (plan.mount && !plan.below.empty()) {
     const std::lock_guard lock(plan.mount->mutex);
     match = plan.mount->table.match(head.method, plan.below,

@@ -1,21 +1,12 @@
 #include "plugins/slack/attachment.hpp"
 
+#include "plugins/slack/base64.hpp"
 #include "plugins/slack/text.hpp"
 
-#include <openssl/evp.h>
 #include <viaduct/sdk/base.hpp>
 
 namespace viaduct::slack {
 namespace {
-
-std::string base64(std::string_view bytes) {
-  std::string out(4 * ((bytes.size() + 2) / 3) + 1, '\0');
-  const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()),
-                                   reinterpret_cast<const unsigned char*>(bytes.data()),
-                                   static_cast<int>(bytes.size()));
-  out.resize(static_cast<std::size_t>(size));
-  return out;
-}
 
 bool is_text(std::string_view type, std::string_view bytes) {
   const bool may_be = type.starts_with("text/") || type == "application/json" ||

@@ -10,7 +10,7 @@ namespace viaduct::slack {
 std::string message_key(const Workspace& workspace, const std::string& channel,
                         const std::string& ts) {
   const std::string& team = workspace.team.empty() ? workspace.enterprise : workspace.team;
-  return "message/" + workspace.app + "/" + team + "/" + channel + "/" + ts;
+  return "message/" + team + "/" + channel + "/" + ts;
 }
 
 bool is_ts(std::string_view text) {

@@ -60,6 +60,23 @@ bool is_type(std::string_view content_type, std::string_view type) {
   return lower(trimmed(content_type.substr(0, content_type.find(';')))) == type;
 }
 
+std::string form_encoded(std::string_view text) {
+  std::string to;
+  constexpr std::string_view kDigits = "0123456789ABCDEF";
+  for (const char c : text) {
+    const bool is_plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+                          (c >= 'A' && c <= 'Z') || std::string_view("-._*").contains(c);
+    const auto byte = static_cast<unsigned char>(c);
+    if (is_plain)
+      to += c;
+    else if (c == ' ')
+      to += '+';
+    else
+      (to += '%') += {kDigits[byte >> 4], kDigits[byte & 15]};
+  }
+  return to;
+}
+
 bool is_ssl_check(std::string_view content_type, std::string_view body) {
   if (!is_type(content_type, "application/x-www-form-urlencoded")) return false;
   int checks = 0;

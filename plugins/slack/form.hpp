@@ -23,6 +23,9 @@ class Form {
   std::vector<std::pair<std::string, std::string>> fields_;
 };
 
+// As a name or a value stands in such a body, or in a query.
+std::string form_encoded(std::string_view text);
+
 // Slack's check of a certificate, which it does not sign: answered with 200, and nothing else of
 // the body is looked at. Exactly "1", once.
 bool is_ssl_check(std::string_view content_type, std::string_view body);

@@ -7,6 +7,7 @@
 #include "plugins/slack/history.hpp"
 #include "plugins/slack/http_transport.hpp"
 #include "plugins/slack/manifest.hpp"
+#include "plugins/slack/oauth.hpp"
 #include "plugins/slack/socket_mode.hpp"
 #include "plugins/slack/value.hpp"
 
@@ -67,6 +68,7 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
     } else {
       socket_.emplace(loop_, api_, config_.app_token, socket_options());
     }
+    if (!config_.client_id.empty()) oauth_.emplace(host_, loop_, api_, installations_, config_);
     outbox_.on_refused([this](const Shipment& shipment, const ApiFailure& why) {
       loop_.spawn(commands_.hint(shipment, why));
     });
@@ -74,6 +76,7 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
       log_.warn("the app was uninstalled team=" + team);
       installations_.remove(team);
       directory_.forget(team);
+      if (oauth_) loop_.spawn(oauth_->forget(team));
     });
   }
 
@@ -82,6 +85,9 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
   void start(sdk::Reply reply) override {
     for (const std::string& secret : config_.secrets()) secrets_.redact(secret);
     if (http_) http_->begin();
+    if (oauth_)
+      if (const auto trouble = oauth_->begin())
+        return reply.fail(sdk::Code::kFailedPrecondition, *trouble);
     loop_.spawn(begin(std::move(reply)));
   }
 
@@ -158,6 +164,13 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
     if (const auto loaded = co_await bindings_.load(); !loaded) {
       reply.fail(loaded.error());
       co_return;
+    }
+    if (oauth_) {
+      if (const auto loaded = co_await oauth_->load(); !loaded) {
+        reply.fail(loaded.error());
+        co_return;
+      }
+      loop_.spawn(oauth_->keep_fresh());
     }
     if (!config_.bot_token.empty()) {
       auto me = co_await who_am_i(config_.bot_token);
@@ -274,6 +287,7 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
   Commands commands_;
   Inbound inbound_;
   Inbox inbox_;
+  std::optional<OAuth> oauth_;         // null: only the workspace of the configured token
   std::optional<HttpTransport> http_;  // one of the two
   std::optional<SocketMode> socket_;
   std::string trouble_;

@@ -1,5 +1,7 @@
 #include "plugins/slack/web_api_json.hpp"
 
+#include "plugins/slack/form.hpp"
+
 #include "plugins/slack/value.hpp"
 
 #include <nlohmann/json.hpp>
@@ -14,21 +16,6 @@ std::string text_of(const json& value) {
   return value.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
-void append_encoded(std::string& to, std::string_view text) {
-  constexpr std::string_view kDigits = "0123456789ABCDEF";
-  for (const char c : text) {
-    const bool is_plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
-                          (c >= 'A' && c <= 'Z') || std::string_view("-._*").contains(c);
-    const auto byte = static_cast<unsigned char>(c);
-    if (is_plain)
-      to += c;
-    else if (c == ' ')
-      to += '+';
-    else
-      (to += '%') += {kDigits[byte >> 4], kDigits[byte & 15]};
-  }
-}
-
 }  // namespace
 
 std::optional<ApiForm> form_of(std::string_view arguments) {
@@ -38,9 +25,9 @@ std::optional<ApiForm> form_of(std::string_view arguments) {
   for (const auto& [name, value] : given.items()) {
     if (value.is_null()) continue;
     if (!form.body.empty()) form.body += '&';
-    append_encoded(form.body, name);
+    form.body += form_encoded(name);
     form.body += '=';
-    append_encoded(form.body, text_of(value));
+    form.body += form_encoded(text_of(value));
     if ((name == "channel" || name == "channel_id") && value.is_string())
       form.channel = value.get<std::string>();
   }

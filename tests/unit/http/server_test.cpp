@@ -272,6 +272,14 @@ TEST_F(HttpTest, LeadsToTheMountWithItsSlash) {
   EXPECT_EQ(reply.header("location"), "/apps/web-chat/?x=1");
 }
 
+TEST_F(HttpTest, TakesAPostToTheMountItselfAsToItsSlash) {
+  start();
+  const Reply reply = ask(post("/apps/web-chat", address, "x"));
+  const Reply with_slash = ask(post("/apps/web-chat/", address, "x"));
+  EXPECT_NE(reply.status, 308u) << "what posts follows no redirects";
+  EXPECT_EQ(reply.status, with_slash.status);
+}
+
 TEST_F(HttpTest, ServesThePagesOfTheHost) {
   start();
   on_loop([this] { server->page("/healthz", [] { return Response{200, {}, "fine"}; }); });

@@ -1,0 +1,299 @@
+#include "plugins/slack/oauth.hpp"
+
+#include "plugins/slack/calls.hpp"
+#include "plugins/slack/form.hpp"
+#include "plugins/slack/manifest.hpp"
+#include "plugins/slack/value.hpp"
+
+#include <openssl/rand.h>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <utility>
+
+namespace viaduct::slack {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kLongestVisit = 10min;  // from asking to coming back
+constexpr std::size_t kMostVisits = 1000;
+constexpr auto kBeforeExpiry = 2h;
+constexpr auto kBetweenLooks = 30s;
+constexpr std::uint32_t kPage = 500;
+constexpr std::string_view kPrefix = "installation/";
+constexpr std::string_view kBehind = "installation0";
+constexpr std::string_view kCookie = "viaduct-slack-install";
+
+std::string random_text() {
+  unsigned char bytes[16];
+  RAND_bytes(bytes, sizeof bytes);
+  static constexpr char kHex[] = "0123456789abcdef";
+  std::string text;
+  for (const unsigned char byte : bytes) {
+    text += kHex[byte >> 4];
+    text += kHex[byte & 15];
+  }
+  return text;
+}
+
+// Beside the database, where that has its usual place.
+std::filesystem::path key_file(const Config& config) {
+  if (!config.key_file.empty()) {
+    const char* home = std::getenv("HOME");
+    if (config.key_file.starts_with("~/") && home != nullptr)
+      return home + config.key_file.substr(1);
+    return config.key_file;
+  }
+  if (const char* viaduct = std::getenv("VIADUCT_HOME"); viaduct != nullptr && *viaduct != '\0')
+    return std::filesystem::path(viaduct) / "slack.key";
+  const char* home = std::getenv("HOME");
+  return std::filesystem::path(home == nullptr ? "." : home) / ".viaduct" / "slack.key";
+}
+
+std::string cookie_of(const sdk::Request& request) {
+  std::string_view all = request.header("cookie").value_or("");
+  while (!all.empty()) {
+    const std::size_t end = all.find(';');
+    std::string_view one = all.substr(0, end);
+    all = end == std::string_view::npos ? "" : all.substr(end + 1);
+    while (one.starts_with(' ')) one.remove_prefix(1);
+    if (one.starts_with(kCookie) && one.substr(kCookie.size()).starts_with('='))
+      return std::string(one.substr(kCookie.size() + 1));
+  }
+  return "";
+}
+
+sdk::Response page(unsigned status, std::string_view words) {
+  sdk::Response response = sdk::Response::html(
+      status, "<!doctype html><html lang=en><meta charset=utf-8><title>Slack</title><p>" +
+                  std::string(words) + "</p></html>");
+  response.headers.emplace_back("Cache-Control", "no-store");
+  return response;
+}
+
+}  // namespace
+
+OAuth::OAuth(const sdk::Host& host, net::Loop& loop, WebApi& api, Installations& installations,
+             const Config& config)
+    : host_(host),
+      loop_(loop),
+      api_(api),
+      installations_(installations),
+      config_(config),
+      http_(host),
+      documents_(host),
+      secrets_(host),
+      log_(host) {}
+
+std::optional<std::string> OAuth::begin() {
+  auto sealer = Sealer::open(key_file(config_));
+  if (!sealer) return "the key for tokens: " + sealer.error();
+  sealer_ = *std::move(sealer);
+  http_.public_route("GET", "/install",
+                     [this](const sdk::Request& request, sdk::Exchange exchange) {
+                       install(request, std::move(exchange));
+                     });
+  http_.public_route("GET", "/oauth_redirect",
+                     [this](const sdk::Request& request, sdk::Exchange exchange) {
+                       come_back(request, std::move(exchange));
+                     });
+  return std::nullopt;
+}
+
+net::Task<net::Result<>> OAuth::load() {
+  const sdk::Answer answer = co_await answered(
+      [this](sdk::Callback done) { documents_.scan(kPrefix, kBehind, kPage, std::move(done)); });
+  if (!answer.ok()) co_return std::unexpected(answer.status());
+  for (KeptInstallation& kept : parse_installations(answer.result)) {
+    const std::string& team = kept.one.team;
+    const auto token = sealer_->unseal(kept.one.token, team);
+    if (!token) {
+      log_.error(
+          "the token of a workspace cannot be opened with this key; install the app there "
+          "again team=" +
+          team);
+      continue;
+    }
+    secrets_.redact(*token);
+    kept.one.token = *token;
+    if (const auto refresh = sealer_->unseal(kept.refresh, team); refresh && kept.expires_at > 0) {
+      secrets_.redact(*refresh);
+      rotating_[team] = {*refresh, std::chrono::system_clock::from_time_t(kept.expires_at)};
+    }
+    installations_.put(std::move(kept.one));
+  }
+  co_return net::Result<>();
+}
+
+// ---------------------------------------------------------------- from a browser
+
+void OAuth::install(const sdk::Request& request, sdk::Exchange exchange) {
+  const auto now = std::chrono::steady_clock::now();
+  std::erase_if(asked_, [now](const auto& one) { return one.second.until < now; });
+  if (asked_.size() >= kMostVisits)
+    return exchange.respond(page(429, "Too many installations at once. Try again in a minute."));
+  std::string base = config_.public_url;
+  if (base.empty()) {
+    base = "http://" + std::string(request.header("host").value_or(""));
+    if (!is_loopback_url(base))
+      return exchange.respond(page(
+          503, "Whoever runs this has to set <code>public_url</code> in the configuration first."));
+  }
+  Asked asked{random_text(), base + "/apps/" + host_.name() + "/oauth_redirect",
+              now + kLongestVisit};
+  const std::string state = random_text();
+  std::string scopes;
+  for (const std::string& scope : bot_scopes()) scopes += (scopes.empty() ? "" : ",") + scope;
+  std::string slack = config_.api_base_url;
+  if (slack.ends_with("api/")) slack.resize(slack.size() - 4);
+  sdk::Response response = sdk::Response::text(302, "");
+  response.headers.emplace_back(
+      "Location", slack + "oauth/v2/authorize?client_id=" + form_encoded(config_.client_id) +
+                      "&scope=" + form_encoded(scopes) + "&state=" + state +
+                      "&redirect_uri=" + form_encoded(asked.redirect));
+  response.headers.emplace_back("Set-Cookie", std::string(kCookie) + "=" + asked.cookie +
+                                                  "; Path=/apps/" + host_.name() +
+                                                  "; Max-Age=600; HttpOnly; SameSite=Lax" +
+                                                  (base.starts_with("https:") ? "; Secure" : ""));
+  response.headers.emplace_back("Cache-Control", "no-store");
+  asked_.emplace(state, std::move(asked));
+  exchange.respond(response);
+}
+
+void OAuth::come_back(const sdk::Request& request, sdk::Exchange exchange) {
+  const auto found = asked_.find(Form(request.query()).get("state"));
+  const std::string cookie = cookie_of(request);
+  // A state is good for the browser that asked, and once.
+  if (found == asked_.end() || found->second.until < std::chrono::steady_clock::now() ||
+      cookie.empty() || cookie != found->second.cookie)
+    return exchange.respond(
+        page(403,
+             "This installation was not begun in this browser, or too long ago. "
+             "<a href=\"install\">Begin again.</a>"));
+  const std::string redirect = found->second.redirect;
+  asked_.erase(found);
+  if (!Form(request.query()).get("error").empty())
+    return exchange.respond(page(400,
+                                 "The app was not installed. <a href=\"install\">Try "
+                                 "again.</a>"));
+  const std::string code = Form(request.query()).get("code");
+  if (code.empty()) return exchange.respond(page(400, "Slack gave no code."));
+  loop_.spawn(exchange_code(code, redirect, std::move(exchange)));
+}
+
+net::Task<> OAuth::exchange_code(std::string code, std::string redirect, sdk::Exchange exchange) {
+  const ApiResult answer = co_await api_.call(
+      "oauth.v2.access",
+      R"({"client_id":)" + sdk::json_string(config_.client_id) + R"(,"client_secret":)" +
+          sdk::json_string(config_.client_secret) + R"(,"code":)" + sdk::json_string(code) +
+          R"(,"redirect_uri":)" + sdk::json_string(redirect) + "}",
+      "");
+  if (!answer) {
+    log_.warn("not installed reason=" + answer.error().message);
+    exchange.respond(page(502,
+                          "Slack did not accept the installation. <a href=\"install\">Try "
+                          "again.</a>"));
+    co_return;
+  }
+  const auto one = co_await take(*answer);
+  if (!one) {
+    log_.error("not installed reason=" + one.error());
+    exchange.respond(page(500, "The installation could not be kept."));
+    co_return;
+  }
+  log_.info("installed team=" + one->team);
+  exchange.respond(page(200, "Installed. You can close this page and write to the bot in Slack."));
+}
+
+net::Task<std::expected<Installation, std::string>> OAuth::take(std::string answer) {
+  const auto grant = parse_grant(answer);
+  if (!grant) co_return std::unexpected("Slack's answer has no token");
+  secrets_.redact(grant->token);
+  if (!grant->refresh.empty()) secrets_.redact(grant->refresh);
+  KeptInstallation kept;
+  kept.one.team = grant->team;
+  kept.one.team_name = grant->team_name;
+  kept.one.app_id = grant->app;
+  kept.one.bot_user = grant->bot_user;
+  kept.one.token = grant->token;
+  if (const auto before = installations_.find(grant->team)) {
+    kept.one.bot_id = before->bot_id;
+    kept.one.url = before->url;
+  }
+  if (!grant->refresh.empty() && grant->expires_in > 0)
+    kept.expires_at =
+        std::chrono::system_clock::to_time_t(std::chrono::system_clock::now()) + grant->expires_in;
+  // On disk before it is used: a refresh token is good once.
+  KeptInstallation sealed = kept;
+  sealed.one.token = sealer_->seal(grant->token, grant->team);
+  sealed.refresh = sealer_->seal(grant->refresh, grant->team);
+  const auto put = [&]() {
+    return answered([this, key = std::string(kPrefix) + grant->team,
+                     json = installation_json(sealed)](sdk::Callback done) {
+      documents_.put(key, json, sdk::Documents::kAnyVersion, std::move(done));
+    });
+  };
+  if (const sdk::Answer stored = co_await put(); !stored.ok())
+    co_return std::unexpected(stored.message);
+  if (kept.expires_at > 0)
+    rotating_[grant->team] = {grant->refresh,
+                              std::chrono::system_clock::from_time_t(kept.expires_at)};
+  if (const ApiResult me = co_await api_.call("auth.test", "{}", grant->token)) {
+    const Value who = Value::parsed(*me);
+    kept.one.bot_id = sealed.one.bot_id = who.text("bot_id");
+    kept.one.url = sealed.one.url = who.text("url");
+    if (const sdk::Answer stored = co_await put(); !stored.ok())
+      log_.warn("installation not kept whole team=" + grant->team + " reason=" + stored.message);
+  }
+  installations_.put(kept.one);
+  co_return kept.one;
+}
+
+// ---------------------------------------------------------------- as long as it lasts
+
+net::Task<> OAuth::keep_fresh() {
+  for (;;) {
+    std::vector<std::string> due;
+    for (const auto& [team, one] : rotating_)
+      if (std::chrono::system_clock::now() + kBeforeExpiry > one.expires) due.push_back(team);
+    for (const std::string& team : due) co_await refresh(team);
+    boost::asio::steady_timer timer(loop_.context(), kBetweenLooks);
+    co_await timer.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
+  }
+}
+
+net::Task<> OAuth::refresh(std::string team) {
+  const auto found = rotating_.find(team);
+  if (found == rotating_.end()) co_return;
+  const ApiResult answer = co_await api_.call(
+      "oauth.v2.access",
+      R"({"grant_type":"refresh_token","client_id":)" + sdk::json_string(config_.client_id) +
+          R"(,"client_secret":)" + sdk::json_string(config_.client_secret) +
+          R"(,"refresh_token":)" + sdk::json_string(found->second.refresh) + "}",
+      "");
+  if (!answer) {
+    log_.warn("token not replaced team=" + team + " reason=" + answer.error().message);
+    if (answer.error().trouble == ApiTrouble::kCredentials ||
+        answer.error().error == "invalid_refresh_token") {
+      rotating_.erase(team);
+      installations_.set_broken(team, "its token has expired; install the app there again");
+    }
+    co_return;
+  }
+  if (const auto one = co_await take(*answer); !one)
+    log_.error("a new token could not be kept team=" + team + " reason=" + one.error());
+}
+
+net::Task<> OAuth::forget(std::string team) {
+  rotating_.erase(team);
+  const sdk::Answer removed = co_await answered([&](sdk::Callback done) {
+    documents_.remove(std::string(kPrefix) + team, sdk::Documents::kAnyVersion, std::move(done));
+  });
+  if (!removed.ok() && removed.code != sdk::Code::kNotFound)
+    log_.warn("installation not removed team=" + team + " reason=" + removed.message);
+}
+
+}  // namespace viaduct::slack
