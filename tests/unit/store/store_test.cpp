@@ -567,6 +567,9 @@ TEST_F(Sessions, AreFoundByTheBeginningOfTheirIdForTheirOwnerOnly) {
   EXPECT_EQ(found("s_ab", 2), 2U);
   EXPECT_EQ(found("s_abc3"), 0U);
   EXPECT_EQ(found("s_%"), 0U);
+  const auto of_anybody = answer<std::vector<Session>>(
+      [&](auto done) { store->sessions_by_prefix("", "s_abc", 10, std::move(done)); });
+  EXPECT_EQ(of_anybody->size(), 3U);
 }
 
 TEST_F(Sessions, AreKnownByTheirOwnIdTheirNativeIdsAndTheKeyOfTheirDiscovery) {
