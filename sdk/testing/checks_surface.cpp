@@ -249,6 +249,61 @@ void sockets_gone(Probe& probe) {
   if (!any) probe.skip("it has no WebSocket");
 }
 
+// What it may have posted once, and what it never would have.
+std::vector<std::string> parcels() {
+  std::string deep;
+  for (int i = 0; i < 200; ++i) deep += "[";
+  for (int i = 0; i < 200; ++i) deep += "]";
+  return {"{}",
+          "null",
+          "[]",
+          "3",
+          "\"text\"",
+          deep,
+          R"({"text":1,"channel":[],"kind":null})",
+          R"({"text":"hello","channel":"C1","target":"t","kind":"message","ts":"1.2"})"};
+}
+
+void offer_parcels(FakeHost& host) {
+  int number = 0;
+  for (const auto& payload : parcels())
+    for (const bool edit : {false, true})
+      for (const bool interrupted : {false, true}) {
+        const std::string key = "check " + std::to_string(++number);
+        host.delivery().add_parcel(key, "target of " + key, payload, edit, interrupted);
+      }
+}
+
+void parcels_are_answered(Probe& probe) {
+  const auto host = probe.running();
+  const auto* table = static_cast<const viaduct_sender*>(host->interface(VIADUCT_SENDER));
+  if (table == nullptr) probe.skip("it posts nothing");
+  probe.require(VIADUCT_HAS(table, send), "its " VIADUCT_SENDER " has no function send");
+  offer_parcels(*host);
+  const auto open = [&] {
+    std::string keys;
+    for (const auto& parcel : host->delivery().parcels())
+      if (parcel.under_way || (parcel.attempts == 0 && parcel.state == "ready"))
+        keys += (keys.empty() ? "" : ", ") + parcel.key + " " + parcel.payload;
+    return keys;
+  };
+  host->wait_until([&] { return open().empty(); }, probe.patience());
+  probe.require(open().empty(), "these parcels were not answered: " + open());
+  probe.finish(*host);
+}
+
+void stop_while_sending(Probe& probe) {
+  const auto host = probe.running();
+  if (host->interface(VIADUCT_SENDER) == nullptr) probe.skip("it posts nothing");
+  offer_parcels(*host);
+  host->wait_until([&] { return host->delivery().parcels().front().attempts > 0; },
+                   probe.patience());
+  probe.require_ok(host->stop(probe.patience()), "stop");
+  host->wait_until([&] { return !host->faults().empty(); }, milliseconds(100));
+  host->destroy(probe.patience());
+  probe.no_faults(*host);
+}
+
 void stop_with_all_open(Probe& probe) {
   const auto host = probe.running();
   for (const char* operation : {"create", "send", "ask", "resume", "list", "get", "subscribe"}) {
@@ -331,6 +386,11 @@ void add_surface_checks(std::vector<CheckEntry>& checks) {
   add("sockets-gone", "stops sending on a WebSocket that was closed", sockets_gone);
   add("stop-with-all-open", "stops while requests, calls and WebSockets are open",
       stop_with_all_open);
+  add("parcels-are-answered",
+      "answers each send and reconcile once, also of what it does not understand",
+      parcels_are_answered);
+  add("stop-while-sending", "stops while parcels are being sent, and is silent after that",
+      stop_while_sending);
   add("service-restart", "lives on when subscriptions end and sessions die",
       restart_of_the_service);
   add("surface-calls-return-soon", "holds its thread for less than 100 ms", calls_return_soon);

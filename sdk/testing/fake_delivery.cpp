@@ -18,6 +18,12 @@ bool is_open(const OutboxParcel& parcel) {
   return parcel.state == "ready" || parcel.state == "sending";
 }
 
+FakeParcel seen(const OutboxParcel& parcel) {
+  FakeParcel seen = parcel;
+  seen.under_way = parcel.call != 0;
+  return seen;
+}
+
 OutboxParcel* parcel_of(Core& core, std::uint64_t number) {
   for (auto& parcel : core.delivery.parcels)
     if (parcel.number == number) return &parcel;
@@ -108,6 +114,19 @@ void sent(Core& core, OutboxParcel& parcel, const Answer& answer) {
   delivery_wake(core);
 }
 
+// Lock held. `ignored`: as if the answer had not come.
+void answered(Core& core, std::uint64_t number, std::uint64_t call, bool ignored,
+              const Answer& answer) {
+  core.push([&core, call] {
+    const std::lock_guard lock(core.mutex);
+    core.calls.erase(call);
+  });
+  OutboxParcel* const one = parcel_of(core, number);
+  if (one == nullptr || one->call != call) return;
+  if (ignored) return cut(core, *one);
+  sent(core, *one, answer);
+}
+
 // Lock held.
 void begin(Core& core, OutboxParcel& parcel, const viaduct_sender* table) {
   const bool ask = parcel.asked;
@@ -130,25 +149,28 @@ void begin(Core& core, OutboxParcel& parcel, const viaduct_sender* table) {
   const std::uint64_t number = parcel.number;
   const std::uint64_t call = core.next_call++;
   parcel.call = call;
-  core.calls[call] = {
-      ask ? "reconcile" : "send", false, {}, [&core, number, call, ignored](const Answer& answer) {
-        core.push([&core, call] {
-          const std::lock_guard lock(core.mutex);
-          core.calls.erase(call);
-        });
-        OutboxParcel* one = parcel_of(core, number);
-        if (one == nullptr || one->call != call) return;
-        if (ignored) return cut(core, *one);
-        sent(core, *one, answer);
-      }};
-  core.push([&core, parcel, ask, call, table, of = core.generation] {
+  core.push([&core, number, ask, call, table, ignored, of = core.generation] {
+    OutboxParcel given;
     {
       const std::lock_guard lock(core.mutex);
-      if (core.instance == nullptr || of != core.generation || core.phase == Phase::kStopped)
+      OutboxParcel* const one = parcel_of(core, number);
+      if (one == nullptr || one->call != call) return;
+      if (core.instance == nullptr || of != core.generation || core.phase != Phase::kStarted) {
+        one->call = 0;  // it never heard of it
+        if (!ask) one->state = "ready";
+        --(ask ? one->reconciled : one->attempts);
         return;
+      }
+      core.calls[call] = {ask ? "reconcile" : "send",
+                          false,
+                          {},
+                          [&core, number, call, ignored](const Answer& answer) {
+                            answered(core, number, call, ignored, answer);
+                          }};
+      given = *one;
       core.thrown.clear();
     }
-    const viaduct_parcel raw = raw_of(parcel);
+    const viaduct_parcel raw = raw_of(given);
     if (ask)
       call_plugin(core, "reconcile", table->reconcile, core.instance, call, &raw);
     else
@@ -164,7 +186,7 @@ void pump(Core& core) {
   }
   const auto* table = static_cast<const viaduct_sender*>(core.interface_of(VIADUCT_SENDER));
   const std::lock_guard lock(core.mutex);
-  if (core.phase != Phase::kStarted || core.delivery.held || table == nullptr) return;
+  if (core.phase != Phase::kStarted || core.delivery.held || !VIADUCT_HAS(table, send)) return;
   std::set<std::string> busy;
   for (auto& parcel : core.delivery.parcels) {
     if (!is_open(parcel) || !busy.insert(parcel.target).second || parcel.call != 0) continue;
@@ -347,7 +369,7 @@ void delivery_wake(Core& core) {
 
 void delivery_cut(Core& core) {
   for (auto& parcel : core.delivery.parcels)
-    if (parcel.call != 0) cut(core, parcel);
+    if (parcel.call != 0 && core.calls.count(parcel.call) != 0) cut(core, parcel);
 }
 
 // ---------------------------------------------------------------- for the test
@@ -358,12 +380,14 @@ std::vector<FakeEvent> FakeDelivery::events() const {
 }
 std::vector<FakeParcel> FakeDelivery::parcels() const {
   const std::lock_guard lock(core_->mutex);
-  return {core_->delivery.parcels.begin(), core_->delivery.parcels.end()};
+  std::vector<FakeParcel> list;
+  for (const auto& parcel : core_->delivery.parcels) list.push_back(seen(parcel));
+  return list;
 }
 std::optional<FakeParcel> FakeDelivery::parcel(std::string_view key) const {
   const std::lock_guard lock(core_->mutex);
   for (const auto& parcel : core_->delivery.parcels)
-    if (parcel.key == key) return parcel;
+    if (parcel.key == key) return seen(parcel);
   return std::nullopt;
 }
 bool FakeDelivery::wait_state(std::string_view key, std::string_view state,
@@ -397,6 +421,24 @@ void FakeDelivery::add_event(std::vector<std::string> keys, std::string payload)
   const std::lock_guard lock(core_->mutex);
   core_->delivery.events.push_back(
       {++core_->delivery.last, std::move(keys), std::move(payload), false});
+}
+void FakeDelivery::add_parcel(std::string key, std::string target, std::string payload, bool edit,
+                              bool interrupted) {
+  const std::lock_guard lock(core_->mutex);
+  OutboxParcel parcel;
+  parcel.number = ++core_->delivery.last;
+  parcel.key = std::move(key);
+  parcel.target = std::move(target);
+  parcel.payload = std::move(payload);
+  parcel.edit = edit;
+  parcel.expires = core_->now() + milliseconds(kDay);
+  if (interrupted && !edit) {
+    parcel.state = "sending";
+    parcel.attempts = 1;
+    parcel.asked = true;
+  }
+  core_->delivery.parcels.push_back(std::move(parcel));
+  delivery_wake(*core_);
 }
 void FakeDelivery::take(std::string credential) {
   const std::lock_guard lock(core_->mutex);

@@ -50,6 +50,7 @@ TEST_P(GoodPlugin, PassesEverything) {
 INSTANTIATE_TEST_SUITE_P(InPlainC, GoodPlugin,
                          ::testing::Values(VIADUCT_GOOD_DIR "/backend.so",
                                            VIADUCT_GOOD_DIR "/surface.so",
+                                           VIADUCT_GOOD_DIR "/sender.so",
                                            VIADUCT_GOOD_DIR "/keeps_nothing.so"),
                          [](const auto& at) { return "Number" + std::to_string(at.index); });
 INSTANTIATE_TEST_SUITE_P(
@@ -186,6 +187,10 @@ constexpr Fault kFaults[] = {
     {"bad_header", "requests-are-answered", Outcome::kFailed},
     {"sends_after_closed", "sockets-gone", Outcome::kFailed},
     {"crash_on_failure", "service-failures", Outcome::kCrashed},
+    {"send_twice", "parcels-are-answered", Outcome::kFailed},
+    {"send_never", "parcels-are-answered", Outcome::kFailed},
+    {"null_send", "parcels-are-answered", Outcome::kFailed},
+    {"sends_after_stop", "stop-while-sending", Outcome::kFailed},
     {"forgets_on_failure", "service-failures", Outcome::kFailed},
 };
 

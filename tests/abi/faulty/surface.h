@@ -10,6 +10,11 @@ static void START(viaduct_instance* self, uint64_t call);
 #else
 #define START start
 #endif
+#ifdef STOP
+static void STOP(viaduct_instance* self, uint64_t call);
+#else
+#define STOP stop
+#endif
 #ifdef INTERFACE
 static const void* INTERFACE(viaduct_instance* self, const char* id);
 #else
@@ -51,7 +56,7 @@ static const void* good_interface(viaduct_instance* self, const char* id) {
 
 static const viaduct_instance_api api = {.struct_size = sizeof api,
                                          .start = START,
-                                         .stop = stop,
+                                         .stop = STOP,
                                          .destroy = destroy,
                                          .interface = INTERFACE,
                                          .completed = COMPLETED};

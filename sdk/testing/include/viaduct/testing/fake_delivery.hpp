@@ -31,6 +31,7 @@ struct FakeParcel {
   std::uint64_t attempts = 0;
   std::uint64_t reconciled = 0;      // how often it was asked about
   std::uint64_t retry_after_ms = 0;  // what the plugin said last
+  bool under_way = false;            // sent or reconciled at the moment
 };
 
 class FakeDelivery {
@@ -55,6 +56,9 @@ class FakeDelivery {
   void restart();
   // Received before, and not handled.
   void add_event(std::vector<std::string> keys, std::string payload);
+  // Posted before; `interrupted`: its sending was cut off.
+  void add_parcel(std::string key, std::string target, std::string payload, bool edit = false,
+                  bool interrupted = false);
   // Another instance has claimed it.
   void take(std::string credential);
 

@@ -1,0 +1,2 @@
+/* A surface in plain C that posts. */
+#include "../faulty/sender.h"
