@@ -106,6 +106,7 @@ net::Task<> Commands::whisper(Asker asker, Body body, std::string part) {
     out.kind = Shipment::Kind::kRespond;
     out.method = asker.response_url;
     out.args = response_json(body, true, false);
+    out.markdown = whisper_args(asker.place(), asker.user, body);
   } else if (asker.is_direct) {
     out.method = "chat.postMessage";
     out.args = post_args(asker.place(), body, key);

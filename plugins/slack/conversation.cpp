@@ -113,8 +113,7 @@ net::Task<net::Result<>> Conversation::say(Said said) {
 
 net::Task<sdk::Answer> Conversation::cancel(sdk::Principal who) {
   const auto self = shared_from_this();
-  const std::uint64_t running = running_;
-  if (running == 0) co_return sdk::Answer{};
+  const std::uint64_t running = running_;  // 0: what has just been said
   const sdk::Principal asker = with_place(std::move(who));
   co_return co_await answered([&](sdk::Callback done) {
     world_.sessions.cancel(asker, binding_.session, running, std::move(done));

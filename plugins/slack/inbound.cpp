@@ -89,8 +89,12 @@ std::vector<std::string> Inbound::keys(const Request& request) const {
 }
 
 std::string Inbound::lane(const Request& request) const {
-  if (const Message* message = message_of(request))
-    return place_of(std::get<Event>(request.what).workspace.team, *message).key();
+  const auto* event = std::get_if<Event>(&request.what);
+  if (event == nullptr) return "";
+  if (const auto* message = std::get_if<Message>(&event->what))
+    return place_of(event->workspace.team, *message).key();
+  if (const auto* stop = std::get_if<SessionStopped>(&event->what))
+    return Place{event->workspace.team, stop->channel, stop->thread_ts}.key();
   return "";
 }
 

@@ -55,9 +55,10 @@ ordered_json settings(const Config& config, const std::string& base) {
 
 const std::vector<std::string>& bot_scopes() {
   static const std::vector<std::string> kScopes = {
-      "app_mentions:read", "assistant:write", "channels:history", "channels:read",  "chat:write",
-      "commands",          "files:read",      "files:write",      "groups:history", "groups:read",
-      "im:history",        "im:read",         "im:write",         "mpim:history",   "mpim:read",
+      "app_mentions:read", "assistant:write", "channels:history", "channels:manage",
+      "channels:read",     "chat:write",      "commands",         "files:read",
+      "files:write",       "groups:history",  "groups:read",      "im:history",
+      "im:read",           "im:write",        "mpim:history",     "mpim:read",
       "reactions:read",    "reactions:write", "users:read"};
   return kScopes;
 }

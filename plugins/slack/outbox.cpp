@@ -76,8 +76,9 @@ net::Task<std::expected<Arrival, std::string>> Outbox::wait_for(std::string key,
 }
 
 net::Task<net::Result<Posted>> Outbox::post(Shipment shipment) {
-  const bool is_edit =
-      shipment.kind == Shipment::Kind::kEdit || shipment.kind == Shipment::Kind::kEnd;
+  const bool is_edit = shipment.kind == Shipment::Kind::kEdit ||
+                       shipment.kind == Shipment::Kind::kEnd ||
+                       shipment.kind == Shipment::Kind::kRespond;  // twice is better than never
   const std::string payload = shipment_json(shipment);
   const sdk::Answer answer = co_await answered([&](sdk::Callback done) {
     delivery_.post(
@@ -142,7 +143,14 @@ net::Task<ApiResult> Outbox::perform(const Shipment& shipment) {
     case Shipment::Kind::kEdit: co_return co_await edit(shipment);
     case Shipment::Kind::kEnd: co_return co_await end_stream(shipment);
     case Shipment::Kind::kFile: co_return co_await upload(shipment);
-    case Shipment::Kind::kRespond: co_return co_await api_.respond(shipment.method, shipment.args);
+    case Shipment::Kind::kRespond: {
+      ApiResult done = co_await api_.respond(shipment.method, shipment.args);
+      // It is good for half an hour and five times.
+      if (!done && done.error().trouble != ApiTrouble::kRetryLater && !shipment.markdown.empty())
+        done = co_await api_.call("chat.postEphemeral", shipment.markdown, token(shipment.team),
+                                  kPatience);
+      co_return done;
+    }
     case Shipment::Kind::kPost: break;
   }
   ApiResult done =

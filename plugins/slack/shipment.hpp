@@ -13,7 +13,7 @@ struct Shipment {
     kPost,     // a method that makes something: chat.postMessage, chat.startStream, …
     kEdit,     // chat.update of the message that the shipment `of` made
     kEnd,      // the same of one that was streamed: `markdown` is all of it
-    kRespond,  // `args` to the response_url `method`
+    kRespond,  // `args` to the response_url `method`, else `markdown` by chat.postEphemeral
     kFile      // `markdown` as a file in the thread, named by `method`
   };
   Kind kind = Kind::kPost;

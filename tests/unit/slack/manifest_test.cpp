@@ -74,10 +74,10 @@ TEST(SlackManifest, AsksForWhatTheBridgeDoes) {
   const json made = of({});
   const std::set<std::string> scopes = made["oauth_config"]["scopes"]["bot"];
   for (const char* needed :
-       {"app_mentions:read", "assistant:write", "channels:history", "channels:read", "chat:write",
-        "commands", "files:read", "files:write", "groups:history", "groups:read", "im:history",
-        "im:read", "im:write", "mpim:history", "mpim:read", "reactions:read", "reactions:write",
-        "users:read"})
+       {"app_mentions:read", "assistant:write", "channels:history", "channels:manage",
+        "channels:read", "chat:write", "commands", "files:read", "files:write", "groups:history",
+        "groups:read", "im:history", "im:read", "im:write", "mpim:history", "mpim:read",
+        "reactions:read", "reactions:write", "users:read"})
     EXPECT_TRUE(scopes.contains(needed)) << needed;
   EXPECT_EQ(scopes.size(), bot_scopes().size());
   const std::set<std::string> events = made["settings"]["event_subscriptions"]["bot_events"];
