@@ -160,16 +160,12 @@ Mentioned mentioned(std::string_view text) {
 
 std::string_view without_own_mention(std::string_view text, std::string_view bot_user) {
   text = trimmed(text);
-  bool was_there = false;
   for (;;) {
     const auto token = token_at(text);
-    if (!token || bot_user.empty() || token->id('@') != bot_user) break;
-    was_there = true;
+    if (!token || bot_user.empty() || token->id('@') != bot_user) return text;
     text = trimmed(text.substr(token->size));
+    if (!text.empty() && (text[0] == ',' || text[0] == ':')) text = trimmed(text.substr(1));
   }
-  if (was_there && !text.empty() && (text[0] == ',' || text[0] == ':'))
-    text = trimmed(text.substr(1));
-  return text;
 }
 
 bool mentions(std::string_view text, std::string_view user) {

@@ -32,7 +32,7 @@ std::size_t prefix_of(std::string_view text, std::size_t most, Count count) {
   std::size_t units = 0;
   for (std::size_t i = 0; i < text.size();) {
     const std::size_t size = character_size(text.substr(i));
-    units += size == 4 ? 2U : 1U;
+    units += static_cast<unsigned char>(text[i]) >= 0xF0 ? 2U : 1U;
     if (units > most) return i;
     i += size;
   }

@@ -129,7 +129,7 @@ TEST(SlackEvent, OfOneHumanMessageHasOneKeyHoweverItCame) {
     return message_key(event.workspace, one.channel, one.ts);
   };
   EXPECT_EQ(key(mention), key(message));
-  EXPECT_EQ(key(mention), "message/A1/T1/C1/1729000000.000100");
+  EXPECT_EQ(key(mention), "message/T1/C1/1729000000.000100");
   EXPECT_EQ(message_key({"A1", "", "E1", true}, "C1", "1.000001"), "message/E1/C1/1.000001");
 }
 

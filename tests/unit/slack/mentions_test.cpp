@@ -78,6 +78,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"Usual", "<@U_BOT> list", "list"}, Case{"WithLabel", "<@U_BOT|amp> list", "list"},
         Case{"Alone", "<@U_BOT>", ""}, Case{"Blanks", "  ", ""},
         Case{"WithoutBlank", "<@U_BOT>list", "list"}, Case{"Twice", "<@U_BOT> <@U_BOT> hi", "hi"},
+        Case{"TwiceWithColons", "<@U_BOT>: <@U_BOT>: hi", "hi"},
         Case{"Comma", "<@U_BOT>, please", "please"}, Case{"Colon", "<@U_BOT>: list", "list"},
         Case{"InTheMiddle", "hello <@U_BOT> list", "hello <@U_BOT> list"},
         Case{"Other", "<@U_OTHER> list", "<@U_OTHER> list"},
