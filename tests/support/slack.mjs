@@ -23,7 +23,7 @@ export { controls } from "./slack/workspace.mjs";
 const kTimes = { retries: [0, 60_000, 300_000], stream: 300_000, responseUrl: 1_800_000, minute: 60_000, ping: 10_000, warning: 10_000, trigger: 3_000, code: 600_000 };
 export const kScopes = ["app_mentions:read", "assistant:write", "channels:history", "channels:join", "channels:manage", "channels:read", "chat:write", "commands", "files:read", "files:write",
   "groups:history", "groups:read", "im:history", "im:read", "im:write", "mpim:history", "mpim:read", "reactions:read", "reactions:write", "team:read", "users:read"];
-const kEvents = ["app_mention", "message.channels", "message.groups", "message.im", "message.mpim", "app_home_opened", "app_context_changed", "agent_session_stopped",
+const kEvents = ["app_mention", "message.channels", "message.groups", "message.im", "message.mpim", "app_home_opened", "app_context_changed", "assistant_thread_started", "assistant_thread_context_changed", "agent_session_stopped",
   "agent_session_title_changed", "reaction_added", "reaction_removed", "member_joined_channel", "app_uninstalled", "tokens_revoked"];
 const kMessageEvents = { channel: "message.channels", group: "message.groups", im: "message.im", mpim: "message.mpim" };
 

@@ -12,6 +12,8 @@ export const noPlugin = plugins && existsSync(path.join(plugins, "slack.so")) ? 
 // A turn that lasts until somebody stops it, one whose session is dead, one that fails and may succeed later, one of a length.
 export const rules = [
   { match: "^wait", delay: "60m" },
+  { match: "^slow", delay: "2s" },
+  { match: "^build", tool: { title: "make all", kind: "execute" }, permission: { title: "Run it?", options: ["Allow", "Deny"] }, reply: "You chose $permission" },
   { match: "^die$", fail: "session_dead" },
   { match: "^flaky", fail: "unavailable" },
   { match: "^what did I say", recall: true },

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { folderOf } from "../../support/cli_agent_notes.mjs";
+import { agentProgram, folderOf } from "../../support/cli_agent_notes.mjs";
 import { count, modes, noPlugin, prompts, reactions, response, said, sentinel, slackHost, talk } from "../../support/slack_surface.mjs";
 import { until } from "../../support/wait.mjs";
 
@@ -146,7 +146,7 @@ one("tool calls and the plan are one message that changes", async (t) => {
 });
 
 one("files come to the agent with the token, login pages are noticed, and the token goes nowhere else", async (t) => {
-  const { slack, host } = await slackHost(t, { backend: "agent", more: { backends: { agent: { plugin: "bridge", config: { driver: "cli", preset: "claude", program: path.resolve("../support/cli_agent.mjs") } } } } });
+  const { slack, host } = await slackHost(t, { backend: "agent", more: { backends: { agent: { plugin: "bridge", config: { driver: "cli", preset: "claude", program: agentProgram } } } } });
   slack.post("alice", "general", "@amp look at this", { files: [{ name: "notes.txt", bytes: Buffer.from("remember the milk") }] });
   await slack.until(() => slack.downloads.length === 1);
   assert.equal(slack.downloads[0].authorization, `Bearer ${slack.botToken}`);

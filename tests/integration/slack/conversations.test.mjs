@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { answered, count, modes, noPlugin, prompts, reactions, response, said, sentinel, slackHost, talk, withButton } from "../../support/slack_surface.mjs";
+import { ModelServer, textOf } from "../../support/model_server.mjs";
 import { kScopes } from "../../support/slack.mjs";
 import { viaduct } from "../../support/viaduct.mjs";
 import { until } from "../../support/wait.mjs";
@@ -89,43 +90,47 @@ both("two `new` at once in one channel make two threads with a session each, whi
   assert.ok(host.port);
 });
 
+// With a model that tells what it was sent.
+const withModel = async (t) => {
+  const model = await ModelServer.start(t);
+  const { slack } = await slackHost(t, { backend: "local", more: { backends: { local: { plugin: "bridge", config: { driver: "llm", base_url: model.url, model: "stand-in" } } } } });
+  return { slack, sent: async (number) => textOf((await model.until(number)).body.messages.at(-1).content) };
+};
 one("summoned in the middle of a thread it is told what was said before, and no more than that", async (t) => {
-  const { slack, host } = await slackHost(t);
+  const { slack, sent } = await withModel(t);
   const head = slack.post("bob", "general", "the build is red");
   slack.post("carol", "general", "since the change to the parser", { thread: head.ts });
   slack.post("alice", "general", "@amp what do you say?", { thread: head.ts });
-  await until(() => prompts(host).length === 1);
-  const [prompt] = prompts(host);
+  const prompt = await sent(1);
   for (const text of ["the build is red", "since the change to the parser", "what do you say?"]) assert.ok(prompt.includes(text), prompt);
   assert.match(prompt, /bob/i);
-  await slack.until(() => slack.answers("general", head.ts).length > 0);
+  await slack.until(() => /You said/.test(said(slack, "general", head.ts)));
   slack.post("alice", "general", "thanks", { thread: head.ts });
-  await until(() => prompts(host).length === 2);
-  assert.equal(prompts(host)[1], "thanks", "only the first time");
+  assert.doesNotMatch(await sent(2), /the build is red/, "only the first time");
 });
 
 one("a long thread is given in part: its newest, and not without end", async (t) => {
-  const { slack, host } = await slackHost(t);
+  const { slack, sent } = await withModel(t);
   const head = slack.post("bob", "general", "the beginning");
   for (let i = 0; i < 400; ++i) slack.post("bob", "general", `line ${i} ${"x".repeat(400)}`, { thread: head.ts });
   await slack.settled();
   slack.post("alice", "general", "@amp sum it up", { thread: head.ts });
-  await until(() => prompts(host).length === 1);
-  assert.ok(prompts(host)[0].length < 60_000, `${prompts(host)[0].length}`);
-  assert.ok(prompts(host)[0].includes("line 399"));
+  const prompt = await sent(1);
+  assert.ok(prompt.length < 60_000, `${prompt.length}`);
+  assert.ok(prompt.includes("line 399"), "the newest");
 });
 
 one("a message during a turn waits, is shown as waiting, and comes next; never two at once in a session", async (t) => {
   const { slack, host } = await slackHost(t);
   const thread = await talk(slack, "hello");
-  const busy = slack.post("alice", "general", "wait for me", { thread: thread.ts });
+  const busy = slack.post("alice", "general", "slow one", { thread: thread.ts });
   await slack.until(() => reactions(busy).length, "a sign of life");
   const queued = slack.post("bob", "general", "and then me", { thread: thread.ts });
   await slack.until(() => reactions(queued).length && reactions(queued)[0] !== reactions(busy)[0], "a sign that it waits");
-  slack.post("alice", "general", "stop", { thread: thread.ts });
   await answered(slack, "general", thread.ts, "and then me");
+  assert.ok(said(slack, "general", thread.ts).indexOf(response("slow one")) < said(slack, "general", thread.ts).indexOf(response("and then me")));
   await slack.until(() => reactions(queued).every((name) => !["eyes", "hourglass_flowing_sand"].includes(name)), "its sign is gone");
-  assert.deepEqual((await sentinel(slack, host, "general", thread.ts)).filter((text) => text === "and then me").length, 1);
+  assert.deepEqual(await sentinel(slack, host, "general", thread.ts), ["hello", "slow one", "and then me"]);
 });
 
 one("a message that is edited or deleted while it waits is the new one, or none; one that ran is not run again", async (t) => {
@@ -242,15 +247,18 @@ one("where it is no member it says what to do, and an archived channel or a dele
   await talk(slack, "all is well");
 });
 
-one("a direct message in an assistant's thread gets prompts, a title and a status", async (t) => {
+one("an assistant's thread gets prompts, a status and a title", async (t) => {
   const { slack } = await slackHost(t);
   slack.home("alice", "messages");
   const direct = slack.team.direct("alice");
   await slack.until(() => direct.prompts?.prompts.length, "suggested prompts");
-  const asked = slack.post("alice", "dm", "plan my week");
-  await slack.until(() => slack.shown.some(({ text, thread }) => text && thread === asked.ts), "a status");
-  await slack.until(() => [...direct.posts.values()].some(({ text }) => text.includes(response("plan my week"))));
+  const root = slack.assistant("alice");
+  const asked = slack.post("alice", "dm", "slow plan for my week", { thread: root.ts });
+  await slack.until(() => slack.shown.some(({ text, thread }) => text && thread === root.ts), "a status");
+  await answered(slack, "@alice", root.ts, "slow plan for my week");
   await slack.until(() => !direct.statuses.size, "the status is gone");
+  await slack.until(() => direct.titles?.get(root.ts), "a title");
+  assert.ok(asked.ts);
   slack.home("alice", "home");
   await slack.until(() => slack.team.homes.has("U0ALICE"), "the home tab");
 });

@@ -67,6 +67,17 @@ export const people = {
     const channel = team.direct(who);
     return this.event(team, "app_home_opened", { type: "app_home_opened", user: id, channel: channel.id, tab, ...(tab === "home" && team.homes.has(id) ? { view: team.homes.get(id) } : {}) }, { channel });
   },
+  // Opens a thread with the assistant, as workspaces do that do not have the newer way yet. Its root is nobody's message.
+  assistant(who, { team = this.team } = {}) {
+    const { id } = team.person(who);
+    const channel = team.direct(who);
+    const root = new Post(channel, { type: "message", subtype: "assistant_app_thread", user: team.bot.id, bot_id: team.botId, team: team.id, ts: this.ids.ts(), text: "New assistant thread" });
+    root.body.thread_ts = root.ts;
+    channel.posts.set(root.ts, root);
+    const assistant_thread = { user_id: id, channel_id: channel.id, thread_ts: root.ts, context: { channel_id: team.place("general").id, team_id: team.id, enterprise_id: null } };
+    this.event(team, "assistant_thread_started", { type: "assistant_thread_started", assistant_thread }, { channel });
+    return root;
+  },
   // The stop button beside an agent's status, and what becomes of its streams.
   stopAgent(who, where, thread, { team = this.team } = {}) {
     const channel = this.where(where, team);
