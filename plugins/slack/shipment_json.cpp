@@ -1,5 +1,7 @@
 #include "plugins/slack/shipment.hpp"
 
+#include "plugins/slack/markdown.hpp"
+
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -113,7 +115,7 @@ std::string without_blocks(std::string_view args) {
   for (const json& block : member(out, "blocks"))
     if (const std::string markdown = text(block, "text");
         text(block, "type") == "markdown" && !markdown.empty())
-      out["text"] = markdown;
+      out["text"] = mrkdwn(markdown);
   out["blocks"] = json::array();
   return dump(out);
 }

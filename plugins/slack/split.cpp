@@ -246,6 +246,17 @@ class Window {
   std::size_t last_paragraph_ = 0;
 };
 
+// Without the beginning of a character at its end.
+std::string_view whole_characters(std::string_view text) {
+  for (std::size_t i = 0; i < 4 && i < text.size(); ++i) {
+    const auto last = static_cast<unsigned char>(text[text.size() - 1 - i]);
+    if (last >= 0x80 && last < 0xC0) continue;
+    const std::size_t size = last >= 0xF0 ? 4 : last >= 0xE0 ? 3 : last >= 0xC0 ? 2 : 1;
+    return size > i + 1 ? text.substr(0, text.size() - 1 - i) : text;
+  }
+  return text;
+}
+
 std::string tail_of(const Fence& fence, bool in_line) {
   return in_line ? "\n" + fence.closing() + fence.sign : fence.closing();
 }
@@ -253,14 +264,6 @@ std::string tail_of(const Fence& fence, bool in_line) {
 }  // namespace
 
 std::vector<Piece> split(std::string_view text, std::size_t longest, Count count, bool ended) {
-  // Half a character is not shown.
-  for (std::size_t i = 0; !ended && i < 4 && i < text.size(); ++i) {
-    const auto last = static_cast<unsigned char>(text[text.size() - 1 - i]);
-    if (last >= 0x80 && last < 0xC0) continue;
-    const std::size_t whole = last >= 0xF0 ? 4 : last >= 0xE0 ? 3 : last >= 0xC0 ? 2 : 1;
-    if (whole > i + 1) text.remove_suffix(i + 1);
-    break;
-  }
   std::vector<Piece> pieces;
   std::size_t begin = 0;
   std::optional<Fence> open;
@@ -296,9 +299,11 @@ std::vector<Piece> split(std::string_view text, std::size_t longest, Count count
 std::vector<std::string> split_markdown(std::string_view text, std::size_t longest_in_bytes,
                                         bool ended) {
   std::vector<std::string> texts;
-  const std::string harmless = guarded(text, ended);
+  const std::string harmless = guarded(valid_utf8(ended ? text : whole_characters(text)), ended);
   for (const Piece& piece : split(harmless, longest_in_bytes, Count::kBytes, ended))
     texts.push_back(piece.text());
+  // Slack refuses a message of nothing but blanks.
+  if (texts.size() > 1 && trimmed(texts.back()).empty()) texts.pop_back();
   return texts;
 }
 

@@ -34,7 +34,8 @@ struct Piece {
 // last are the same, and the last begins as it did. It may be empty.
 std::vector<Piece> split(std::string_view text, std::size_t longest, Count count, bool ended);
 
-// A model's Markdown, guarded, as the texts of `markdown` blocks or of a stream.
+// A model's Markdown, guarded and as valid UTF-8, as the texts of `markdown` blocks or of a stream.
+// A last one of nothing but blanks is left out.
 std::vector<std::string> split_markdown(std::string_view text, std::size_t longest_in_bytes,
                                         bool ended);
 // mrkdwn as mrkdwn() makes it, in characters.

@@ -152,7 +152,7 @@ TEST(Shipment, KnowsWhereItHasArrived) {
 TEST(Shipment, LosesItsBlocksWithoutLosingWhatTheySay) {
   const std::string args = post_args({"T1", "C1", "1.000001"}, answer_body("# all of it"), "k");
   const Value value = Value::parsed(without_blocks(args));
-  EXPECT_EQ(value.text("text"), "# all of it");
+  EXPECT_EQ(value.text("text"), "*all of it*");
   EXPECT_TRUE(value.at("blocks").items().empty());
 }
 

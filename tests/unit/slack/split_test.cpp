@@ -191,24 +191,30 @@ void expect_steady(const std::string& text, std::size_t longest, std::size_t ste
     shown = now;
     if (ended) break;
   }
-  EXPECT_EQ(joined(shown), guarded(text));
+  EXPECT_EQ(joined(shown), guarded(valid_utf8(text)));
 }
 
 TEST(SlackSplit, NeverTakesBackWhatHasBeenShown) {
-  expect_steady(answer(6'000), 1500, 41);
-  expect_steady(answer(25'000), 9000, 1511);
-  expect_steady("```py\n" + repeated("0123456789\n", 150) + "```\n\nend", 1000, 1);
-  expect_steady(repeated("no line end at all ", 100), 500, 1);
-  expect_steady(repeated("x", 1500), 500, 1);
-  expect_steady(repeated("日本語😀", 150), 500, 1);
-  expect_steady(repeated("a `<!channel>` @here <@U1> [x](https://a.test) &amp; ", 40), 500, 1);
-  expect_steady(repeated("a\n\n  b\n\n\n", 200), 500, 1);
-  expect_steady(repeated("| a | b |\n", 200), 500, 1);
+  expect_steady(answer(5'000), 1500, 41);
+  expect_steady(answer(20'000), 9000, 1511);
+  for (const std::string& text :
+       {"```py\n" + repeated("0123456789\n", 100) + "```\n\nend", repeated("no line end ", 90),
+        repeated("x", 1000), repeated("日本語😀", 80),
+        repeated("\xF0\x9F\x98 \x80\x80\xFF\xF2", 60),
+        repeated("a `<!channel>` @here <@U1> [x](https://a.test) &amp; ", 20),
+        repeated("a\n\n  b\n\n\n", 90), repeated("| a | b |\n", 90)})
+    expect_steady(text, 400, 1);
 }
 
 TEST(SlackSplit, ShowsASmallAnswerAtOnce) {
   EXPECT_EQ(split_markdown("Hel", 9000, false), std::vector<std::string>{"Hel"});
   EXPECT_EQ(split_markdown("Hello\n\nwor", 9000, false), std::vector<std::string>{"Hello\n\nwor"});
+}
+
+TEST(SlackSplit, MakesNoMessageOfBlanks) {
+  const auto parts = split_markdown(repeated("x", 400) + repeated("\n", 300), 400, true);
+  EXPECT_EQ(parts.size(), 2U);
+  for (const std::string& part : parts) EXPECT_FALSE(trimmed(part).empty());
 }
 
 TEST(SlackSplit, TakesAnyText) {
