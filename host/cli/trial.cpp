@@ -61,8 +61,8 @@ void try_one(const config::Config& config, plugins::Loader& loader, const std::s
   memory::MemoryService memory(**store);
   delivery::Delivery delivery((*store)->mail(), metrics, log, delivery::make_alarm(loop));
   plugins::Plugins plugins(loader,
-                           {loop, sessions, *server, **store, memory, delivery, metrics, redactor, silence,
-                            [](Done<std::string> done) { done(std::string("{}")); }},
+                           {loop, sessions, *server, **store, memory, delivery, metrics, redactor,
+                            silence, [](Done<std::string> done) { done(std::string("{}")); }},
                            {.start = doctor ? kDoctor : kCreate});
   const auto end = [&](char what, std::string words) {
     plugins.stop(kStop, [&loop, out, what, words = std::move(words)](Result<>) {

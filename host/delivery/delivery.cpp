@@ -22,7 +22,14 @@ Micros micros(milliseconds time) {
 
 Delivery::Delivery(store::Mail& mail, Metrics& metrics, const Logger& log,
                    std::unique_ptr<Alarm> alarm, DeliveryOptions options)
-    : mail_(mail), metrics_(metrics), log_(log), alarm_(std::move(alarm)), options_(options) {}
+    : mail_(mail),
+      metrics_(metrics),
+      log_(log),
+      alarm_(std::move(alarm)),
+      options_(options),
+      next_tidy_(alarm_->now() + micros(options.tidy)) {
+  wake();
+}
 
 Delivery::~Delivery() {
   alarm_->clear();
@@ -95,7 +102,6 @@ void Delivery::attach(const std::string& instance, std::shared_ptr<Sender> sende
   outbox = std::make_shared<Outbox>(instance, sender, mail_, *alarm_, metrics_, log_,
                                     options_.outbox, [this] { wake(); });
   known = std::move(sender);
-  if (next_tidy_ == 0) next_tidy_ = alarm_->now() + micros(options_.tidy);
   outbox->start();
   wake();
 }
@@ -125,12 +131,11 @@ void Delivery::release(const void* owner) {
 
 // The alarm is for whoever is due first.
 void Delivery::wake() {
-  Micros due = outboxes_.empty() ? 0 : next_tidy_;
+  Micros due = next_tidy_;
   for (const auto& [instance, one] : outboxes_) {
     const Micros its = one.second->due();
-    if (its != 0 && (due == 0 || its < due)) due = its;
+    if (its != 0 && its < due) due = its;
   }
-  if (due == 0) return alarm_->clear();
   alarm_->set(due, [this] { tick(); });
 }
 

@@ -84,7 +84,7 @@ class Delivery {
   const Logger log_;
   const std::unique_ptr<Alarm> alarm_;
   const DeliveryOptions options_;
-  store::Micros next_tidy_ = 0;
+  store::Micros next_tidy_;
   bool tidying_ = false;
   std::map<std::string, std::pair<std::shared_ptr<Sender>, std::shared_ptr<Outbox>>> outboxes_;
   struct Claim {

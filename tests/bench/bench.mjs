@@ -7,6 +7,7 @@ import path from "node:path";
 import { parseArgs } from "node:util";
 import { acpRows } from "./acp.mjs";
 import { bridgeRows } from "./bridge.mjs";
+import { inboxRows } from "./inbox.mjs";
 import { slackRows } from "./slack.mjs";
 
 const kRoot = path.resolve(import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname), "../..");
@@ -328,7 +329,7 @@ function table() {
 
 const tools = { build: kBuild, short, host, serving, output, load, store, post, used, onDisk, figure, atMost, atLeast, median, number };
 const hasSlack = existsSync(path.join(kBuild, "lib/viaduct/plugins/slack.so"));
-const all = { chat, stream, idle, start, resume, list, ...bridgeRows(tools), ...acpRows(tools), ...(hasSlack ? slackRows(tools) : {}) };
+const all = { chat, stream, idle, start, resume, list, ...bridgeRows(tools), ...acpRows(tools), ...inboxRows(tools), ...(hasSlack ? slackRows(tools) : {}) };
 const wanted = positionals.length ? positionals : Object.keys(all);
 for (const name of wanted)
   if (!all[name]) {

@@ -107,8 +107,8 @@ TestHost::TestHost(plugins::Deadlines deadlines) {
   if (!opened) throw std::runtime_error(opened.error().message);
   store = std::move(*opened);
   memory = std::make_unique<memory::MemoryService>(*store);
-  delivery = std::make_unique<delivery::Delivery>(
-      store->mail(), metrics, Logger(log, "delivery"), delivery::make_alarm(loop));
+  delivery = std::make_unique<delivery::Delivery>(store->mail(), metrics, Logger(log, "delivery"),
+                                                  delivery::make_alarm(loop));
   sessions = std::make_unique<sessions::Sessions>(loop, *store, metrics, turn_log);
   wait<>([&](Done<> done) { sessions->recover(std::move(done)); });
   plugins = std::make_unique<plugins::Plugins>(
