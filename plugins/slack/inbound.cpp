@@ -8,6 +8,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include <algorithm>
+#include <cstdlib>
 #include <iterator>
 #include <utility>
 
@@ -28,6 +29,12 @@ constexpr int kTries = 5;  // of a message that a session cannot take now
 const Message* message_of(const Request& request) {
   const auto* event = std::get_if<Event>(&request.what);
   return event == nullptr ? nullptr : std::get_if<Message>(&event->what);
+}
+
+std::chrono::milliseconds age_of(const std::string& ts) {
+  const auto said = std::chrono::system_clock::from_time_t(std::strtoll(ts.c_str(), nullptr, 10));
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now() -
+                                                               said);
 }
 
 Place place_of(const std::string& team, const Message& message) {
@@ -231,6 +238,7 @@ net::Task<> Inbound::message(std::string key, Workspace of, Message said,
   const std::string text = co_await readable_text(place.team, std::string(own));
   const auto command = is_mention || said.is_direct() ? parse_addressed(text, config_.command)
                                                       : parse_in_thread(text, config_.command);
+  age = std::max(age, age_of(said.ts));
   if (age > kTooOld) {
     co_await commands_.whisper(
         *admitted,
