@@ -60,8 +60,8 @@ inline constexpr char kNextParcel[] =
 inline constexpr char kExpireParcel[] =
     "UPDATE outbox SET state = 5, reason = ?2, changed_at = ?3 WHERE number = ?1";
 inline constexpr char kClaimParcel[] =
-    "UPDATE outbox SET state = 1, attempt = attempt + ?2, changed_at = ?3, host = '', "
-    "host_epoch = ?4 WHERE number = ?1";
+    "UPDATE outbox SET state = 1, attempt = attempt + ?2, changed_at = ?3, renewed = 0, "
+    "host = '', host_epoch = ?4 WHERE number = ?1";
 inline constexpr char kParcelIsRenewed[] =
     "SELECT renewed FROM outbox WHERE number = ? AND state = 1 AND host_epoch = ?";
 inline constexpr char kSettleParcel[] =

@@ -207,6 +207,29 @@ TEST_F(InboxTest, SortsKeysInByItselfAndLosesNoneMeanwhile) {
   EXPECT_EQ(receive({fmt::format("key {}", many - 1)}), false);
 }
 
+TEST_F(InboxTest, KnowsAllKeysAfterAKillWhileTheyAreSortedIn) {
+  for (int i = 0; i < 100; ++i) receive({fmt::format("key {}", i)});
+  store.reset();
+  {
+    auto database = *Database::open(file());
+    Inbox inbox(*database);
+    ASSERT_TRUE(inbox.begin());
+    for (int step = 0; step < Inbox::kSteps / 2; ++step)
+      ASSERT_TRUE(inbox.sort_in(step, inbox.newest_key(), 0));
+  }
+  open();
+  EXPECT_GT(count("known_keys"), 20);
+  EXPECT_EQ(count("key_log"), 100);
+  for (const bool sorted : {false, true}) {
+    for (int i = 0; i < 100; ++i)
+      EXPECT_EQ(receive({fmt::format("key {}", i)}), false) << i << sorted;
+    ASSERT_TRUE(tidy());
+    EXPECT_EQ(count("known_keys"), 100);
+    EXPECT_EQ(count("key_log"), 0);
+  }
+  EXPECT_EQ(left().size(), 100U);
+}
+
 // What was rolled back was never received: the next one with its keys is new.
 TEST_F(InboxTest, TakesAnEventAfterTheDiskWasFull) {
   store.reset();
@@ -344,6 +367,16 @@ TEST_F(OutboxTest, SendsAnEditOnceMoreThatWasReplacedWhileItWasSent) {
   post(a_parcel("behind"));
   EXPECT_TRUE(post(a_parcel("e", "t", true, "3"))->fresh);
   EXPECT_EQ(next().parcel->key, "behind");
+}
+
+TEST_F(OutboxTest, SendsAnEditThatWasReplacedBeforeAKillOnce) {
+  post(a_parcel("e", "t", true, "1"));
+  next();
+  post(a_parcel("e", "t", true, "2"));
+  reopen();
+  const auto again = next();
+  EXPECT_EQ(again.parcel->payload, "2");
+  EXPECT_EQ(settle(again.parcel->number, ParcelState::sent, "{}"), ParcelState::sent);
 }
 
 TEST_F(OutboxTest, RefusesAnEditOfAKeyThatGoesElsewhere) {
