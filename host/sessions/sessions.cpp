@@ -26,6 +26,14 @@ constexpr std::size_t kCandidates = 5;  // named when the beginning of an id is 
 constexpr std::string_view kAlphabet = "0123456789abcdefghjkmnpqrstvwxyz";
 constexpr std::size_t kMintedSize = 28;
 
+std::string no_such_backend(const Principal& who, const std::string& name,
+                            const std::vector<std::string>& there) {
+  std::string message = "The surface " + who.surface + " has no backend named " + name;
+  for (const std::string& one : there)
+    message += (&one == &there.front() ? "; there is " : ", ") + one;
+  return message;
+}
+
 // 128 random bits, never reused: "s_" and 26 characters of base 32.
 std::string mint_id() {
   std::array<unsigned char, kMintedSize - 2> bytes{};
@@ -275,8 +283,7 @@ void Sessions::Impl::create(Principal who, CreateOptions options, Done<SessionVi
                   "The surface " + who.surface +
                       " has no backend; add `backend: NAME` to it in the configuration"});
   if (std::ranges::find(allowed.backends, name) == allowed.backends.end())
-    return later(
-        {Errc::invalid_argument, "The surface " + who.surface + " has no backend named " + name});
+    return later({Errc::invalid_argument, no_such_backend(who, name, allowed.backends)});
   Backend* backend = shared_.backend(name);
   if (!backend) return later({Errc::unavailable, "The backend " + name + " is not running"});
 
@@ -470,8 +477,7 @@ Result<std::vector<std::string>> Sessions::Impl::discovering(const Principal& wh
   }
   if (!backend.empty()) {
     if (std::ranges::find(names, backend) == names.end())
-      return fail(Errc::invalid_argument,
-                  "The surface " + who.surface + " has no backend named " + backend);
+      return fail(Errc::invalid_argument, no_such_backend(who, backend, names));
     names = {backend};
   }
   // One that does not run may be able to: only who names it is told so.

@@ -1,5 +1,7 @@
 #include "http_api.hpp"
 
+#include "host_json.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -7,6 +9,7 @@ namespace viaduct::web_chat {
 namespace {
 
 constexpr std::string_view kNoSession = "No active session. Click 'New Session' to start.";
+constexpr std::string_view kMakeOne = "No active session. Create one first via POST /api/session.";
 constexpr std::string_view kEnded =
     "Previous session ended. Resume it from the Sessions list or start a new one.";
 constexpr std::string_view kLost =
@@ -35,6 +38,9 @@ HttpAnswer not_connected(std::string_view message) {
 HttpAnswer conflict(std::string_view message) {
   return {409, "{\"error\":" + sdk::json_string(message) + ",\"session_connected\":false}", false};
 }
+std::string permissions_body(const std::string& session, const std::string& entries) {
+  return "{\"session_id\":" + sdk::json_string(session) + ",\"permissions\":" + entries + "}";
+}
 std::string session_fields(const SessionInfo& info) {
   return "\"session_id\":" + sdk::json_string(info.session_id) +
          ",\"project_id\":" + sdk::json_string(info.project_id) +
@@ -50,11 +56,14 @@ struct HttpApi::Chat {
   Responder respond;
 };
 
-const std::array<HttpApi::Route, 10>& HttpApi::routes() {
-  static constexpr std::array<Route, 10> kRoutes{{
+const std::array<HttpApi::Route, 13>& HttpApi::routes() {
+  static constexpr std::array<Route, 13> kRoutes{{
       {"GET", "/api/session", &HttpApi::session},
       {"POST", "/api/session", &HttpApi::create},
       {"POST", "/api/chat", &HttpApi::chat},
+      {"POST", "/api/cancel", &HttpApi::cancel},
+      {"GET", "/api/permission", &HttpApi::permissions},
+      {"POST", "/api/permission", &HttpApi::permission},
       {"POST", "/api/end", &HttpApi::end},
       {"GET", "/api/sessions", &HttpApi::sessions},
       {"POST", "/api/session/resume", &HttpApi::resume},
@@ -153,7 +162,7 @@ void HttpApi::chat_in_session(Chat given) {
   people_.current(who, [this, chat = std::move(given)](Parsed<std::string> found) mutable {
     if (!found) return chat.respond(failure(found.error(), chat.request_id));
     if (found->empty()) {
-      return chat.respond(conflict("No active session. Create one first via POST /api/session."));
+      return chat.respond(conflict(kMakeOne));
     }
     const std::string session = *found;
     const Principal asking = chat.who;
@@ -176,6 +185,81 @@ void HttpApi::chat_in_session(Chat given) {
                           sdk::json_string(session) + ",\"session_connected\":true}"));
         });
   });
+}
+
+void HttpApi::in_session(const HttpRequest& request, const std::string& named, Responder respond,
+                         sdk::Function<void(const std::string&, Responder)> f) {
+  if (!named.empty()) return f(named, std::move(respond));
+  people_.current(request.who, [this, id = request.request_id, respond = std::move(respond),
+                                f = std::move(f)](Parsed<std::string> found) mutable {
+    if (!found) return respond(failure(found.error(), id));
+    if (found->empty()) return respond(conflict(kMakeOne));
+    f(*found, std::move(respond));
+  });
+}
+
+void HttpApi::cancel(const HttpRequest& request, Responder respond) {
+  const auto wanted = parse_cancel(request.body);
+  if (!wanted) return respond(bad_request(wanted.error()));
+  in_session(request, wanted->session_id, std::move(respond),
+             [this, who = request.who, id = request.request_id, turn = wanted->turn](
+                 const std::string& session, Responder answered) {
+               host_.cancel(
+                   who, session, turn,
+                   [this, id, session, respond = std::move(answered)](Answer answer) mutable {
+                     if (!answer.ok()) return respond(failure(answer.status(), id));
+                     respond(ok("{\"session_id\":" + sdk::json_string(session) + "}"));
+                   });
+             });
+}
+
+void HttpApi::permission(const HttpRequest& request, Responder respond) {
+  const auto chosen = parse_permission(request.body);
+  if (!chosen) return respond(bad_request(chosen.error()));
+  in_session(request, chosen->session_id, std::move(respond),
+             [this, who = request.who, id = request.request_id, chosen = *chosen](
+                 const std::string& session, Responder answered) {
+               host_.answer(who, session, chosen.entry, chosen.option_id,
+                            pass_on(std::move(answered), id));
+             });
+}
+
+void HttpApi::permissions(const HttpRequest& request, Responder respond) {
+  const auto named = query_value(request.query, "session_id");
+  if (!named) return respond(bad_request(named.error()));
+  in_session(request, named->value_or(""), std::move(respond),
+             [this, who = request.who, id = request.request_id](const std::string& session,
+                                                                Responder answered) {
+               host_.get(
+                   who, session,
+                   [this, who, id, session, respond = std::move(answered)](Answer answer) mutable {
+                     if (!answer.ok()) return respond(failure(answer.status(), id));
+                     const auto info = parse_session(answer.result);
+                     if (!info) return respond(failure(info.error(), id));
+                     // Most of the time there is nothing to look for.
+                     if (info->state != "waiting")
+                       return respond(ok(permissions_body(session, "[]")));
+                     look_for_permissions(who, session, 0, id, std::move(respond));
+                   });
+             });
+}
+
+// The newest page that has some: whoever answers those asks again and gets the older ones.
+void HttpApi::look_for_permissions(const Principal& who, const std::string& session,
+                                   std::uint64_t before, const std::string& request_id,
+                                   Responder respond) {
+  constexpr std::uint32_t kPage = 100;
+  host_.history(
+      who, session, before, kPage,
+      [this, who, session, request_id, respond = std::move(respond)](Answer answer) mutable {
+        if (!answer.ok()) return respond(failure(answer.status(), request_id));
+        const auto found = open_permissions(answer.result);
+        if (!found) return respond(failure(found.error(), request_id));
+        if (!found->entries.empty() || found->before == 0)
+          return respond(
+              ok(permissions_body(session, found->entries.empty() ? "[]" : found->entries)));
+        look_for_permissions(who, session, found->before, request_id, std::move(respond));
+      });
 }
 
 void HttpApi::no_longer_there(const Principal& who, const std::string& session, Responder respond) {

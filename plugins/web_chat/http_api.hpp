@@ -40,12 +40,15 @@ class HttpApi {
     std::string_view path;
     Handler handler;
   };
-  static const std::array<Route, 10>& routes();
+  static const std::array<Route, 13>& routes();
 
  private:
   void session(const HttpRequest& request, Responder respond);
   void create(const HttpRequest& request, Responder respond);
   void chat(const HttpRequest& request, Responder respond);
+  void cancel(const HttpRequest& request, Responder respond);
+  void permissions(const HttpRequest& request, Responder respond);
+  void permission(const HttpRequest& request, Responder respond);
   void end(const HttpRequest& request, Responder respond);
   void sessions(const HttpRequest& request, Responder respond);
   void resume(const HttpRequest& request, Responder respond);
@@ -57,6 +60,12 @@ class HttpApi {
   struct Chat;
   void chat_in_session(Chat chat);
   void chat_memory(Chat chat, std::string result);
+  // Calls f with the session that the request names, else with the current one; without one it is
+  // answered here.
+  void in_session(const HttpRequest& request, const std::string& named, Responder respond,
+                  sdk::Function<void(const std::string&, Responder)> f);
+  void look_for_permissions(const Principal& who, const std::string& session, std::uint64_t before,
+                            const std::string& request_id, Responder respond);
   void no_longer_there(const Principal& who, const std::string& session, Responder respond);
   HttpAnswer failure(const Status& status, const std::string& request_id);
   Callback pass_on(Responder respond, std::string request_id);

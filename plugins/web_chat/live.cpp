@@ -1,5 +1,7 @@
 #include "live.hpp"
 
+#include "host_json.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -272,8 +274,8 @@ void Live::greet(std::uint64_t id, const ClientRequest& request, const std::stri
              "{\"protocol\":1,\"version\":" + sdk::json_string(about_.version) + "," +
                  number_field("connection", id) + ",\"surface\":" +
                  sdk::json_string(about_.surface) + ",\"title\":" + sdk::json_string(about_.title) +
-                 ",\"agent\":" + agent_json(seen, about_.surface, backend) +
-                 ",\"session\":" + session_json + "}");
+                 ",\"agent\":" + agent_json(seen, about_.surface, backend) + ",\"backends\":" +
+                 backends_json(seen, about_.surface) + ",\"session\":" + session_json + "}");
     if (!is_there) return;
     const bool knows = request.cursor && request.session_id == session;
     follow(id, session, knows ? *request.cursor : Cursor{});

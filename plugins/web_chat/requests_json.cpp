@@ -13,6 +13,7 @@ using Json = nlohmann::json;
 
 constexpr std::uint64_t kMaxId = (std::uint64_t{1} << 53) - 1;
 constexpr std::size_t kMaxSessionId = 200;
+constexpr std::size_t kMaxName = 200;  // of a backend
 
 std::unexpected<Status> invalid(std::string message) {
   return std::unexpected(Status{Code::kInvalidArgument, std::move(message)});
@@ -118,6 +119,12 @@ void read_new(Fields& fields, NewSession& fresh) {
     fresh.working_dir = "~";
   if (fields.text("description", fresh.description) && fresh.description.empty())
     fresh.description = kDefaultDescription;
+  if (fields.has("backend")) fields.required_text("backend", fresh.backend, kMaxName);
+}
+
+void read_answer(Fields& fields, std::uint64_t& entry, std::string& option) {
+  if (!fields.number("entry", 1, kMaxId, entry)) fields.fail("entry is required");
+  fields.required_text("option_id", option, 0);
 }
 
 RequestType type_of(std::string_view name) {
@@ -183,8 +190,7 @@ void read_request(const Json& json, Fields& fields, ClientRequest& request) {
       break;
     case RequestType::kAnswer:
       fields.session_id(false, request.session_id);
-      if (!fields.number("entry", 1, kMaxId, request.number)) fields.fail("entry is required");
-      fields.required_text("option_id", request.text, 0);
+      read_answer(fields, request.number, request.text);
       break;
     case RequestType::kNew:
       read_new(fields, request.fresh);
@@ -262,6 +268,28 @@ Parsed<std::string> parse_resume(std::string_view body) {
 }
 Parsed<std::string> parse_remember(std::string_view body) {
   return one_text(body, "text", 0);
+}
+
+Parsed<CancelTurn> parse_cancel(std::string_view body) {
+  const auto json = parse_body(body);
+  if (!json) return std::unexpected(json.error());
+  Fields fields(*json);
+  CancelTurn cancel;
+  fields.session_id(false, cancel.session_id);
+  fields.number("turn", 0, kMaxId, cancel.turn);
+  if (!fields.ok()) return std::unexpected(fields.status());
+  return cancel;
+}
+
+Parsed<PermissionAnswer> parse_permission(std::string_view body) {
+  const auto json = parse_body(body);
+  if (!json) return std::unexpected(json.error());
+  Fields fields(*json);
+  PermissionAnswer answer;
+  fields.session_id(false, answer.session_id);
+  read_answer(fields, answer.entry, answer.option_id);
+  if (!fields.ok()) return std::unexpected(fields.status());
+  return answer;
 }
 
 Parsed<std::string> parse_work_log(std::string_view body) {
@@ -355,6 +383,7 @@ Parsed<SessionInfo> parse_session(std::string_view text) {
   info.project_id = text_of(json, "project_id");
   info.working_dir = text_of(json, "working_dir");
   info.backend = text_of(json, "backend");
+  info.state = text_of(json, "state");
   info.context = text_of(json, "context");
   info.ended = flag_of(json, "ended");
   if (info.session_id.empty()) return defect("the host's session has no id");
@@ -416,36 +445,10 @@ bool says_session_dead(std::string_view change) {
   return error != data->end() && error->is_object() && text_of(*error, "code") == "session_dead";
 }
 
-std::string agent_json(std::string_view overview, std::string_view surface,
-                       std::string_view backend) {
-  const Json json = parse(overview);
-  if (!json.is_object()) return "null";
-  std::string wanted(backend);
-  if (wanted.empty()) {
-    // What stands first of the two is the default.
-    const std::string path = "surfaces." + std::string(surface);
-    const auto configuration = json.find("configuration");
-    for (const std::string& of : {path + ".backend", path + ".backends[0]"}) {
-      if (configuration == json.end() || !configuration->is_array() || !wanted.empty()) break;
-      for (const Json& value : *configuration)
-        if (value.is_object() && text_of(value, "path") == of) wanted = text_of(value, "value");
-    }
-  }
-  const auto instances = json.find("instances");
-  if (wanted.empty() || instances == json.end() || !instances->is_array()) return "null";
-  for (const Json& instance : *instances) {
-    if (!instance.is_object() || text_of(instance, "kind") != "backend" ||
-        text_of(instance, "name") != wanted)
-      continue;
-    const std::string plugin = text_of(instance, "plugin");
-    return dump(Json{{"backend", wanted}, {"plugin", plugin}, {"mock", plugin == "mock"}});
-  }
-  return "null";
-}
-
 std::string create_options(const NewSession& fresh, std::string_view key) {
   std::string out = "{\"working_dir\":" + sdk::json_string(fresh.working_dir) +
                     ",\"description\":" + sdk::json_string(fresh.description);
+  if (!fresh.backend.empty()) out += ",\"backend\":" + sdk::json_string(fresh.backend);
   if (!key.empty()) out += ",\"key\":" + sdk::json_string(key);
   return out + "}";
 }
@@ -463,27 +466,6 @@ std::string list_query(std::optional<std::string> before, std::uint32_t limit) {
   std::string out = "{\"limit\":" + std::to_string(limit);
   if (before && !before->empty()) out += ",\"before\":" + sdk::json_string(*before);
   return out + "}";
-}
-
-Parsed<std::string> sessions_body(std::string_view list, std::string_view current) {
-  const Json json = parse(list);
-  const auto sessions = json.is_object() ? json.find("sessions") : json.end();
-  if (!json.is_object() || sessions == json.end() || !sessions->is_array())
-    return defect("the host's answer to list has no sessions");
-  Json out = Json::array();
-  for (const Json& session : *sessions) {
-    if (!session.is_object()) continue;
-    const std::string id = text_of(session, "session_id");
-    out.push_back({{"session_id", id},
-                   {"description", text_of(session, "description")},
-                   {"created_at", text_of(session, "created_at")},
-                   {"last_active", text_of(session, "last_active")},
-                   {"is_active", id == current && !flag_of(session, "ended")},
-                   {"project_id", text_of(session, "project_id")}});
-  }
-  Json body{{"sessions", std::move(out)}};
-  if (std::string next = text_of(json, "next"); !next.empty()) body["next"] = std::move(next);
-  return dump(body);
 }
 
 Parsed<std::string> memory_body(std::string_view result, bool connected) {

@@ -29,11 +29,23 @@ Parsed<Settings> parse_settings(std::string_view json);
 struct NewSession {
   std::string working_dir = "~";
   std::string description{kDefaultDescription};
+  std::string backend;  // empty: the default one
 };
 Parsed<NewSession> parse_new(std::string_view body);        // may be empty
 Parsed<std::string> parse_chat(std::string_view body);      // the message
 Parsed<std::string> parse_resume(std::string_view body);    // the session id
 Parsed<std::string> parse_remember(std::string_view body);  // the text
+struct CancelTurn {
+  std::string session_id;  // empty: the current one
+  std::uint64_t turn = 0;  // 0: the running one and all that wait
+};
+Parsed<CancelTurn> parse_cancel(std::string_view body);  // may be empty
+struct PermissionAnswer {
+  std::string session_id;  // empty: the current one
+  std::uint64_t entry = 0;
+  std::string option_id;
+};
+Parsed<PermissionAnswer> parse_permission(std::string_view body);
 Parsed<std::string> parse_work_log(std::string_view body);  // the items, a JSON array
 // The value of `name` in a query string, percent-decoded; nullopt: not there. Fails on what is no
 // UTF-8 text.
@@ -82,6 +94,7 @@ struct SessionInfo {
   std::string project_id;
   std::string working_dir;
   std::string backend;
+  std::string state;
   bool ended = false;
   std::string context;  // only in the answer to resume
 };
@@ -104,10 +117,6 @@ Parsed<CurrentDocument> parse_current(std::string_view answer);
 Parsed<std::uint64_t> parse_version(std::string_view answer);
 // True when the change says that a turn ended because its session is dead.
 bool says_session_dead(std::string_view change);
-// What answers: {"backend","plugin","mock"}, or "null" when the overview does not say. `backend` is
-// that of the session; empty: the default one of `surface`.
-std::string agent_json(std::string_view overview, std::string_view surface,
-                       std::string_view backend);
 
 // ---- what the web chat says
 
@@ -115,8 +124,6 @@ std::string create_options(const NewSession& fresh, std::string_view key);
 std::string current_value(std::string_view session_id);
 std::string error_body(std::string_view message);
 std::string list_query(std::optional<std::string> before, std::uint32_t limit);
-// {"sessions":[…],"next"?} of GET /api/sessions.
-Parsed<std::string> sessions_body(std::string_view list, std::string_view current);
 // The answer of the memory service with "session_connected".
 Parsed<std::string> memory_body(std::string_view result, bool connected);
 

@@ -286,3 +286,49 @@ test("the example agent of the official SDK, which nobody here wrote", { skip: e
   await page.locator("details").filter({ hasText: "Modifying critical configuration file" }).getByText("Done").waitFor();
   await fine(chat);
 });
+
+test("a slash lists the agent's commands; keys and the mouse choose one, Escape leaves the text alone", async (t) => {
+  const { agent, chat } = await bench(t, { commands: [{ name: "web", description: "Search the web", input: { hint: "what to look for" } }, { name: "mood", description: "How it is" }], models: true, prompts: [{ match: ".*", do: [{ say: "done" }] }] });
+  const { page, input } = chat;
+  const list = page.getByRole("listbox", { name: "Commands" });
+  const options = list.getByRole("option");
+  const chosen = async () => (await list.locator('[aria-selected="true"]').innerText()).split("\n")[0];
+  await chat.say("hello");
+  await chat.ready();
+  await until(async () => {
+    await input.fill("/");
+    assert.deepEqual((await options.allInnerTexts()).map((text) => text.replace(/\s+/g, " ")), ["/web what to look for Search the web", "/mood How it is", "/model name Choose the model"], "the agent's own, and its model");
+  });
+  await page.getByText("3 commands").waitFor({ state: "attached" });
+  assert.equal(await chosen(), "/web what to look for");
+  await input.press("ArrowUp");
+  assert.match(await chosen(), /^\/model/);
+  const active = await input.getAttribute("aria-activedescendant");
+  assert.equal(await page.locator(`[id="${active}"]`).getAttribute("aria-selected"), "true");
+  await input.press("ArrowDown");
+  await input.press("ArrowDown");
+  assert.equal(await chosen(), "/mood");
+  await input.press("Escape");
+  await list.waitFor({ state: "detached" });
+  assert.equal(await input.inputValue(), "/");
+  await input.fill("");
+  await input.pressSequentially("/mo");
+  assert.equal(await options.count(), 2);
+  await input.press("Tab");
+  assert.equal(await input.inputValue(), "/mood ");
+  assert.equal(await list.count(), 0);
+  await input.fill("/we");
+  await options.first().click();
+  assert.equal(await input.inputValue(), "/web ");
+  await input.pressSequentially("cats");
+  await input.press("Enter");
+  await until(async () => assert.equal((await chat.saidTexts()).at(-1), "/web cats"));
+  await chat.ready();
+  await input.pressSequentially("/mood"); // written out it needs no choosing
+  await input.press("Enter");
+  await until(async () => assert.equal((await chat.saidTexts()).at(-1), "/mood"));
+  await input.fill("/usr/bin");
+  assert.equal(await list.count(), 0, "a path is no command");
+  assert.ok(asked(agent) >= 3);
+  await fine(chat);
+});

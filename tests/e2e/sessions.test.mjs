@@ -37,6 +37,42 @@ test("an old session is resumed with its transcript, and its agent answers in it
   chat.fine();
 });
 
+test("where people may pick a backend, a new session asks which, and the page says who answers", async (t) => {
+  const mock = (name) => ({ plugin: "mock", config: { rules: [{ match: ".*", reply: `${name} answers` }] } });
+  const config = { backends: { echo: mock("echo"), claude: mock("claude") }, surfaces: { "web-chat": { plugin: "web_chat", backend: "echo", backends: ["claude", "echo"] } } };
+  const { open } = await bench(t, { config });
+  const chat = await open();
+  await chat.say("who are you");
+  await chat.answered("echo answers");
+  const header = chat.page.getByRole("banner");
+  await header.getByText("Backend: echo").waitFor();
+  await panel(chat).getByRole("button", { name: "New" }).click();
+  const choice = panel(chat).getByLabel("Backend");
+  assert.deepEqual(await choice.getByRole("option").allInnerTexts(), ["echo", "claude"]);
+  assert.equal(await choice.inputValue(), "echo", "the default one");
+  await choice.focus();
+  await chat.page.keyboard.press("c");
+  assert.equal(await choice.inputValue(), "claude");
+  await panel(chat).getByRole("button", { name: "Start" }).click();
+  await header.getByText("Backend: claude").waitFor();
+  await chat.say("and you");
+  await chat.answered("claude answers");
+  await until(async () => assert.deepEqual(await panel(chat).locator("li .backend").allInnerTexts(), ["claude", "echo"]));
+  chat.fine();
+});
+
+test("with one backend there is nothing to pick", async (t) => {
+  const { open } = await bench(t);
+  const chat = await open();
+  await chat.say("hello");
+  await chat.answered("[Mock response to: hello]");
+  await panel(chat).getByRole("button", { name: "New" }).click();
+  await panel(chat).getByLabel("Working folder").waitFor();
+  assert.equal(await panel(chat).getByRole("combobox").count(), 0);
+  assert.equal(await chat.page.locator(".backend").count(), 0);
+  chat.fine();
+});
+
 test("a session resumed in one tab is shown by the other", async (t) => {
   const { open } = await bench(t);
   const one = await open();

@@ -205,6 +205,81 @@ test("POST /api/chat: who goes away does not stop the turn", async (t) => {
   assert.equal((await post("chat", { message: "x" })).status, 200);
 });
 
+// ---------------------------------------------------------------- several backends
+
+test("POST /api/session: a session of the backend that was picked answers by it; another name is 400 and says which there are", async (t) => {
+  const backends = Object.fromEntries(["echo", "claude", "other"].map((name) => [name, { plugin: "mock", config: { rules: [{ match: ".*", reply: `${name} answers` }] } }]));
+  const surfaces = { "web-chat": { plugin: "web_chat", backend: "echo", backends: ["claude", "echo"] } };
+  const { host, get, post, make } = await start(t, { config: { backends, surfaces } });
+  const session = await make({ backend: "claude" });
+  assert.equal((await post("chat", { message: "who" })).body.response, "claude answers");
+  for (const name of ["other", "nobody"]) {
+    const refused = await post("session", { backend: name });
+    assert.equal(refused.status, 400, refused.text);
+    assert.match(refused.body.error, new RegExp(`no backend named ${name}; there is echo, claude$`));
+  }
+  assert.equal((await get("session")).body.session_id, session, "a refusal changes nothing");
+  await make();
+  assert.equal((await post("chat", { message: "who" })).body.response, "echo answers", "without a name it is the default one");
+
+  const page = await ChatClient.open(host.origin);
+  assert.deepEqual(page.greeting.backends, ["echo", "claude"]);
+  assert.equal((await page.request("new", { backend: "claude" })).backend, "claude");
+  await assert.rejects(page.request("new", { backend: "other" }), { code: "invalid_argument", reason: /there is echo, claude/ });
+});
+
+// ---------------------------------------------------------------- /api/cancel and /api/permission
+
+const noSession = { error: "No active session. Create one first via POST /api/session.", session_connected: false };
+
+test("POST /api/cancel: stops the running turn and what waits, also of a session that is not the current one", async (t) => {
+  const { host, post, make } = await start(t, { rules: [{ match: "^wait", delay: "60m" }] });
+  answers(await post("cancel"), 409, noSession);
+  const session = await make();
+  answers(await post("cancel"), 200, { session_id: session });
+  const asked = [post("chat", { message: "wait" }), post("chat", { message: "wait, too" })];
+  await until(async () => (await exported(host, session)).filter((entry) => entry.type === "user_message").length === 2, "both messages");
+  answers(await post("cancel"), 200, { session_id: session });
+  for (const one of asked) answers(await one, 503, { error: "The answer was stopped." });
+  const later = post("chat", { message: "wait" });
+  await until(async () => (await exported(host, session)).filter((entry) => entry.type === "user_message").length === 3, "the message");
+  const other = await make();
+  answers(await post("cancel", { session_id: session, turn: 3 }), 200, { session_id: session });
+  answers(await later, 503, { error: "The answer was stopped." });
+  assert.notEqual(other, session);
+  assert.equal((await post("cancel", { session_id: "s_nothing" })).status, 404);
+  assert.equal((await post("chat", { message: "works" })).status, 200);
+});
+
+test("a permission request: /api/chat waits for it, GET /api/permission shows it, POST /api/permission answers it", async (t) => {
+  const { host, get, post, make } = await start(t, { rules: [{ match: "^deploy", permission: { title: "Deploy?", options: ["Allow", "Deny"] }, reply: "You chose $permission" }] });
+  answers(await get("permission"), 409, noSession);
+  const session = await make();
+  answers(await get("permission"), 200, { session_id: session, permissions: [] });
+  const answer = post("chat", { message: "deploy now" });
+  const open = () => until(async () => (await get("permission")).body.permissions[0], "the request");
+  const request = await open();
+  assert.deepEqual([request.type, request.turn, request.data.title, request.data.status, request.data.options.map((one) => one.optionId)], ["permission", 1, "Deploy?", "pending", ["Allow", "Deny"]]);
+  assert.equal((await post("permission", { entry: request.entry, option_id: "Perhaps" })).status, 400);
+  answers(await post("permission", { entry: request.entry }), 400, { error: "option_id is required" });
+  const chosen = await post("permission", { entry: request.entry, option_id: "Allow" });
+  assert.deepEqual([chosen.status, chosen.body.outcome, chosen.body.option_id, typeof chosen.body.by], [200, "selected", "Allow", "string"]);
+  answers(await answer, 200, { response: "You chose Allow", session_id: session, session_connected: true });
+  assert.equal((await post("permission", { entry: request.entry, option_id: "Deny" })).body.option_id, "Allow", "what holds");
+  answers(await get("permission"), 200, { session_id: session, permissions: [] });
+  assert.equal((await post("permission", { entry: 1, option_id: "Allow" })).status, 404);
+
+  // Stopping the turn closes the request.
+  const stopped = post("chat", { message: "deploy later" });
+  const second = await open();
+  await make();
+  assert.deepEqual((await get("permission")).body.permissions, []);
+  assert.equal((await get(`permission?session_id=${session}`)).body.permissions[0].entry, second.entry);
+  answers(await post("cancel", { session_id: session }), 200, { session_id: session });
+  answers(await stopped, 503, { error: "The answer was stopped." });
+  assert.equal((await exported(host, session)).find((entry) => entry.entry === second.entry).data.status, "cancelled");
+});
+
 // ---------------------------------------------------------------- /api/end
 
 test("POST /api/end: ends the current session for good, and says when there is none", async (t) => {

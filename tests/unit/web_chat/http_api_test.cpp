@@ -56,6 +56,19 @@ TEST_F(HttpApi, HandsTheIdempotencyKeyOfANewSessionOn) {
   EXPECT_EQ(options["key"].as_string(), "http:abc");
 }
 
+TEST_F(HttpApi, MakesASessionOfTheBackendThatWasPicked) {
+  ASSERT_EQ(host.post("/api/session", R"({"backend":"claude"})").status, 200);
+  EXPECT_EQ(host.sessions().session(host.sessions().ids()[0])["backend"].as_string(), "claude");
+  new_session();
+  EXPECT_FALSE(Json::parse(host.sessions().calls().back().arguments)->contains("backend"));
+  EXPECT_EQ(host.post("/api/session", R"({"backend":7})").status, 400);
+  EXPECT_EQ(host.post("/api/session", R"({"backend":""})").status, 400);
+  host.sessions().fail_next("create", VIADUCT_E_INVALID_ARGUMENT, "there is claude, echo");
+  const Response unknown = host.post("/api/session", R"({"backend":"gemini"})");
+  EXPECT_EQ(unknown.status, 400);
+  EXPECT_EQ(unknown.body, R"({"error":"there is claude, echo"})");
+}
+
 TEST_F(HttpApi, LetsTheFormerSessionBeInactiveButResumable) {
   const std::string first = new_session();
   const std::string second = new_session();
@@ -234,6 +247,60 @@ TEST_F(HttpApi, AnswersAnInterruptedTurnWith503) {
   host.sessions().end_turn(session, "interrupted");
   EXPECT_EQ(exchange.response().status, 503);
   EXPECT_EQ(host.get("/api/session").json()["session_id"].as_string(), session);
+}
+
+TEST_F(HttpApi, CancelsATurnOfTheCurrentSessionOrOfTheNamedOne) {
+  EXPECT_EQ(host.post("/api/cancel", "").status, 409);
+  const std::string first = new_session();
+  const std::string second = new_session();
+  EXPECT_EQ(host.post("/api/cancel", "").body, "{\"session_id\":\"" + second + "\"}");
+  EXPECT_EQ(host.post("/api/cancel", "{\"session_id\":\"" + first + "\",\"turn\":3}").body,
+            "{\"session_id\":\"" + first + "\"}");
+  const auto calls = host.sessions().calls();
+  EXPECT_EQ(calls[calls.size() - 2].number, 0U);
+  EXPECT_EQ(calls.back().session_id, first);
+  EXPECT_EQ(calls.back().number, 3U);
+  EXPECT_EQ(host.post("/api/cancel", R"({"turn":-1})").status, 400);
+  EXPECT_EQ(host.post("/api/cancel", R"({"session_id":"x"})").status, 404);
+}
+
+TEST_F(HttpApi, ShowsAndAnswersThePermissionRequestThatIsOpen) {
+  EXPECT_EQ(host.get("/api/permission").status, 409);
+  EXPECT_EQ(host.post("/api/permission", R"({"entry":1,"option_id":"allow"})").status, 409);
+  const std::string session = new_session();
+  const std::string nothing = "{\"session_id\":\"" + session + "\",\"permissions\":[]}";
+  EXPECT_EQ(host.get("/api/permission").body, nothing);
+  host.sessions().on_message([](const std::string&) {
+    viaduct::testing::Reply reply;
+    reply.open = true;
+    return reply;
+  });
+  Request request;
+  request.method = "POST";
+  request.path = "/api/chat";
+  request.body = R"({"message":"deploy"})";
+  auto chat = host.start_request(request);
+  ASSERT_TRUE(host.wait_until([&] { return !host.sessions().log(session).empty(); }));
+  const std::uint64_t asked = host.sessions().ask_permission(session, "Deploy?");
+  // What comes after it does not hide it.
+  for (int i = 0; i < 120; ++i) host.sessions().add_entry(session, "notice", "still here");
+  const Json open = host.get("/api/permission").json()["permissions"];
+  ASSERT_EQ(open.size(), 1U);
+  EXPECT_EQ(open[0]["entry"].as_int(), static_cast<std::int64_t>(asked));
+  EXPECT_EQ(open[0]["data"]["title"].as_string(), "Deploy?");
+  EXPECT_EQ(open[0]["data"]["options"][0]["optionId"].as_string(), "allow");
+  EXPECT_EQ(host.get("/api/permission?session_id=" + session).json()["permissions"].size(), 1U);
+  EXPECT_EQ(host.get("/api/permission?session_id=x").status, 404);
+
+  EXPECT_EQ(host.post("/api/permission", R"({"option_id":"allow"})").status, 400);
+  EXPECT_EQ(host.post("/api/permission", "{\"entry\":" + std::to_string(asked) + "}").status, 400);
+  const Response answered = host.post(
+      "/api/permission", "{\"entry\":" + std::to_string(asked) + ",\"option_id\":\"allow\"}");
+  EXPECT_EQ(answered.status, 200) << answered.body;
+  EXPECT_EQ(answered.json()["option_id"].as_string(), "allow");
+  EXPECT_EQ(host.get("/api/permission").body, nothing);
+  host.sessions().end_turn(session);
+  EXPECT_EQ(chat.response().status, 200);
 }
 
 TEST_F(HttpApi, EndsTheCurrentSession) {

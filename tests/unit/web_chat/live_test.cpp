@@ -85,6 +85,18 @@ TEST_F(Live, SaysPlainlyThatTheMockAnswers) {
   EXPECT_TRUE(agent["mock"].as_bool());
 }
 
+TEST_F(Live, SaysWhichBackendsThereAreToPickAndMakesASessionOfOne) {
+  host.set_overview(R"({"configuration":[{"path":"surfaces.test.backend","value":"echo"},)"
+                    R"({"path":"surfaces.test.backends[0]","value":"claude"}]})");
+  Page page(host);
+  EXPECT_EQ(page.hello()["backends"].dump(), R"(["echo","claude"])");
+  const Json made = page.call(Json::object({{"type", "new"}, {"backend", "claude"}}))["result"];
+  EXPECT_EQ(made["backend"].as_string(), "claude");
+  EXPECT_EQ(page.current()["session"]["backend"].as_string(), "claude");
+  const Json wrong = page.call(Json::object({{"type", "new"}, {"backend", 7}}))["error"];
+  EXPECT_EQ(wrong["code"].as_string(), "invalid_argument");
+}
+
 TEST_F(Live, MakesASessionWithTheFirstMessage) {
   Page page(host);
   page.hello();

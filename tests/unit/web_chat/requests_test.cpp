@@ -1,4 +1,5 @@
 // What the web chat reads and writes as JSON.
+#include "host_json.hpp"
 #include "requests_json.hpp"
 
 #include <gtest/gtest.h>
@@ -206,6 +207,34 @@ TEST(Agent, IsFoundByTheSessionOrTheConfiguration) {
             R"({"backend":"echo","mock":true,"plugin":"mock"})");
   EXPECT_EQ(agent_json(overview, "other", ""), "null");
   EXPECT_EQ(agent_json("", "web-chat", ""), "null");
+}
+
+TEST(Backends, AreThoseOfTheSurfaceTheDefaultFirst) {
+  const char* overview = R"({"configuration":[)"
+                         R"({"path":"surfaces.web-chat.backends[0]","value":"claude"},)"
+                         R"({"path":"surfaces.web-chat.backends[1]","value":"echo"},)"
+                         R"({"path":"surfaces.web-chat.backend","value":"echo"},)"
+                         R"({"path":"surfaces.web-chat.config.title","value":"x"},)"
+                         R"({"path":"surfaces.web.backends[0]","value":"other"}, 7]})";
+  EXPECT_EQ(backends_json(overview, "web-chat"), R"(["echo","claude"])");
+  EXPECT_EQ(backends_json(overview, "web"), R"(["other"])");
+  EXPECT_EQ(backends_json(overview, "nothing"), "[]");
+  EXPECT_EQ(backends_json("", "web-chat"), "[]");
+}
+
+TEST(OpenPermissions, AreThoseThatNobodyAnsweredAndSayWhereToLookFurther) {
+  const auto found = open_permissions(
+      R"({"entries":[{"entry":4,"type":"text"},)"
+      R"({"entry":5,"type":"permission","data":{"status":"selected"}},)"
+      R"({"entry":6,"type":"permission","data":{"status":"pending"}}],"more":true})");
+  ASSERT_TRUE(found) << found.error().message;
+  EXPECT_EQ(found->entries, R"([{"data":{"status":"pending"},"entry":6,"type":"permission"}])");
+  EXPECT_EQ(found->before, 4U);
+  const auto last = open_permissions(R"({"entries":[{"entry":1,"type":"text"}],"more":false})");
+  ASSERT_TRUE(last) << last.error().message;
+  EXPECT_TRUE(last->entries.empty());
+  EXPECT_EQ(last->before, 0U);
+  EXPECT_FALSE(open_permissions("{}"));
 }
 
 TEST(CurrentDocument, ToleratesWhatItDoesNotKnow) {

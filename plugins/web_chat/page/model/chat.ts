@@ -128,10 +128,11 @@ export class Chat {
   }
 
   // One key for one press of the button: trying again makes no second session.
-  async newSession(workingDir: string, description: string): Promise<boolean> {
+  async newSession(workingDir: string, description: string, backend = ""): Promise<boolean> {
     const fields: Record<string, unknown> = { key: this.world.randomKey() };
     if (workingDir) fields.working_dir = workingDir;
     if (description) fields.description = description;
+    if (backend) fields.backend = backend;
     return this.during("Starting a session…", "Could not start a session", () => this.request("new", fields));
   }
   async resume(session: Session): Promise<boolean> {

@@ -13,6 +13,7 @@ export interface Hello {
   surface: string;
   title: string;
   agent: Agent | null;
+  backends?: string[];
   session: Session | null;
 }
 

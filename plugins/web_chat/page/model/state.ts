@@ -35,6 +35,7 @@ export interface State {
   synced: boolean;
   product: { title: string; version: string; surface: string };
   agent: Agent | null;
+  backends: readonly string[]; // that may be picked for a new session, the default first
   transcript: Transcript | null; // of the current session, or of the one that was it
   past: null | "ended" | "dead" | "gone"; // nothing more comes of the transcript
   outOfStep: boolean; // a delta did not fit: subscribe again
@@ -85,6 +86,7 @@ export const initialState: State = {
   synced: false,
   product: { title: "Viaduct", version: "", surface: "web-chat" },
   agent: null,
+  backends: [],
   transcript: null,
   past: null,
   outOfStep: false,
@@ -133,6 +135,7 @@ export function reduce(state: State, event: Event): State {
         everConnected: true,
         product: { title: hello.title, version: hello.version, surface: hello.surface },
         agent: hello.agent,
+        backends: hello.backends ?? [],
       };
       if (hello.session) {
         const kept = same ? resubscribing(before) : emptyTranscript(hello.session.session_id);

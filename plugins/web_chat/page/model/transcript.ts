@@ -1,5 +1,6 @@
 // One session's log as this viewer has it: changes of the server folded into a value by a pure function. It knows no socket and no
 // page.
+import { commandsOf, type Command } from "./commands.ts";
 import type { Change, Cursor, Entry, Session } from "./session-json.ts";
 import { utf8Length } from "./utf8.ts";
 
@@ -8,6 +9,7 @@ export interface Transcript {
   session: Session | null;
   runningTurn: number; // 0: none
   waitingTurns: readonly number[];
+  commands: readonly Command[];
   entries: readonly Entry[]; // by number, oldest first
   bytes: ReadonlyMap<number, number>; // UTF-8 length of the text of entries that grow
   first: number; // entries below this number are not here but can be asked for; 1: all are here
@@ -21,6 +23,7 @@ export function emptyTranscript(sessionId: string): Transcript {
     session: null,
     runningTurn: 0,
     waitingTurns: [],
+    commands: [],
     entries: [],
     bytes: new Map(),
     first: 1,
@@ -43,6 +46,7 @@ export function applyChange(transcript: Transcript, change: Change): Applied {
         session: change.session,
         runningTurn: change.running_turn ?? 0,
         waitingTurns: change.waiting_turns ?? [],
+        commands: commandsOf(change.commands),
         cursor: moved(transcript, change),
       });
     case "reset":

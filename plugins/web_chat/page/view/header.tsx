@@ -9,6 +9,7 @@ import { Logo, Moon, Panel, Sliders, Sun } from "./icons.tsx";
 export function Header({ state, panel, onPanel }: { state: State; panel: boolean; onPanel: () => void }): JSX.Element {
   const session = state.past ? null : state.transcript?.session;
   const status = statusOf(state);
+  const backend = session?.backend ?? state.agent?.backend;
   return (
     <header class="header">
       <button type="button" class="plain icon" id="panel-button" aria-label="Sessions" title="Sessions" aria-expanded={panel} onClick={onPanel}>
@@ -19,6 +20,11 @@ export function Header({ state, panel, onPanel }: { state: State; panel: boolean
         <span class="wide-only">{state.product.title}</span>
       </span>
       <h1 title={session ? `${session.working_dir} · ${session.backend}` : undefined}>{session ? format.sessionName(session) : "New conversation"}</h1>
+      {state.backends.length > 1 && backend && (
+        <span class="backend muted small" title={`The backend ${backend} answers here`}>
+          <span class="visually-hidden">Backend: </span>{backend}
+        </span>
+      )}
       <span class={`pill ${status.tone}`} data-status={status.tone}>
         <i aria-hidden="true" />
         <span>{status.text}</span>

@@ -34,9 +34,10 @@ export function Sessions({ chat, state, onClose, onChosen }: Props): JSX.Element
       {making && (
         <NewSession
           usable={usable}
+          backends={state.backends}
           onCancel={() => setMaking(false)}
-          onMake={async (folder, description) => {
-            if (!(await chat.newSession(folder, description))) return;
+          onMake={async (folder, description, backend) => {
+            if (!(await chat.newSession(folder, description, backend))) return;
             setMaking(false);
             onChosen();
           }}
@@ -48,6 +49,7 @@ export function Sessions({ chat, state, onClose, onChosen }: Props): JSX.Element
             key={session.session_id}
             session={session}
             current={session.session_id === current}
+            several={state.backends.length > 1}
             usable={usable}
             known={state.connection.is === "open" && (state.synced || session.session_id !== current)}
             chat={chat}
@@ -71,21 +73,24 @@ export function Sessions({ chat, state, onClose, onChosen }: Props): JSX.Element
   );
 }
 
-function NewSession({ usable, onMake, onCancel }: {
+function NewSession({ usable, backends, onMake, onCancel }: {
   usable: boolean;
-  onMake: (folder: string, description: string) => void;
+  backends: readonly string[];
+  onMake: (folder: string, description: string, backend: string) => void;
   onCancel: () => void;
 }): JSX.Element {
   const first = useRef<HTMLInputElement>(null);
   const [description, setDescription] = useState("");
   const [folder, setFolder] = useState("~");
+  const [picked, setPicked] = useState("");
+  const backend = backends.includes(picked) ? picked : (backends[0] ?? "");
   useEffect(() => first.current?.focus(), []);
   return (
     <form
       class="form pad"
       onSubmit={(event) => {
         event.preventDefault();
-        onMake(folder.trim(), description.trim());
+        onMake(folder.trim(), description.trim(), backends.length > 1 ? backend : "");
       }}
       onKeyDown={(event) => event.key === "Escape" && (event.stopPropagation(), onCancel())}
     >
@@ -97,6 +102,14 @@ function NewSession({ usable, onMake, onCancel }: {
         Working folder
         <input type="text" value={folder} autocapitalize="off" autocomplete="off" spellcheck={false} onInput={(e) => setFolder(e.currentTarget.value)} />
       </label>
+      {backends.length > 1 && (
+        <label>
+          Backend
+          <select value={backend} onChange={(e) => setPicked(e.currentTarget.value)}>
+            {backends.map((name) => <option key={name} value={name}>{name}</option>)}
+          </select>
+        </label>
+      )}
       <span class="buttons">
         <button type="submit" class="primary" disabled={!usable}>Start</button>
         <button type="button" class="plain" onClick={onCancel}>Cancel</button>
@@ -105,9 +118,10 @@ function NewSession({ usable, onMake, onCancel }: {
   );
 }
 
-function Row({ session, current, usable, known, chat, onOpen }: {
+function Row({ session, current, several, usable, known, chat, onOpen }: {
   session: Session;
   current: boolean;
+  several: boolean; // backends: say which one it has
   usable: boolean;
   known: boolean; // what its agent does; else it is only remembered, and not shown
   chat: Chat;
@@ -167,6 +181,7 @@ function Row({ session, current, usable, known, chat, onOpen }: {
         <span class="name">{name}</span>
         <span class="muted small facts">
           {state && <span class={`state ${session.ended ? "over" : session.state}`}>{state}</span>}
+          {several && <span class="backend">{session.backend}</span>}
           <span>{format.moment(session.last_active, Date.now())}</span>
           <span class="folder">{session.working_dir}</span>
         </span>
