@@ -40,7 +40,7 @@ test("an old session is resumed with its transcript, and its agent answers in it
 test("where people may pick a backend, a new session asks which, and the page says who answers", async (t) => {
   const mock = (name) => ({ plugin: "mock", config: { rules: [{ match: ".*", reply: `${name} answers` }] } });
   const config = { backends: { echo: mock("echo"), claude: mock("claude") }, surfaces: { "web-chat": { plugin: "web_chat", backend: "echo", backends: ["claude", "echo"] } } };
-  const { open } = await bench(t, { config });
+  const { host, open } = await bench(t, { config });
   const chat = await open();
   await chat.say("who are you");
   await chat.answered("echo answers");
@@ -58,6 +58,8 @@ test("where people may pick a backend, a new session asks which, and the page sa
   await chat.say("and you");
   await chat.answered("claude answers");
   await until(async () => assert.deepEqual(await panel(chat).locator("li .backend").allInnerTexts(), ["claude", "echo"]));
+  await host.api("POST", "api/end");
+  await header.getByText("Backend: echo").waitFor(); // what the next message begins
   chat.fine();
 });
 

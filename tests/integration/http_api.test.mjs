@@ -278,6 +278,7 @@ test("a permission request: /api/chat waits for it, GET /api/permission shows it
   answers(await post("cancel", { session_id: session }), 200, { session_id: session });
   answers(await stopped, 503, { error: "The answer was stopped." });
   assert.equal((await exported(host, session)).find((entry) => entry.entry === second.entry).data.status, "cancelled");
+  assert.equal((await post("permission", { entry: second.entry, option_id: "Allow", session_id: session })).status, 503, "too late");
 });
 
 // ---------------------------------------------------------------- /api/end

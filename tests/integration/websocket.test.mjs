@@ -35,7 +35,7 @@ test("everything but ping waits for hello", async (t) => {
   const { version } = JSON.parse((await viaduct(["version", "--json"])).out);
   const greeting = await client.hello();
   assert.deepEqual(greeting, {
-    protocol: 1, version, connection: greeting.connection, surface: "web-chat", title: greeting.title, agent: { backend: "echo", plugin: "mock", mock: true }, session: null,
+    protocol: 1, version, connection: greeting.connection, surface: "web-chat", title: greeting.title, agent: { backend: "echo", plugin: "mock", mock: true }, backends: ["echo"], session: null,
   });
   assert.deepEqual(client.changes, []);
   fine(client);

@@ -9,7 +9,7 @@ import { Logo, Moon, Panel, Sliders, Sun } from "./icons.tsx";
 export function Header({ state, panel, onPanel }: { state: State; panel: boolean; onPanel: () => void }): JSX.Element {
   const session = state.past ? null : state.transcript?.session;
   const status = statusOf(state);
-  const backend = session?.backend ?? state.agent?.backend;
+  const backend = session?.backend ?? state.backends[0];
   return (
     <header class="header">
       <button type="button" class="plain icon" id="panel-button" aria-label="Sessions" title="Sessions" aria-expanded={panel} onClick={onPanel}>
