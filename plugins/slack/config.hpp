@@ -37,7 +37,7 @@ struct Config {
   std::vector<std::string> operators;
   std::vector<std::string> working_dirs = {"~"};
   bool mention_only = false;  // messages of a bound thread need a mention, too
-  bool simulator = false;
+  bool simulator = false;     // instead of Slack; there are no tokens then
   std::string api_base_url = "https://slack.com/api/";  // with a slash at its end
 
   bool is_operator(std::string_view user) const;

@@ -225,7 +225,17 @@ std::expected<Config, std::string> parse_config(std::string_view json, Needs nee
     if (config.client_id.empty() != config.client_secret.empty())
       fields.fail(config.client_id.empty() ? "client_id" : "client_secret",
                   "must be given; the two go together");
-    const bool needs_tokens = needs == Needs::kTokens;
+    config.simulator = fields.flag("simulator", false);
+    if (config.simulator) {
+      if (fields.has("api_base_url"))
+        fields.fail("api_base_url", "must not be given with simulator, which calls nobody");
+      for (const char* name : {"app_token", "bot_token", "client_id", "signing_secret"})
+        if (fields.is_text(name) ? !fields.text(name).empty() : fields.has(name))
+          fields.fail(name,
+                      "must not be given with simulator, which has no account on Slack: give the "
+                      "simulator a surface of its own");
+    }
+    const bool needs_tokens = needs == Needs::kTokens && !config.simulator;
     if (needs_tokens && config.mode == Mode::kSocket && config.app_token.empty())
       fields.fail("app_token",
                   "must be given in mode socket: xapp-…, from the app's settings under "
@@ -234,7 +244,7 @@ std::expected<Config, std::string> parse_config(std::string_view json, Needs nee
       fields.fail("bot_token",
                   "must be given: xoxb-…, from the app's settings under OAuth & "
                   "Permissions; or client_id and client_secret");
-    parse_secrets(fields, config, needs);
+    parse_secrets(fields, config, config.simulator ? Needs::kManifest : needs);
     config.key_file = fields.text("key_file");
     if (!config.key_file.empty()) folder(fields, "key_file", config.key_file);
     config.public_url = parse_public(fields);
@@ -248,7 +258,6 @@ std::expected<Config, std::string> parse_config(std::string_view json, Needs nee
     if (fields.has("working_dirs")) config.working_dirs = fields.texts("working_dirs");
     for (const std::string& one : config.working_dirs) folder(fields, "working_dirs", one);
     config.mention_only = fields.flag("mention_only", false);
-    config.simulator = fields.flag("simulator", false);
     config.api_base_url = parse_base(fields);
     return config;
   });

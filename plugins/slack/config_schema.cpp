@@ -4,6 +4,7 @@ namespace viaduct::slack {
 
 constexpr const char kSchema[] = R"json({
   "type": "object",
+  "x-needs-backend": true,
   "additionalProperties": false,
   "definitions": {
     "token": {"type": "string", "description": "a reference, such as ${env:SLACK_BOT_TOKEN}"},
@@ -40,7 +41,7 @@ constexpr const char kSchema[] = R"json({
     "operators": {"$ref": "#/definitions/users", "description": "who may answer for others and use --dir outside of working_dirs"},
     "working_dirs": {"type": "array", "items": {"$ref": "#/definitions/folder"}, "description": "--dir stays below these; default [~]"},
     "mention_only": {"type": "boolean", "description": "messages in a thread with a session go to it only with a mention; default false"},
-    "simulator": {"type": "boolean", "description": "a page to try it without Slack, on this computer only; default false"},
+    "simulator": {"type": "boolean", "description": "a page to try it without Slack, on this computer only; needs no tokens and takes none; default false"},
     "api_base_url": {"type": "string", "pattern": "^https?://.+", "description": "default https://slack.com/api/; http only on this computer"}
   }
 })json";

@@ -4,10 +4,12 @@
 #include "plugins/slack/commands.hpp"
 #include "plugins/slack/config.hpp"
 #include "plugins/slack/conversations.hpp"
+#include "plugins/slack/doctor.hpp"
 #include "plugins/slack/history.hpp"
 #include "plugins/slack/http_transport.hpp"
 #include "plugins/slack/manifest.hpp"
 #include "plugins/slack/oauth.hpp"
+#include "plugins/slack/simulator/simulator.hpp"
 #include "plugins/slack/socket_mode.hpp"
 #include "plugins/slack/value.hpp"
 
@@ -27,6 +29,9 @@ using namespace std::chrono_literals;
 
 constexpr auto kFirstPause = 1s;
 constexpr auto kLongestPause = 60s;
+constexpr auto kBetweenNotes = 60s;  // that it is alive
+constexpr auto kLongestGap = 24h;    // that is looked for in the history
+constexpr std::string_view kAlive = "alive";
 
 Config parse(std::string_view config_json) {
   auto config = parse_config(config_json);
@@ -34,9 +39,10 @@ Config parse(std::string_view config_json) {
   return *std::move(config);
 }
 
-std::string check_json(std::string_view name, bool ok, std::string_view message) {
-  return R"({"name":)" + sdk::json_string(name) + R"(,"ok":)" + (ok ? "true" : "false") +
-         R"(,"message":)" + sdk::json_string(message) + "}";
+// Only what asks for it has a simulator instead of Slack.
+std::unique_ptr<simulator::Simulator> simulator_of(const sdk::Host& host, const Config& config) {
+  if (!config.simulator) return nullptr;
+  return std::make_unique<simulator::Simulator>(host, config.command);
 }
 
 class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
@@ -46,8 +52,12 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
         log_(host_),
         secrets_(host_),
         delivery_(host_),
+        documents_(host_),
         config_(parse(config_json)),
-        api_(host_, loop_, config_.api_base_url),
+        simulator_(simulator_of(host_, config_)),
+        token_(simulator_ ? std::string(simulator::kToken) : config_.bot_token),
+        api_(host_, loop_, simulator_ ? std::string(simulator::kBase) : config_.api_base_url,
+             simulator_ ? simulator_->stand_in() : nullptr),
         bindings_(host_),
         outbox_(host_, loop_, api_, installations_),
         world_{log_,    sdk::Sessions(host_), loop_, api_, installations_, bindings_,
@@ -61,7 +71,11 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
             [this](Request request, std::chrono::milliseconds age) {
               return inbound_.handle(std::move(request), age);
             }) {
-    if (config_.mode == Mode::kHttp) {
+    if (simulator_) {
+      simulator_->stand_in()->connect([this](const Envelope& envelope, SocketModeOptions::Ack ack) {
+        take(envelope, std::move(ack));
+      });
+    } else if (config_.mode == Mode::kHttp) {
       auto signatures = Signatures::make(config_.signing_secrets);
       if (!signatures) throw sdk::Error(sdk::Code::kInvalidArgument, signatures.error());
       http_.emplace(host_, *std::move(signatures), inbound_, inbox_);
@@ -85,6 +99,8 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
   void start(sdk::Reply reply) override {
     for (const std::string& secret : config_.secrets()) secrets_.redact(secret);
     if (http_) http_->begin();
+    if (simulator_) simulator_->begin();
+    has_started_ = true;
     if (oauth_)
       if (const auto trouble = oauth_->begin())
         return reply.fail(sdk::Code::kFailedPrecondition, *trouble);
@@ -94,6 +110,7 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
   void stop(sdk::Reply reply) override {
     stopping_ = true;
     conversations_.close();
+    if (simulator_) simulator_->close();
     loop_.spawn(end(std::move(reply)));
   }
 
@@ -155,7 +172,8 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
 
   net::Task<> begin(sdk::Reply reply) {
     const sdk::Answer claimed = co_await answered([this](sdk::Callback done) {
-      delivery_.claim("slack:" + config_.bot_token, std::move(done));
+      delivery_.claim("slack:" + (simulator_ ? "simulator " + host_.name() : token_),
+                      std::move(done));
     });
     if (!claimed.ok()) {
       reply.fail(claimed.status());
@@ -172,8 +190,8 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
       }
       loop_.spawn(oauth_->keep_fresh());
     }
-    if (!config_.bot_token.empty()) {
-      auto me = co_await who_am_i(config_.bot_token);
+    if (!token_.empty()) {
+      auto me = co_await who_am_i(token_);
       if (!me && me.error().trouble != ApiTrouble::kRetryLater) {
         reply.fail(sdk::Code::kFailedPrecondition, "bot_token: " + me.error().message);
         co_return;
@@ -189,9 +207,16 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
       }
     }
     co_await inbox_.catch_up();
+    if (simulator_)
+      for (const Binding& one : bindings_.all_active())
+        if (one.place.team == simulator::kTeam)
+          simulator_->stand_in()->recall(one.place.channel, one.place.thread);
     conversations_.begin();
     if (http_) http_->open();
+    if (simulator_) simulator_->open();
     if (socket_ && !stopping_) socket_->start();
+    co_await catch_up_since_last_time();
+    loop_.spawn(note_alive());
     log_.info("ready workspaces=" + std::to_string(installations_.all().size()));
     if (reply) reply.ok();
   }
@@ -241,12 +266,34 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
         });
   }
 
+  // Slack sends an event again three times in six minutes; what came to nobody is in the history.
+  net::Task<> catch_up_since_last_time() {
+    const sdk::Answer answer =
+        co_await answered([this](sdk::Callback done) { documents_.get(kAlive, std::move(done)); });
+    if (!answer.ok()) co_return;
+    const auto seconds =
+        static_cast<std::time_t>(Value::parsed(answer.result).at("value").number("at"));
+    const auto last = std::chrono::system_clock::from_time_t(seconds) - kBetweenNotes;
+    const auto longest = std::chrono::system_clock::now() - kLongestGap;
+    loop_.spawn(fill_gap(world_, inbound_, inbox_, std::max(last, longest)));
+  }
+
+  net::Task<> note_alive() {
+    while (!stopping_) {
+      const auto now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+      documents_.put(kAlive, R"({"at":)" + std::to_string(now) + "}", sdk::Documents::kAnyVersion,
+                     {});
+      boost::asio::steady_timer timer(loop_.context(), kBetweenNotes);
+      co_await timer.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
+    }
+  }
+
   net::Task<> try_again() {
     auto pause = std::chrono::milliseconds(kFirstPause);
     while (!stopping_) {
       boost::asio::steady_timer timer(loop_.context(), pause);
       co_await timer.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
-      auto me = co_await who_am_i(config_.bot_token);
+      auto me = co_await who_am_i(token_);
       if (me) {
         trouble_.clear();
         installations_.put(*std::move(me));
@@ -258,17 +305,30 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
   }
 
   net::Task<> look(sdk::Reply reply) {
-    std::string checks;
-    const auto add = [&checks](std::string_view name, bool ok, std::string_view message) {
-      checks += (checks.empty() ? "" : ",") + check_json(name, ok, message);
+    std::vector<Check> checks;
+    const auto add = [&checks](std::vector<Check> more) {
+      for (Check& one : more) checks.push_back(std::move(one));
     };
-    if (!config_.bot_token.empty()) {
-      const auto me = co_await who_am_i(config_.bot_token);
-      add("bot token", me.has_value(),
-          me ? "the bot is in the workspace " + me->team_name : me.error().message);
+    if (simulator_) {
+      checks.push_back({"simulator", true,
+                        "nothing is on Slack: /apps/" + host_.name() + "/simulator/ is the page"});
+      co_return reply.ok(checks_json(checks));
     }
-    if (socket_) add("socket", socket_->is_connected(), socket_->words());
-    reply.ok(R"({"checks":[)" + checks + "]}");
+    if (!token_.empty()) add(co_await check_bot(api_, token_, ""));
+    const auto installed = installations_.all();
+    for (const auto& [team, one] : installed)
+      if (one.token != token_) add(co_await check_bot(api_, one.token, one.team_name));
+    if (socket_) checks.push_back(co_await check_app_token(api_, config_.app_token));
+    if (socket_ && has_started_)
+      checks.push_back({"socket", socket_->is_connected(), socket_->words()});
+    if (http_ && has_started_)
+      checks.push_back(co_await check_public_address(loop_, config_, host_.name()));
+    if (http_ && !has_started_)
+      checks.push_back({"public address", !config_.public_url.empty(),
+                        config_.public_url.empty()
+                            ? "public_url is not given: it says where Slack is to find this host"
+                            : config_.public_url + " is looked at while the host runs"});
+    reply.ok(checks_json(checks));
   }
 
   net::Loop loop_;  // first: what runs on it goes before it
@@ -276,8 +336,11 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
   sdk::Log log_;
   sdk::Secrets secrets_;
   sdk::Delivery delivery_;
+  sdk::Documents documents_;
   const Config config_;
   Installations installations_;
+  const std::unique_ptr<simulator::Simulator> simulator_;  // null: it is Slack
+  const std::string token_;  // of the configured workspace; empty: only of those from OAuth
   WebApi api_;
   Bindings bindings_;
   Outbox outbox_;
@@ -291,6 +354,7 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
   std::optional<HttpTransport> http_;  // one of the two
   std::optional<SocketMode> socket_;
   std::string trouble_;
+  bool has_started_ = false;
   bool stopping_ = false;
 };
 

@@ -121,15 +121,27 @@ ApiResult judged(const net::HttpResponse& response, const std::string& token) {
   return std::unexpected(std::move(failure));
 }
 
+class Http final : public Carrier {
+ public:
+  // A stand-in on this computer is behind no proxy.
+  Http(net::Loop& loop, std::string_view base_url)
+      : client_(loop, {.proxy_from_environment = !is_loopback_url(base_url)}) {}
+  net::Task<net::HttpResult<net::HttpResponse>> fetch(net::HttpRequest request) override {
+    return client_.fetch(std::move(request));
+  }
+
+ private:
+  net::HttpClient client_;
+};
+
 }  // namespace
 
 struct WebApi::Shared {
-  Shared(net::Loop& of, std::string url, Reporter to)
+  Shared(net::Loop& of, std::string url, Reporter to, std::shared_ptr<Carrier> by)
       : loop(of),
         base(std::move(url)),
         reporter(std::move(to)),
-        // A stand-in on this computer is behind no proxy.
-        http(of, {.proxy_from_environment = !is_loopback_url(base)}) {}
+        carrier(by ? std::move(by) : std::make_shared<Http>(of, base)) {}
 
   void report(std::string_view method, const ApiResult& result, const net::HttpHead& head,
               Clock::time_point begun) const {
@@ -152,7 +164,8 @@ struct WebApi::Shared {
 
   static net::Task<ApiResult> call(std::shared_ptr<Shared> self, std::string method,
                                    std::string arguments, std::string token,
-                                   std::chrono::milliseconds patience);
+                                   std::chrono::milliseconds patience,
+                                   net::HttpHead* head = nullptr);
   static net::Task<std::optional<ApiFailure>> wait_for_room(std::shared_ptr<Shared> self,
                                                             Budget::Ticket ticket,
                                                             Clock::time_point deadline);
@@ -160,7 +173,7 @@ struct WebApi::Shared {
   net::Loop& loop;
   const std::string base;
   const Reporter reporter;
-  net::HttpClient http;
+  const std::shared_ptr<Carrier> carrier;
   Budget budget;
 };
 
@@ -189,7 +202,7 @@ net::Task<std::optional<ApiFailure>> WebApi::Shared::wait_for_room(std::shared_p
 
 net::Task<ApiResult> WebApi::Shared::call(std::shared_ptr<Shared> self, std::string method,
                                           std::string arguments, std::string token,
-                                          std::chrono::milliseconds patience) {
+                                          std::chrono::milliseconds patience, net::HttpHead* head) {
   const auto begun = Clock::now();
   const auto deadline = begun + patience;
   const auto form = form_of(arguments);
@@ -210,7 +223,7 @@ net::Task<ApiResult> WebApi::Shared::call(std::shared_ptr<Shared> self, std::str
         self->post(self->base + method, "application/x-www-form-urlencoded", form->body);
     if (!token.empty()) request.headers.push_back({"Authorization", "Bearer " + token});
     request.once = is_once(method);
-    const auto response = co_await self->http.fetch(std::move(request));
+    const auto response = co_await self->carrier->fetch(std::move(request));
     const ApiResult result =
         response ? judged(*response, token) : std::unexpected(no_answer(response.error(), token));
     if (!result && result.error().error == "ratelimited") {
@@ -219,31 +232,37 @@ net::Task<ApiResult> WebApi::Shared::call(std::shared_ptr<Shared> self, std::str
       if (until <= deadline) continue;
     }
     self->report(method, result, response ? response->head : net::HttpHead{}, begun);
+    if (head != nullptr && response) *head = response->head;
     co_return result;
   }
 }
 
 // ---------------------------------------------------------------- the public ends
 
-WebApi::WebApi(net::Loop& loop, std::string base_url, Reporter reporter)
-    : shared_(std::make_shared<Shared>(loop, std::move(base_url), std::move(reporter))) {}
+WebApi::WebApi(net::Loop& loop, std::string base_url, Reporter reporter,
+               std::shared_ptr<Carrier> carrier)
+    : shared_(std::make_shared<Shared>(loop, std::move(base_url), std::move(reporter),
+                                       std::move(carrier))) {}
 
-WebApi::WebApi(const sdk::Host& host, net::Loop& loop, std::string base_url)
-    : WebApi(loop, std::move(base_url),
-             [log = sdk::Log(host), metrics = sdk::Metrics(host)](const ApiReport& call) {
-               const std::string method(call.method);
-               const std::string outcome = call.ok              ? "ok"
-                                           : call.error.empty() ? "no_answer"
-                                                                : std::string(call.error);
-               metrics.count("slack_calls_total", 1,
-                             R"({"method":)" + sdk::json_string(method) + R"(,"outcome":)" +
-                                 sdk::json_string(outcome) + "}");
-               metrics.observe("slack_call_seconds", call.took,
-                               R"({"method":)" + sdk::json_string(method) + "}");
-               if (!call.ok)
-                 log.info("call of Slack failed method=" + method + " error=" + outcome +
-                          " request=" + net::one_line(call.request, 100));
-             }) {}
+WebApi::WebApi(const sdk::Host& host, net::Loop& loop, std::string base_url,
+               std::shared_ptr<Carrier> carrier)
+    : WebApi(
+          loop, std::move(base_url),
+          [log = sdk::Log(host), metrics = sdk::Metrics(host)](const ApiReport& call) {
+            const std::string method(call.method);
+            const std::string outcome = call.ok              ? "ok"
+                                        : call.error.empty() ? "no_answer"
+                                                             : std::string(call.error);
+            metrics.count("slack_calls_total", 1,
+                          R"({"method":)" + sdk::json_string(method) + R"(,"outcome":)" +
+                              sdk::json_string(outcome) + "}");
+            metrics.observe("slack_call_seconds", call.took,
+                            R"({"method":)" + sdk::json_string(method) + "}");
+            if (!call.ok)
+              log.info("call of Slack failed method=" + method + " error=" + outcome +
+                       " request=" + net::one_line(call.request, 100));
+          },
+          std::move(carrier)) {}
 
 WebApi::~WebApi() = default;
 
@@ -256,6 +275,16 @@ net::Task<ApiResult> WebApi::call(std::string method, std::string arguments, std
   return Shared::call(shared_, std::move(method), std::move(arguments), std::move(token), patience);
 }
 
+net::Task<WebApi::Probe> WebApi::probe(std::string method, std::string token) {
+  return
+      [](std::shared_ptr<Shared> self, std::string name, std::string bearer) -> net::Task<Probe> {
+        net::HttpHead head;
+        ApiResult result =
+            co_await Shared::call(self, std::move(name), "{}", std::move(bearer), 10s, &head);
+        co_return Probe{std::move(result), std::move(head)};
+      }(shared_, std::move(method), std::move(token));
+}
+
 net::Task<ApiResult> WebApi::respond(std::string response_url, std::string json) {
   return [](std::shared_ptr<Shared> self, std::string url,
             std::string body) -> net::Task<ApiResult> {
@@ -265,7 +294,7 @@ net::Task<ApiResult> WebApi::respond(std::string response_url, std::string json)
     net::HttpRequest request =
         self->post(std::move(url), "application/json; charset=utf-8", std::move(body));
     request.once = true;
-    const auto response = co_await self->http.fetch(std::move(request));
+    const auto response = co_await self->carrier->fetch(std::move(request));
     ApiResult result;
     if (!response)
       result = std::unexpected(no_answer(response.error(), ""));
@@ -303,7 +332,7 @@ net::Task<ApiResult> WebApi::upload(std::string name, std::string content, std::
     net::HttpRequest request = self->post(to.url, "application/octet-stream", std::move(bytes));
     request.total_timeout = 0ms;
     request.idle_timeout = kSilenceLimit;
-    const auto put = co_await self->http.fetch(std::move(request));
+    const auto put = co_await self->carrier->fetch(std::move(request));
     if (!put || put->head.status != 200) {
       // Until it is completed, nobody sees it.
       ApiFailure failure =
@@ -339,7 +368,7 @@ net::Task<std::expected<ApiFile, ApiFailure>> WebApi::download(std::string url, 
       request.connect_timeout = kConnectLimit;
       request.idle_timeout = kSilenceLimit;
       request.max_body_bytes = most;
-      const auto response = co_await self->http.fetch(std::move(request));
+      const auto response = co_await self->carrier->fetch(std::move(request));
       if (!response && response.error().code == sdk::Code::kBusy)
         co_return failed(ApiTrouble::kContent,
                          "the file is larger than " + std::to_string(most) + " bytes");

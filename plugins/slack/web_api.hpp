@@ -3,6 +3,7 @@
 // Tokens, and addresses that are secrets, are never in what it says. On the loop's thread.
 #pragma once
 
+#include "plugins/slack/carrier.hpp"
 #include "plugins/slack/error_words.hpp"
 
 #include <chrono>
@@ -48,9 +49,11 @@ class WebApi {
  public:
   using Reporter = std::function<void(const ApiReport&)>;
 
-  // `base_url` ends with a slash: https://slack.com/api/
-  WebApi(const sdk::Host& host, net::Loop& loop, std::string base_url);
-  WebApi(net::Loop& loop, std::string base_url, Reporter reporter);
+  // `base_url` ends with a slash: https://slack.com/api/. Without a carrier it goes by HTTP.
+  WebApi(const sdk::Host& host, net::Loop& loop, std::string base_url,
+         std::shared_ptr<Carrier> carrier = nullptr);
+  WebApi(net::Loop& loop, std::string base_url, Reporter reporter,
+         std::shared_ptr<Carrier> carrier = nullptr);
   ~WebApi();
   WebApi(const WebApi&) = delete;
   WebApi& operator=(const WebApi&) = delete;
@@ -61,6 +64,13 @@ class WebApi {
   // is there already) is none.
   net::Task<ApiResult> call(std::string method, std::string arguments, std::string token,
                             std::chrono::milliseconds patience = std::chrono::seconds(10));
+  // The same without arguments, with the head of the answer: what `doctor` looks at. Empty: none
+  // came.
+  struct Probe {
+    ApiResult result;
+    net::HttpHead head;
+  };
+  net::Task<Probe> probe(std::string method, std::string token);
   // A file in a thread, by files.getUploadURLExternal and its like; `arguments` are those of
   // files.completeUploadExternal without `files`.
   net::Task<ApiResult> upload(std::string name, std::string content, std::string arguments,

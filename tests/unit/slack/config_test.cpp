@@ -89,7 +89,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"PublicUrl", R"("public_url":"https://viaduct.example.test")", true},
         Case{"PublicUrlEmpty", R"("public_url":"")", true},
         Case{"PublicUrlHost", R"("public_url":"viaduct.example.test")", false},
-        Case{"Flags", R"("mention_only":true,"simulator":true)", true},
+        Case{"Flags", R"("mention_only":true,"simulator":false)", true},
         Case{"FlagText", R"("simulator":"yes")", false}),
     testing::PrintToStringParamName());
 
@@ -212,6 +212,19 @@ TEST(SlackConfig, ForTheManifestNeedsNoTokens) {
   EXPECT_TRUE(parse_config("{}", Needs::kManifest).has_value());
   EXPECT_TRUE(parse_config(R"({"mode":"http"})", Needs::kManifest).has_value());
   EXPECT_FALSE(parse_config(R"({"mode":"post"})", Needs::kManifest).has_value());
+}
+
+TEST(SlackConfig, TheSimulatorNeedsNoTokensAndTakesNone) {
+  EXPECT_TRUE(parse_config(R"({"simulator":true})").has_value());
+  EXPECT_TRUE(parse_config(R"({"simulator":true,"mode":"http","bot_token":""})").has_value());
+  for (const char* one :
+       {R"("bot_token":"xoxb-1")", R"("app_token":"xapp-1")", R"("signing_secret":"s")",
+        R"("signing_secret":["s"])", R"("client_id":"1","client_secret":"s")",
+        R"("api_base_url":"https://slack.com/api/")"}) {
+    const auto config = parse_config(std::string(R"({"simulator":true,)") + one + "}");
+    ASSERT_FALSE(config.has_value()) << one;
+    EXPECT_NE(config.error().find("with simulator"), std::string::npos) << config.error();
+  }
 }
 
 TEST(SlackConfig, HasAnExampleThatIsFine) {
