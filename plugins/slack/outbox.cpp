@@ -210,12 +210,16 @@ net::Task<ApiResult> Outbox::end_stream(const Shipment& shipment) {
                      shipment.markdown.starts_with(stream->second.said);
   const std::string rest =
       known ? shipment.markdown.substr(stream->second.said.size()) : std::string();
-  if (stream != streams_.end()) stream->second.open = false;
   std::string args = with_place("{}", *at);
   if (!rest.empty()) args.insert(args.size() - 1, R"(,"markdown_text":)" + sdk::json_string(rest));
   const ApiResult stopped =
       co_await api_.call("chat.stopStream", args, token(shipment.team), kPatience);
-  if (stopped && known) co_return stopped;
+  // Nothing has changed: the same once more, later.
+  const bool later = !stopped && (stopped.error().trouble == ApiTrouble::kRetryLater ||
+                                  stopped.error().trouble == ApiTrouble::kCredentials);
+  if (later && stopped.error().not_done) co_return stopped;
+  if (const auto now = streams_.find(shipment.of); now != streams_.end()) now->second.open = false;
+  if (later || (stopped && known)) co_return stopped;
   co_return co_await edit(shipment);
 }
 
