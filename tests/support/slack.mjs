@@ -157,7 +157,7 @@ export class Slack extends LocalServer {
   // ---------------------------------------------------------------- faults
 
   // What the next calls of a method get instead, in the order in which it was said: { status: 429, retryAfter } { status: 500 } { error: "internal_error", more }
-  // { hang: true | "after" } { cut: "before" | "after" } { truncated: true } { wait: promise } { waitAfter: promise }. `after` means: done, but nobody is told.
+  // { hang: true | "after" } { cut: "before" | "after" } { truncated: true } { wait: promise } { waitAfter: promise } { do: function of the arguments, before it is done }. `after` means: done, but nobody is told.
   // Methods may be a regular expression; "response_url" and "upload" are also names.
   fault(method, fault, { times = 1, when = () => true } = {}) {
     const entry = { method, fault, left: times, when };

@@ -1,9 +1,7 @@
 // What people read: whole answers however Slack behaves, in its own formatting, with signs of life and words for what goes wrong.
 import assert from "node:assert/strict";
-import { readFileSync, readdirSync } from "node:fs";
-import path from "node:path";
 import { test } from "node:test";
-import { agentProgram, folderOf } from "../../support/cli_agent_notes.mjs";
+import { agentProgram, starts } from "../../support/cli_agent_notes.mjs";
 import { count, modes, noPlugin, prompts, reactions, response, said, sentinel, slackHost, talk } from "../../support/slack_surface.mjs";
 import { until } from "../../support/wait.mjs";
 
@@ -33,23 +31,32 @@ for (const streams of [true, false])
     assert.deepEqual(slack.answers("general").filter(({ isReply }) => !isReply), []);
   });
 
-one("streams that end in the middle, are full, or are not to be had lose nothing", async (t) => {
-  const long = text(12_000);
-  for (const fault of [{ error: "message_not_in_streaming_state" }, { error: "msg_too_long" }, { status: 500 }, { cut: "after" }, { error: "stopped_by_user" }]) {
-    const { slack, host } = await slackHost(t, { rules: [{ match: "^tell", reply: long }], mayComplain: true });
-    slack.fault("chat.appendStream", fault, { times: 2 });
-    slack.fault("chat.stopStream", fault, { times: fault.error === "stopped_by_user" ? 0 : 1 });
+const troubles = {
+  "that end by themselves": (slack) => slack.fault("chat.appendStream", { do: ({ channel, ts }) => slack.expireStream(channel, ts) }),
+  "that end by themselves just before their last piece": (slack) => slack.fault("chat.stopStream", { do: ({ channel, ts }) => slack.expireStream(channel, ts) }),
+  "that are full early": (slack) => (slack.limits.streamBytes = 3000),
+  "with a Slack that has trouble": (slack) => ["chat.appendStream", "chat.stopStream"].forEach((method) => slack.fault(method, { status: 500 }, { times: 2 })),
+  "whose answers are lost": (slack) => ["chat.startStream", "chat.appendStream", "chat.stopStream"].forEach((method) => slack.fault(method, { cut: "after" })),
+  "that are refused in the middle": (slack) => slack.fault("chat.appendStream", { error: "internal_error" }, { times: 2 }),
+};
+for (const [name, trouble] of Object.entries(troubles))
+  one(`streams ${name} lose nothing`, async (t) => {
+    const long = text(12_000);
+    const { slack } = await slackHost(t, { rules: [{ match: "^tell", reply: long }], mayComplain: true });
+    trouble(slack);
     const asked = slack.post("alice", "general", "@amp tell me");
-    if (fault.error === "stopped_by_user") {
-      await slack.until(() => slack.answers("general", asked.ts).length);
-      await host.remove();
-      continue;
-    }
     await settledAnswer(slack, "general", asked.ts, words(long).at(-1));
-    const seen = words(whole(slack, "general", asked.ts));
-    assert.deepEqual([...new Set(seen)], words(long), JSON.stringify(fault));
-    await host.remove();
-  }
+    assert.deepEqual(words(whole(slack, "general", asked.ts)), words(long));
+  });
+
+one("a stream that a person stopped stays as it is, and the session goes on", async (t) => {
+  const { slack } = await slackHost(t, { rules: [{ match: "^tell", reply: text(60_000) }], chunkDelay: "3ms" });
+  const asked = slack.post("alice", "general", "@amp tell me");
+  await slack.until(() => slack.answers("general", asked.ts).some(({ stream }) => stream?.bytes > 0), "a stream");
+  slack.stopAgent("alice", "general", asked.ts);
+  const next = slack.post("alice", "general", "hello", { thread: asked.ts });
+  await slack.until(() => said(slack, "general", asked.ts).includes(response("hello")), "the next answer", 60_000);
+  assert.ok(next.ts);
 });
 
 one("429 storms delay, and lose and double nothing; the last text comes first of what waits", async (t) => {
@@ -114,7 +121,7 @@ one("a long fence is closed and opened again where it is split, and no character
 
 one("a very long answer becomes a file, whole", async (t) => {
   const long = text(300_000);
-  const { slack } = await slackHost(t, { rules: [{ match: "^tell", reply: long }], options: { times: { minute: 3000 } } });
+  const { slack } = await slackHost(t, { rules: [{ match: "^tell", reply: long }], chunkDelay: "0ms", options: { times: { minute: 3000 } } });
   const asked = slack.post("alice", "general", "@amp tell");
   await slack.until(() => slack.files.size > 0, "a file", 120_000);
   const [file] = slack.files.values();
@@ -151,12 +158,14 @@ one("files come to the agent with the token, login pages are noticed, and the to
   await slack.until(() => slack.downloads.length === 1);
   assert.equal(slack.downloads[0].authorization, `Bearer ${slack.botToken}`);
   const elsewhere = slack.post("alice", "general", "@amp and this", { files: [{ name: "far.txt", bytes: Buffer.from("x"), elsewhere: "http://169.254.169.254/latest/meta-data" }] });
-  await slack.until(() => slack.answers("general", elsewhere.ts).some(({ text: words }) => /far\.txt/.test(words)), "words about the file that could not be had");
+  const told = (post, what) => [...slack.answers("general", post.ts), ...slack.heard("alice")].some((one) => what.test(one.text));
+  await slack.until(() => told(elsewhere, /far\.txt/), "words about the file that could not be had");
   slack.tokens.get(slack.botToken).scopes.delete("files:read");
   const login = slack.post("alice", "general", "@amp and that", { files: [{ name: "late.txt", bytes: Buffer.from("y") }] });
-  await slack.until(() => slack.answers("general", login.ts).some(({ text: words }) => /files:read/.test(words)), "what to do");
-  const store = readdirSync(folderOf(host), { recursive: true }).filter((name) => /\.jsonl$/.test(name)).map((name) => readFileSync(path.join(folderOf(host), name), "utf8")).join("");
-  assert.doesNotMatch(store, /Sign in to your workspace/);
+  await slack.until(() => told(login, /files:read/), "what to do");
+  const reads = await until(() => starts(host).length >= 3 && starts(host).map(({ read }) => read), "the agent's third start");
+  assert.ok(reads.some((read) => read.includes("remember the milk")), reads.join("\n"));
+  assert.doesNotMatch(reads.join("\n"), /Sign in to your workspace/);
 });
 
 one("errors of Slack are said in words with what to do, and no secret is in any log", async (t) => {

@@ -157,6 +157,7 @@ async function api(slack, request, response, url) {
     else response.end(text);
   };
   if (fault?.wait) await fault.wait;
+  if (fault?.do) await fault.do(call.args);
   if (fault?.cut === "before") return cut();
   if (fault?.hang === true) return void (entry.status = "hangs");
   if (fault?.status) {
