@@ -19,7 +19,7 @@
 
 namespace viaduct::slack {
 
-enum class Count { kBytes, kCharacters };  // as characters() counts
+enum class Count { kBytes, kCharacters };  // as characters() counts, of valid UTF-8
 
 struct Piece {
   std::string head;  // put in: opens a code block again

@@ -174,7 +174,7 @@ void feed_markdown(std::string_view text) {
   expect_no_mention(plain, text);
   expect(valid_utf8(plain) == plain, "mrkdwn is text", text);
   feed_split(text, 400, Count::kBytes);
-  feed_split(text, 600, Count::kCharacters);
+  feed_split(valid_utf8(text), 600, Count::kCharacters);
   feed_split(plain, 400, Count::kCharacters);
   feed_growth(text, 400);
 }
