@@ -34,11 +34,11 @@ class Api {
   explicit Api(std::function<std::string(const std::string& request)> answer)
       : server_([this, answer = std::move(answer)](Peer& peer) {
           for (std::string request; !(request = peer.request()).empty();) {
-            {
+            const std::string text = [&] {
               const std::lock_guard lock(mutex_);
               requests_.push_back(request);
-            }
-            const std::string text = answer(request);
+              return answer(request);
+            }();
             if (text.empty() || !peer.say(text) || text.ends_with(kCut)) return;
           }
         }) {}
@@ -272,15 +272,13 @@ TEST(WebApi, GivesUpItsPlaceWhenItIsCancelled) {
 // ---------------------------------------------------------------- files and response_url
 
 TEST(WebApi, UploadsAFileInThreeStepsAndKeepsTheTokenToItself) {
-  std::string origin;
   Api slack([&](const std::string& request) {
     if (request.starts_with("POST /api/files.getUploadURLExternal"))
-      return reply(R"({"ok":true,"upload_url":")" + origin +
+      return reply(R"({"ok":true,"upload_url":")" + slack.origin() +
                    R"(/upload/secret-ticket","file_id":"F1"})");
     if (request.starts_with("POST /upload/")) return reply("OK - 5");
     return reply(R"({"ok":true,"files":[{"id":"F1"}]})");
   });
-  origin = slack.origin();
   with_api(slack, [](WebApi& api) -> Task<> {
     EXPECT_TRUE(co_await api.upload("a \"b\".md", "hello",
                                     R"({"channel_id":"C1","thread_ts":"1.2"})", kToken));
@@ -301,19 +299,15 @@ TEST(WebApi, UploadsAFileInThreeStepsAndKeepsTheTokenToItself) {
 }
 
 TEST(WebApi, KnowsWhetherAFileMayBeThereAlready) {
-  std::string origin;
-  std::string cut_at;
-  Api slack([&](const std::string& request) {
-    if (request.find(cut_at) != request.npos) return std::string();
-    if (request.starts_with("POST /api/files.getUploadURLExternal"))
-      return reply(R"({"ok":true,"upload_url":")" + origin +
-                   R"(/upload/secret-ticket","file_id":"F1"})");
-    return reply("OK - 5");
-  });
-  origin = slack.origin();
-  for (const auto& [at, not_done] :
+  for (const auto& [cut_at, not_done] :
        {std::pair("/upload/", true), std::pair("/api/files.complete", false)}) {
-    cut_at = at;
+    Api slack([&](const std::string& request) {
+      if (request.find(cut_at) != request.npos) return std::string();
+      if (request.starts_with("POST /api/files.getUploadURLExternal"))
+        return reply(R"({"ok":true,"upload_url":")" + slack.origin() +
+                     R"(/upload/secret-ticket","file_id":"F1"})");
+      return reply("OK - 5");
+    });
     with_api(slack, [&](WebApi& api) -> Task<> {
       const auto done = co_await api.upload("a", "hello", "{}", kToken);
       EXPECT_EQ(done.error().trouble, ApiTrouble::kRetryLater);
