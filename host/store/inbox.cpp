@@ -9,6 +9,8 @@
 namespace viaduct::store {
 namespace {
 
+constexpr int kRowsAtOnce = 512;
+
 class SipHash {
  public:
   void add(std::string_view text) {
@@ -139,12 +141,15 @@ Result<> Inbox::sort_in(int step, std::int64_t newest, Micros since) {
   const std::int64_t to = step + 1 == kSteps ? Limits::max() : from + (kWidth - 1);
   if (auto forgotten = database_.execute(sql::kForgetKeys, from, to, since); !forgotten)
     return none(forgotten);
-  return none(database_.execute(sql::kSortInKeys, from, to, newest));
+  if (auto sorted = database_.execute(sql::kSortInKeys, from, to, newest); !sorted)
+    return none(sorted);
+  return none(database_.execute(sql::kForgetRecent, from, to, newest));
 }
 
-Result<> Inbox::shorten_log(std::int64_t newest) {
-  if (auto shorter = database_.execute(sql::kShortenLog, newest); !shorter) return none(shorter);
-  return none(database_.execute(sql::kForgetRecent, newest));
+Result<bool> Inbox::shorten_log(std::int64_t newest) {
+  auto gone = database_.execute(sql::kShortenLog, newest, kRowsAtOnce);
+  if (!gone) return std::unexpected(gone.error());
+  return *gone > kRowsAtOnce;
 }
 
 Result<InboxPage> unhandled(Database& database, const std::string& space, std::uint64_t after,

@@ -31,8 +31,8 @@ class Inbox {
   // One of kSteps, counted from 0: what is in the log up to `newest`, and out with what is older
   // than `since`.
   Result<> sort_in(int step, std::int64_t newest, Micros since);
-  // After the last of them.
-  Result<> shorten_log(std::int64_t newest);
+  // After the last of them, as often as it is true: there may be more.
+  Result<bool> shorten_log(std::int64_t newest);
 
  private:
   Result<std::int64_t> event_with(std::int64_t hash);  // its number; 0: none

@@ -31,8 +31,10 @@ inline constexpr char kForgetKeys[] =
 inline constexpr char kSortInKeys[] =
     "INSERT OR IGNORE INTO known_keys (hash, event) SELECT hash, event FROM temp.recent "
     "WHERE hash BETWEEN ?1 AND ?2 AND id <= ?3 ORDER BY hash";
-inline constexpr char kShortenLog[] = "DELETE FROM key_log WHERE id <= ?";
-inline constexpr char kForgetRecent[] = "DELETE FROM temp.recent WHERE id <= ?";
+inline constexpr char kForgetRecent[] =
+    "DELETE FROM temp.recent WHERE hash BETWEEN ?1 AND ?2 AND id <= ?3";
+inline constexpr char kShortenLog[] =
+    "DELETE FROM key_log WHERE id <= min(?1, (SELECT min(id) FROM key_log) + ?2)";
 
 // ---- outbox; states are ParcelState's
 

@@ -2,6 +2,7 @@
 
 #include "host/store/outbox.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace viaduct::store {
@@ -77,16 +78,18 @@ void SqliteMail::sort_in(Micros now, bool always, Done<> done) {
 }
 
 void SqliteMail::sort_in_step(int step, std::int64_t newest, Micros since, Done<> done) {
-  if (step > Inbox::kSteps) return done({});
-  change<void>(
-      [this, step, newest, since](Database&) {
-        return step < Inbox::kSteps ? inbox_.sort_in(step, newest, since)
-                                    : inbox_.shorten_log(newest);
+  change<bool>(
+      [this, step, newest, since](Database&) -> Result<bool> {
+        if (step == Inbox::kSteps) return inbox_.shorten_log(newest);
+        if (auto sorted = inbox_.sort_in(step, newest, since); !sorted)
+          return std::unexpected(sorted.error());
+        return true;
       },
       [this, alive = std::weak_ptr(alive_), step, newest, since,
-       done = std::move(done)](Result<> result) mutable {
-        if (!result || alive.expired()) return done(std::move(result));
-        sort_in_step(step + 1, newest, since, std::move(done));
+       done = std::move(done)](Result<bool> more) mutable {
+        if (!more) return done(std::unexpected(more.error()));
+        if (!*more || alive.expired()) return done({});
+        sort_in_step(std::min(step + 1, Inbox::kSteps), newest, since, std::move(done));
       });
 }
 

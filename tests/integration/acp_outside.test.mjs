@@ -153,9 +153,10 @@ for (const [how, script] of [["only after its answer", { replay: "after", replay
   test(`an agent that tells ${how} what was said: none of it is stored, and the message is answered`, async (t) => {
     const things = await talking(t);
     await lose(things, script);
-    const { host, client } = things;
+    const { agent, host, client } = things;
     await client.request("resume", { session_id: client.session.session_id });
     await client.until(() => client.live, "live");
+    if (script.replay !== "around") await agent.until(() => agent.events("replayed").length === 1, "what is told after the answer");
     await say(client, "recall");
     assert.deepEqual(await texts(host, client), ["the sky is green", "You said: the sky is green", "recall", "I know: the sky is green"]);
   });

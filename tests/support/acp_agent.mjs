@@ -312,7 +312,7 @@ const methods = {
     if (how === "around") update(session.id, chunk("user_message", "<session_context>"));
     reply(script.loadAnswer === undefined ? { ...extra, ...sessionAnswer(session) } : script.loadAnswer);
     if (how === "around") replay(session, session.id);
-    if (how === "after" || how === "late") later(() => replay(session, session.id), script.replayDelay ?? 20);
+    if (how === "after" || how === "late") later(() => (replay(session, session.id), log({ event: "replayed" })), script.replayDelay ?? 20);
     for (const change of script.afterLoad ?? []) update(session.id, asUpdate(change));
   },
   "session/resume"(params, reply) {

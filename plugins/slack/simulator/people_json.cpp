@@ -108,9 +108,8 @@ void StandIn::deliver(std::string type, std::string payload, SocketModeOptions::
 void StandIn::event(const std::string& event_json) {
   deliver("events_api", R"({"type":"event_callback","team_id":")" + std::string(kTeam) +
                             R"(","api_app_id":")" + std::string(kApp) + R"(","event_id":")" +
-                            workspace_.new_id("Ev") + std::to_string(std::time(nullptr)) +
-                            R"(","event_time":)" + std::to_string(std::time(nullptr)) +
-                            R"(,"event":)" + event_json + "}");
+                            workspace_.new_id("Ev") + R"(","event_time":)" +
+                            std::to_string(std::time(nullptr)) + R"(,"event":)" + event_json + "}");
 }
 
 std::expected<void, std::string> StandIn::act(std::string_view text) {
@@ -215,17 +214,16 @@ void StandIn::say(const Person& who, Channel& channel, const std::string& thread
 void StandIn::slash(const Person& who, const Channel& channel, std::string_view typed) {
   const std::string_view rest = trimmed(typed.substr(command_.size()));
   const std::string url = new_reply({"", channel.id, "", who.id, ""});
-  const json payload = {
-      {"command", command_},
-      {"text", std::string(rest)},
-      {"team_id", std::string(kTeam)},
-      {"api_app_id", std::string(kApp)},
-      {"user_id", who.id},
-      {"user_name", who.name},
-      {"channel_id", channel.id},
-      {"channel_name", channel.is_direct() ? "directmessage" : channel.name},
-      {"response_url", url},
-      {"trigger_id", workspace_.new_id("t") + "." + std::to_string(std::time({}))}};
+  const json payload = {{"command", command_},
+                        {"text", std::string(rest)},
+                        {"team_id", std::string(kTeam)},
+                        {"api_app_id", std::string(kApp)},
+                        {"user_id", who.id},
+                        {"user_name", who.name},
+                        {"channel_id", channel.id},
+                        {"channel_name", channel.is_direct() ? "directmessage" : channel.name},
+                        {"response_url", url},
+                        {"trigger_id", workspace_.new_id("t")}};
   deliver("slash_commands", dump(payload),
           [weak = weak_from_this(), place = replies_.back()](const std::string& answer) {
             if (const auto self = weak.lock(); self && !answer.empty())
@@ -262,7 +260,7 @@ std::expected<void, std::string> StandIn::press(const Person& who, const Channel
                   {"api_app_id", std::string(kApp)},
                   {"channel", {{"id", channel.id}, {"name", channel.name}}},
                   {"container", std::move(container)},
-                  {"trigger_id", workspace_.new_id("t") + "." + std::to_string(std::time({}))},
+                  {"trigger_id", workspace_.new_id("t")},
                   {"response_url", new_reply({"", channel.id, message.thread, who.id, message.ts})},
                   {"state", {{"values", json::object()}}},
                   {"actions", json::array({std::move(pressed)})}};
@@ -281,7 +279,7 @@ void StandIn::send_message(const Person& who, const Channel& channel, const Mess
                 {"channel", {{"id", channel.id}, {"name", channel.name}}},
                 {"message_ts", message.ts},
                 {"message", json::parse(slack_message(message))},
-                {"trigger_id", workspace_.new_id("t") + "." + std::to_string(std::time({}))},
+                {"trigger_id", workspace_.new_id("t")},
                 {"response_url", new_reply({"", channel.id, message.thread, who.id, ""})}}));
 }
 

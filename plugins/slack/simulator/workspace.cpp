@@ -16,6 +16,12 @@ bool is_word(char c) {
          c == '-';
 }
 
+std::int64_t microseconds() {
+  return std::chrono::duration_cast<std::chrono::microseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
 }  // namespace
 
 Workspace::Workspace()
@@ -25,7 +31,8 @@ Workspace::Workspace()
                 {"C0ELSEWHERE", "elsewhere", "", false},
                 {"D0ALICE", "", "U0ALICE"},
                 {"D0BOB", "", "U0BOB"},
-                {"D0GUS", "", "U0GUS"}} {}
+                {"D0GUS", "", "U0GUS"}},
+      last_id_(microseconds()) {}
 
 const Person* Workspace::person(std::string_view id) const {
   const auto found = std::ranges::find(people_, id, &Person::id);
@@ -100,10 +107,7 @@ std::string Workspace::new_id(std::string_view kind) {
 }
 
 std::string Workspace::new_ts() {
-  const auto now = std::chrono::duration_cast<std::chrono::microseconds>(
-                       std::chrono::system_clock::now().time_since_epoch())
-                       .count();
-  last_ts_ = std::max<std::int64_t>(now, last_ts_ + 1);
+  last_ts_ = std::max(microseconds(), last_ts_ + 1);
   const std::string micros = std::to_string(last_ts_ % 1'000'000);
   return std::to_string(last_ts_ / 1'000'000) + "." + std::string(6 - micros.size(), '0') + micros;
 }

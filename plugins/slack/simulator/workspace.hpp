@@ -84,6 +84,7 @@ class Workspace {
   // False: it is as it was.
   static bool react(Message& message, std::string_view user, std::string_view name, bool add);
 
+  // Unlike all others, also those of earlier lives: the inbox remembers by them.
   std::string new_id(std::string_view kind);
 
  private:
@@ -93,7 +94,7 @@ class Workspace {
   std::vector<Channel> channels_;
   std::deque<Message> messages_;
   std::int64_t last_ts_ = 0;  // microseconds
-  std::uint64_t last_id_ = 0;
+  std::int64_t last_id_ = 0;  // from the time of the start on
 };
 
 // As a person types it, to what Slack keeps: @amp, #general and addresses are marked, the rest is
