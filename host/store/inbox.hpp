@@ -17,7 +17,7 @@ namespace viaduct::store {
 class Inbox {
  public:
   static constexpr int kSteps = 64;            // of one sorting-in
-  static constexpr std::int64_t kMany = 8192;  // keys in the log
+  static constexpr std::int64_t kMany = 16384;  // keys in the log
 
   explicit Inbox(Database& database) : database_(database) {}
 

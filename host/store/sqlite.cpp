@@ -26,7 +26,7 @@
 namespace viaduct::store {
 namespace {
 
-constexpr int kCheckpointPages = 1024;  // 4 MiB: nobody waits long for it
+constexpr int kCheckpointPages = 4096;  // 16 MiB: little to recover after a crash
 constexpr int kLongLogPages = 65536;    // readers kept it from shrinking: wait for them
 constexpr std::size_t kSearchWords = 32;
 constexpr int kRowsAtOnce = 200;  // of a purge, so that others' writes come in between
