@@ -40,6 +40,8 @@ void Conversation::look() {
     if (!result)
       self->world_.log.error("an answer cannot be shown session=" + self->binding_.session +
                              " reason=" + result.error().message);
+    else if (self->again_)  // was said between its last look and here
+      self->look();
   });
 }
 
@@ -204,11 +206,9 @@ net::Task<> Conversation::show_answer(std::uint64_t number, std::string name, Tu
   }
   if (ended && texts.size() > kMostParts) {
     const std::string key = key_of(number, name + "file");
-    co_await ship({Shipment::Kind::kFile, key, binding_.place.key(), binding_.place.team,
-                   "answer.md",
-                   post_args(binding_.place,
-                             note_body("The answer is long: all of it is in this file."), key),
-                   "", answer});
+    co_await ship(
+        {Shipment::Kind::kFile, key, binding_.place.key(), binding_.place.team, "answer.md",
+         file_args(binding_.place, "The answer is long: all of it is in this file."), "", answer});
   }
 }
 

@@ -247,6 +247,12 @@ std::string stream_args(const Place& place, std::string_view asker, std::string_
   return dump(args);
 }
 
+std::string file_args(const Place& place, std::string_view comment) {
+  json args = {{"channel_id", place.channel}, {"initial_comment", std::string(comment)}};
+  if (!place.thread.empty()) args["thread_ts"] = place.thread;
+  return dump(args);
+}
+
 std::string whisper_args(const Place& place, std::string_view user, const Body& body) {
   json args = with_body(to_place(place), body);
   args["user"] = std::string(user);

@@ -89,6 +89,8 @@ std::string file_url(std::string_view answer);
 std::string post_args(const Place& place, const Body& body, std::string_view key);
 // Of chat.startStream; `asker` is the user who gets it.
 std::string stream_args(const Place& place, std::string_view asker, std::string_view markdown);
+// Of files.completeUploadExternal, without the files.
+std::string file_args(const Place& place, std::string_view comment);
 // Of chat.postEphemeral.
 std::string whisper_args(const Place& place, std::string_view user, const Body& body);
 // Of chat.update, without channel and ts, which are known when it is sent.

@@ -130,7 +130,10 @@ net::Task<> Outbox::deliver(Shipment shipment, bool repeats, sdk::Sending sendin
   } else if (why.trouble == ApiTrouble::kRetryLater) {
     sending.unknown(why.message);
   } else {
-    log_.warn("not posted key=" + shipment.key + " method=" + shipment.method +
+    // The method of a reply is its response_url, which is a secret.
+    const bool is_reply = shipment.kind == Shipment::Kind::kRespond;
+    log_.warn("not posted key=" + shipment.key +
+              " method=" + (is_reply ? std::string("response_url") : shipment.method) +
               " error=" + why.error + " reason=" + why.message);
     wake(shipment.key, why.message);
     if (refused_) refused_(shipment, why);
@@ -160,8 +163,9 @@ net::Task<ApiResult> Outbox::perform(const Shipment& shipment) {
       streams_[shipment.key] = {shipment.team, shipment.markdown, true};
     co_return done;
   }
-  // Where nothing can be streamed, it is a message as any other.
-  if (shipment.method == "chat.startStream" && is_refusal(done.error())) {
+  // Where nothing can be streamed, or not now, it is a message as any other.
+  const bool held_back = done.error().trouble == ApiTrouble::kRetryLater && done.error().not_done;
+  if (shipment.method == "chat.startStream" && (is_refusal(done.error()) || held_back)) {
     const Place place{shipment.team, argument(shipment.args, "channel"),
                       argument(shipment.args, "thread_ts")};
     done = co_await api_.call("chat.postMessage",
