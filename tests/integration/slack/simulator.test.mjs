@@ -71,8 +71,7 @@ test("a long answer grows while it comes, and is whole at its end", options, asy
   const { slack } = await bench(t, { rules: [{ match: "^long$", reply: text }], chunkDelay: "8ms" });
   const first = await slack.say("alice", "general", "@amp long");
   const growing = await until(() => slack.world.messages.find(({ thread, streams }) => thread === first.ts && streams), "an answer that grows");
-  const end = await slack.bot(({ ts }) => ts === growing.ts, "its end");
-  assert.equal(end.blocks.map((block) => block.text).join(""), text);
+  await slack.bot(({ ts, blocks }) => ts === growing.ts && blocks.map((block) => block.text).join("") === text, "its end");
 });
 
 test("where the bot is not, it hears slash commands only, until somebody invites it", options, async (t) => {
