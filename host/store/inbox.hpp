@@ -16,7 +16,7 @@ namespace viaduct::store {
 // The writing connection's side.
 class Inbox {
  public:
-  static constexpr int kSteps = 64;            // of one sorting-in
+  static constexpr int kSteps = 64;             // of one sorting-in
   static constexpr std::int64_t kMany = 16384;  // keys in the log
 
   explicit Inbox(Database& database) : database_(database) {}
