@@ -68,6 +68,11 @@ test("a person tries commands, a thread, a button and a direct message, and ever
   await say("hello");
   await log.getByText("[Mock response to: hello]").waitFor();
 
+  // A link to a thread leads there.
+  await say("/amp sessions");
+  await log.getByRole("article").filter({ hasText: "Active sessions" }).getByRole("button", { name: "open" }).first().click();
+  await replies.getByText("You chose").waitFor();
+
   // Somebody else sees the channel, and neither the whisper nor the direct messages.
   await page.getByLabel("You are").selectOption({ label: "bob" });
   await channels.getByRole("button", { name: "# general" }).click();

@@ -8,7 +8,7 @@ import { Blocks } from "./blocks.tsx";
 import { act, connect } from "./connection.ts";
 import * as model from "./model.ts";
 import "./style.css";
-import { Mrkdwn } from "./text.tsx";
+import { Jump, Mrkdwn } from "./text.tsx";
 
 const kHome = "home";
 const kEnd = 80; // pixels from the end that count as the end
@@ -59,53 +59,60 @@ function Page(): JSX.Element {
     if (channel?.person) setPlace(direct?.id ?? "C0GENERAL");
     if (place === kHome) void act({ as: person, do: "home" });
   };
+  const jump = (to: string, ts: string): void => {
+    if (!channels.some(({ id }) => id === to)) return setFailure("That is in somebody else's direct messages");
+    go(to);
+    setThread(world?.messages.find((one) => one.ts === ts && one.channel === to)?.thread || ts);
+  };
   const here = world && channel ? { world, me, channel, act: doing, openThread: setThread } : null;
   return (
-    <div class="frame">
-      <header class="banner">
-        <button type="button" class="plain menu" aria-expanded={menu} onClick={() => setMenu(!menu)}>Channels</button>
-        <h1>Simulator</h1>
-        <p>Nothing here is on Slack.</p>
-        <button type="button" class="plain" onClick={() => setDark(toggleTheme() === "dark")}>{dark ? "Light" : "Dark"}</button>
-      </header>
-      {!live && <p class="strip" role="status">Not connected to the host. What is shown may be old.</p>}
-      {failure && (
-        <p class="strip" role="alert">
-          <span>{failure}.</span>
-          <button type="button" class="link" onClick={() => setFailure("")}>Dismiss</button>
-        </p>
-      )}
-      <div class={thread ? "panes with-thread" : "panes"} data-ready={world ? "yes" : "no"}>
-        <nav aria-label="Channels" class={menu ? "open" : ""}>
-          {world && (
-            <label class="who">
-              <span class="muted small">You are</span>
-              <select value={me} onChange={(event) => become(event.currentTarget.value)}>
-                {world.people.map(({ id, name, guest }) => <option key={id} value={id}>{name}{guest ? " (guest)" : ""}</option>)}
-              </select>
-            </label>
-          )}
-          <ul>
-            {world && channels.map((one) => {
-              const isNew = one.id !== place && model.newest(world, one.id, me) > (seen[`${me}/${one.id}`] ?? "");
-              return (
-                <li key={one.id}>
-                  <button type="button" class="plain" aria-current={one.id === place ? "page" : undefined} onClick={() => go(one.id)}>
-                    <span>{one.person ? `@ ${world.bot.name}` : `# ${one.name}`}</span>
-                    {isNew && <span class="dot"><span class="visually-hidden">has news</span></span>}
-                  </button>
-                </li>
-              );
-            })}
-            {world && <li><button type="button" class="plain" aria-current={place === kHome ? "page" : undefined} onClick={() => go(kHome)}>Home of {world.bot.name}</button></li>}
-          </ul>
-        </nav>
-        {!world && <main><p class="muted empty">Loading…</p></main>}
-        {world && place === kHome && <Home world={world} me={me} />}
-        {here && <ChannelPane {...here} key={`${me}/${place}`} hidden={thread !== ""} />}
-        {here && thread && <ThreadPane {...here} key={`${me}/${thread}`} ts={thread} close={() => setThread("")} />}
+    <Jump.Provider value={jump}>
+      <div class="frame">
+        <header class="banner">
+          <button type="button" class="plain menu" aria-expanded={menu} onClick={() => setMenu(!menu)}>Channels</button>
+          <h1>Simulator</h1>
+          <p>Nothing here is on Slack.</p>
+          <button type="button" class="plain" onClick={() => setDark(toggleTheme() === "dark")}>{dark ? "Light" : "Dark"}</button>
+        </header>
+        {!live && <p class="strip" role="status">Not connected to the host. What is shown may be old.</p>}
+        {failure && (
+          <p class="strip" role="alert">
+            <span>{failure}.</span>
+            <button type="button" class="link" onClick={() => setFailure("")}>Dismiss</button>
+          </p>
+        )}
+        <div class={thread ? "panes with-thread" : "panes"} data-ready={world ? "yes" : "no"}>
+          <nav aria-label="Channels" class={menu ? "open" : ""}>
+            {world && (
+              <label class="who">
+                <span class="muted small">You are</span>
+                <select value={me} onChange={(event) => become(event.currentTarget.value)}>
+                  {world.people.map(({ id, name, guest }) => <option key={id} value={id}>{name}{guest ? " (guest)" : ""}</option>)}
+                </select>
+              </label>
+            )}
+            <ul>
+              {world && channels.map((one) => {
+                const isNew = one.id !== place && model.newest(world, one.id, me) > (seen[`${me}/${one.id}`] ?? "");
+                return (
+                  <li key={one.id}>
+                    <button type="button" class="plain" aria-current={one.id === place ? "page" : undefined} onClick={() => go(one.id)}>
+                      <span>{one.person ? `@ ${world.bot.name}` : `# ${one.name}`}</span>
+                      {isNew && <span class="dot"><span class="visually-hidden">has news</span></span>}
+                    </button>
+                  </li>
+                );
+              })}
+              {world && <li><button type="button" class="plain" aria-current={place === kHome ? "page" : undefined} onClick={() => go(kHome)}>Home of {world.bot.name}</button></li>}
+            </ul>
+          </nav>
+          {!world && <main><p class="muted empty">Loading…</p></main>}
+          {world && place === kHome && <Home world={world} me={me} />}
+          {here && <ChannelPane {...here} key={`${me}/${place}`} hidden={thread !== ""} />}
+          {here && thread && <ThreadPane {...here} key={`${me}/${thread}`} ts={thread} close={() => setThread("")} />}
+        </div>
       </div>
-    </div>
+    </Jump.Provider>
   );
 }
 

@@ -6,6 +6,12 @@ export type Node =
 
 export const unescaped = (text: string): string => text.replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&");
 
+// Where a link to a message of this workspace leads: https://simulator.invalid/archives/C1/p1729000000000100
+export function permalink(url: string): { channel: string; ts: string } | null {
+  const found = /^https:\/\/simulator\.invalid\/archives\/([A-Z0-9]+)\/p(\d+)(\d{6})(?:\?.*)?$/.exec(url);
+  return found ? { channel: found[1] as string, ts: `${found[2]}.${found[3]}` } : null;
+}
+
 const kMarks = { "*": "bold", _: "italic", "~": "strike" } as const;
 // In their order: fences, code, what is in angle brackets, emoji, and marks that enclose words.
 const kPiece = /```\n?([\s\S]+?)```|`([^`\n]+)`|<([^<>\s][^<>\n]*)>|:([a-z0-9_+-]{1,40}):|([*_~])(?!\s)([^\n]*?[^\s])\5(?![A-Za-z0-9])/g;

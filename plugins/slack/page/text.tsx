@@ -1,6 +1,10 @@
-import type { JSX } from "preact";
+import { createContext, type JSX } from "preact";
+import { useContext } from "preact/hooks";
 import { emoji, nameOf, type World } from "./model.ts";
-import { parse, type Node } from "./mrkdwn.ts";
+import { parse, permalink, type Node } from "./mrkdwn.ts";
+
+// Opens the thread that a link within the workspace leads to.
+export const Jump = createContext<(channel: string, ts: string) => void>(() => {});
 
 export function Mrkdwn({ text, world }: { text: string; world: World }): JSX.Element {
   return <div class="mrkdwn">{parse(text).map((node, at) => <Piece key={at} node={node} world={world} />)}</div>;
@@ -31,7 +35,14 @@ function Piece({ node, world }: { node: Node; world: World }): JSX.Element {
       return <span class="mention">#{world.channels.find(({ id }) => id === node.text)?.name ?? node.text}</span>;
     case "call":
       return <span class="mention">@{node.text}</span>;
-    case "link":
-      return <a href={node.url} target="_blank" rel="noopener noreferrer">{node.text}</a>;
+    case "link": {
+      const to = permalink(node.url);
+      return to ? <Inside to={to} text={node.text} /> : <a href={node.url} target="_blank" rel="noopener noreferrer">{node.text}</a>;
+    }
   }
+}
+
+function Inside({ to, text }: { to: { channel: string; ts: string }; text: string }): JSX.Element {
+  const jump = useContext(Jump);
+  return <button type="button" class="link" onClick={() => jump(to.channel, to.ts)}>{text}</button>;
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import * as model from "../model.ts";
-import { parse } from "../mrkdwn.ts";
+import { parse, permalink } from "../mrkdwn.ts";
 
 const message = (ts: string, more: Partial<model.Message> = {}): model.Message => ({
   ts, channel: "C1", thread: "", user: "U1", text: ts, to: "", streams: false, edited: false, blocks: [], reactions: [], ...more,
@@ -42,6 +42,12 @@ test("mrkdwn is marks, code, mentions and links, and nothing else", () => {
   assert.deepEqual(parse("a_b_c 2*3*4"), [{ kind: "text", text: "a_b_c 2*3*4" }]);
   assert.deepEqual(parse("&gt; one\n&gt; two\nend"), [{ kind: "quote", nodes: [{ kind: "text", text: "one\ntwo" }] }, { kind: "text", text: "end" }]);
   assert.deepEqual(parse("```\n&gt; *no*\n```"), [{ kind: "pre", text: "> *no*\n" }]);
+});
+
+test("a link to a message of the workspace leads to it, and no other does", () => {
+  assert.deepEqual(permalink("https://simulator.invalid/archives/C0GENERAL/p1729000000000100"), { channel: "C0GENERAL", ts: "1729000000.000100" });
+  assert.deepEqual(permalink("https://simulator.invalid/archives/C1/p1729000000000100?thread_ts=1.2&cid=C1"), { channel: "C1", ts: "1729000000.000100" });
+  assert.equal(permalink("https://acme.slack.com/archives/C1/p1729000000000100"), null);
 });
 
 test("an address that is no address of the web is only text", () => {
