@@ -47,7 +47,7 @@ constexpr const char kSchema[] = R"json({
 })json";
 
 constexpr const char kExample[] =
-    R"json({"mode": "http", "bot_token": "xoxb-none", "signing_secret": "none", )json"
+    R"json({"mode": "http", "bot_token": "xoxb-none", "signing_secret": "example", )json"
     R"json("api_base_url": "http://127.0.0.1:9/api/"})json";
 
 }  // namespace viaduct::slack
