@@ -70,8 +70,7 @@ function Page(): JSX.Element {
       <div class="frame">
         <header class="banner">
           <button type="button" class="plain menu" aria-expanded={menu} onClick={() => setMenu(!menu)}>Channels</button>
-          <h1>Simulator</h1>
-          <p>Nothing here is on Slack.</p>
+          <h1>Simulator: nothing here is on Slack</h1>
           <button type="button" class="plain" onClick={() => setDark(toggleTheme() === "dark")}>{dark ? "Light" : "Dark"}</button>
         </header>
         {!live && <p class="strip" role="status">Not connected to the host. What is shown may be old.</p>}
