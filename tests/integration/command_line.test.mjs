@@ -218,7 +218,7 @@ test("the default configuration and every example are fine", async (t) => {
   const files = [path.join(root, "config/viaduct.yaml"), ...readdirSync(examples).filter((name) => name.endsWith(".yaml")).map((name) => path.join(examples, name))];
   assert.ok(files.length > 3);
   for (const file of files) {
-    const { code, out, err } = await viaduct(["check", "--config", file], { home });
+    const { code, out, err } = await viaduct(["check", "--config", file], { home, env: { SLACK_APP_TOKEN: "xapp-1-example", SLACK_BOT_TOKEN: "xoxb-1-example" } });
     assert.equal(code, 0, `${file}: ${err}`);
     assert.match(out, /: fine \(\d+ backends?, \d+ surfaces?\)\n$/);
   }
