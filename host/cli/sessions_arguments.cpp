@@ -61,8 +61,10 @@ void add_sessions_commands(CLI::App& app, const AddCommand& command, const Optio
                     "Where it shows, for the local user; else the only web chat");
   adopt->add_option("--backend", given.backend, "Which goes on with it; else the surface's own");
   adopt->footer(
-      "It becomes a session here, with which the agent goes on where it was. What the other program "
-      "keeps\nstays as it is, until `sessions purge` deletes the session here: then the agent's own "
+      "It becomes a session here, with which the agent goes on where it was. What the other "
+      "program "
+      "keeps\nstays as it is, until `sessions purge` deletes the session here: then the agent's "
+      "own "
       "goes with it.");
 
   CLI::App* purge =
@@ -76,8 +78,10 @@ void add_sessions_commands(CLI::App& app, const AddCommand& command, const Optio
       ->check(check_age);
   purge->add_flag("--dry-run", given.dry_run, "Only say what would be deleted");
   purge->footer(
-      "What runs or waits stays. What the agent itself keeps of a session is deleted, too, also of "
-      "one that was\nadopted. The database does not shrink: the space is used again by what "
+      "What runs or waits stays. What the backend keeps of a session is deleted, too, and what an "
+      "agent keeps that\nspeaks ACP and can delete; files that other programs wrote are left, and "
+      "so is what only a backend could\ndelete that is no longer in the configuration. The "
+      "database does not shrink: the space is used again by what "
       "comes next.");
 }
 

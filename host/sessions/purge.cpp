@@ -69,34 +69,42 @@ void Purge::take(store::Session record, std::uint64_t bytes) {
     return next();
   }
   Backend* backend = shared_->backend(record.backend);
-  if (!backend)  // it may keep something that only it can remove
-    return failed(record, shared_->no_backend(record.backend));
+  if (!backend) {
+    // It may keep something that only it can remove; one that is gone for good cannot.
+    Error why = shared_->no_backend(record.backend);
+    if (why.code != Errc::failed_precondition) return failed(record, std::move(why));
+    access_.keep_out(record.id);
+    return remove(std::move(record), bytes);
+  }
   access_.keep_out(record.id);
   OpenRequest request{0, record.id, record.working_dir, record.native_id, "", record.options};
-  backend->purge(
-      std::move(request),
-      within<BackendAnswer>(
-          shared_->loop, kBackendLimit, "Removing what the backend keeps",
-          [self = shared_from_this(), record, bytes](Result<BackendAnswer> removed) {
-            if (!removed && removed.error().code != Errc::unsupported) {
-              self->access_.let_in(record.id, false);
-              return self->failed(record, removed.error());
-            }
-            const std::int64_t age_ms = (now() - record.last_active) / 1000;
-            self->shared_->store.purge(
-                record.id,
-                store::AuditRecord{now(), record.id, "purged", purged_audit(record, age_ms, bytes)},
-                [self, record, bytes](Result<> gone) {
-                  self->access_.let_in(record.id, gone.has_value());
-                  if (!gone) return self->failed(record, gone.error());
-                  self->shared_->metrics.count("viaduct_sessions_purged_total",
-                                               {{"backend", record.backend}});
-                  self->shared_->log.info("session purged session={} backend={} age_ms={}",
-                                          record.id, record.backend,
-                                          (now() - record.last_active) / 1000);
-                  self->purged(record, bytes);
-                });
-          }));
+  backend->purge(std::move(request),
+                 within<BackendAnswer>(
+                     shared_->loop, kBackendLimit, "Removing what the backend keeps",
+                     [self = shared_from_this(), record, bytes](Result<BackendAnswer> removed) {
+                       if (!removed && removed.error().code != Errc::unsupported) {
+                         self->access_.let_in(record.id, false);
+                         return self->failed(record, removed.error());
+                       }
+                       self->remove(record, bytes);
+                     }));
+}
+
+// From the store, for good.
+void Purge::remove(store::Session record, std::uint64_t bytes) {
+  const std::int64_t age_ms = (now() - record.last_active) / 1000;
+  const std::string id = record.id;
+  shared_->store.purge(
+      id, store::AuditRecord{now(), id, "purged", purged_audit(record, age_ms, bytes)},
+      [self = shared_from_this(), record = std::move(record), bytes, age_ms](Result<> gone) {
+        self->access_.let_in(record.id, gone.has_value());
+        if (!gone) return self->failed(record, gone.error());
+        self->shared_->metrics.count("viaduct_sessions_purged_total",
+                                     {{"backend", record.backend}});
+        self->shared_->log.info("session purged session={} backend={} age_ms={}", record.id,
+                                record.backend, age_ms);
+        self->purged(record, bytes);
+      });
 }
 
 void Purge::purged(const store::Session& record, std::uint64_t bytes) {

@@ -29,6 +29,7 @@ class Purge : public std::enable_shared_from_this<Purge> {
   void next_page();
   void next();
   void take(store::Session record, std::uint64_t bytes);
+  void remove(store::Session record, std::uint64_t bytes);
   void purged(const store::Session& record, std::uint64_t bytes);
   void failed(const store::Session& record, Error error);
   void finish(Result<> result);

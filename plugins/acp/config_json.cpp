@@ -4,6 +4,7 @@
 #include <array>
 #include <set>
 #include <viaduct/net/fields.hpp>
+#include <viaduct/net/text.hpp>
 
 namespace viaduct::acp {
 
@@ -217,6 +218,10 @@ void parse_command(Fields& fields, const Presets& presets, Config& config) {
   config.command = fields.texts("command");
   if (fields.has("command") && (config.command.empty() || config.command[0].empty()))
     fields.fail("command", "must begin with a program");
+  for (const std::string& argument : config.command)
+    if (net::redacted(argument, {}) != argument)
+      fields.fail("command",
+                  "must have no key: everybody on this machine can read it there; use env");
   const std::string name = fields.named("preset");
   if (name.empty()) {
     if (config.command.empty())

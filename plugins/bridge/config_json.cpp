@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <viaduct/net/fields.hpp>
+#include <viaduct/net/text.hpp>
 
 namespace viaduct::bridge {
 
@@ -51,7 +52,11 @@ std::string parse_url(Fields& fields, Api api) {
   const std::size_t query = std::min(url.find('?'), url.size());
   std::size_t end = query;
   while (end > 0 && url[end - 1] == '/') --end;
-  return url.erase(end, query - end);
+  url.erase(end, query - end);
+  for (const std::string_view method : {"/chat/completions", "/messages"})
+    if (std::string_view(url).substr(0, url.find('?')).ends_with(method))
+      fields.fail("base_url", "must end before " + std::string(method) + ", which is added to it");
+  return url;
 }
 
 void parse_thinking(Fields& fields, Llm& llm) {
@@ -126,6 +131,10 @@ Cli parse_cli(Fields& fields) {
   cli.model = fields.text("model");
   if (cli.model.starts_with('-')) fields.fail("model", "must be a model's name");
   cli.arguments = fields.texts("arguments");
+  for (const std::string& argument : cli.arguments)
+    if (net::redacted(argument, {}) != argument)
+      fields.fail("arguments",
+                  "must have no key: everybody on this machine can read it there; use env");
   cli.env = fields.map("env");
   cli.timeout = fields.wait("timeout", milliseconds{900'000});
   cli.compact_after = fields.count("compact_after", 1'000'000);

@@ -292,4 +292,11 @@ test("what was said to a backend that is not configured any more stays readable,
   assert.equal(data.stop_reason, "error");
   assert.match(JSON.stringify(data), /The backend echo is not configured any more: list it in the configuration again and run `viaduct reload`, or begin a new session/);
   assert.doesNotMatch(JSON.stringify(data), /try again/);
+  // Nobody is there any more who could delete what it keeps: the session can be deleted all the same.
+  const purged = await until(async () => {
+    const { code, out, err } = await forHost(host, "sessions", "purge", "--older-than", "1ms");
+    assert.equal(code, 0, err);
+    return /deleted 1 session/.test(out) && out;
+  }, "the session is deleted");
+  assert.match(purged, /deleted 1 session/);
 });

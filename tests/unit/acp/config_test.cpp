@@ -137,6 +137,9 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         Bad{"NoJson", "{", "config: is no JSON"},
         Bad{"NoObject", "[]", "config: must be an object"},
+        Bad{"KeyInCommand",
+            R"({"command":["agent","--key=sk-ant-api03-0123456789abcdef0123456789"]})",
+            "command: must have no key: everybody on this machine can read it there; use env"},
         Bad{"NoCommand", "{}",
             "command: must be given, or `preset` with the name of a known agent"},
         Bad{"CommandIsText", R"({"command":"agent --acp"})", "command: must be a list of strings"},

@@ -112,6 +112,12 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         Bad{"NoJson", "{", "config: is no JSON"},
         Bad{"NoObject", "[]", "config: must be an object"},
+        Bad{"KeyInArguments",
+            R"({"driver":"cli","preset":"claude","arguments":["--key","sk-ant-api03-0123456789abcdef0123456789"]})",
+            "arguments: must have no key: everybody on this machine can read it there; use env"},
+        Bad{"MethodInUrl",
+            R"({"driver":"llm","api":"openai","model":"m","base_url":"http://127.0.0.1:1/v1/chat/completions/"})",
+            "base_url: must end before /chat/completions, which is added to it"},
         Bad{"NoDriver", R"({"model":"m"})", "driver: must be one of llm, cli"},
         Bad{"NoPreset", R"({"driver":"cli"})",
             "preset: must be given, such as claude, or `template` instead"},
