@@ -274,6 +274,15 @@ std::vector<std::string> Config::secrets() const {
   for (const McpServer& server : mcp_servers) {
     add(server.environment);
     add(server.headers);
+    // A key may be in the address, too.
+    const std::size_t query = server.url.find('?');
+    if (query == std::string::npos) continue;
+    all.push_back(server.url.substr(query + 1));
+    for (std::size_t at = query; at != std::string::npos; at = server.url.find('&', at + 1)) {
+      const std::size_t value = server.url.find('=', at);
+      if (value != std::string::npos)
+        all.push_back(server.url.substr(value + 1, server.url.find('&', value) - value - 1));
+    }
   }
   std::erase_if(all, [](const auto& one) { return one.size() < kShortestSecret; });
   // A longer one first, so that no part of it stays when it contains another.

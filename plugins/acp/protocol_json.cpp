@@ -12,6 +12,9 @@ namespace {
 using net::one_line;
 using nlohmann::json;
 
+constexpr std::size_t kMostOfACall = 4 << 20;
+constexpr std::size_t kMostOfAList = 1 << 20;  // of commands, or of what was used
+
 // An id, which some agents write as a number.
 std::string id_in(const json& object, const char* name) {
   const json& value = in(object, name);
@@ -176,6 +179,33 @@ json tool(const json& given) {
   return call;
 }
 
+// A call as the host gets it has a limit: the host keeps it whole, shows it to everybody, and gives
+// it back with the transcript. What nobody reads goes first.
+std::string bounded(json call) {
+  std::string text = dump(call);
+  for (const char* name : {"_meta", "rawOutput", "rawInput"}) {
+    if (text.size() <= kMostOfACall) return text;
+    if (call.erase(name) > 0) text = dump(call);
+  }
+  if (text.size() <= kMostOfACall || !in(call, "content").is_array()) return text;
+  std::size_t left = kMostOfACall / 2;
+  for (json& part : call["content"]) {
+    const std::size_t size = dump(part).size();
+    if (size <= left) {
+      left -= size;
+      continue;
+    }
+    part = {{"type", "content"},
+            {"content",
+             {{"type", "text"},
+              {"text", "(" + std::to_string((size >> 10) + 1) + " KiB are left out here)"}}}};
+  }
+  text = dump(call);
+  if (text.size() <= kMostOfACall) return text;
+  call.erase("content");
+  return dump(call);
+}
+
 json plan(const json& update) {
   json entries = json::array();
   if (const json& given = in(update, "entries"); given.is_array())
@@ -238,13 +268,13 @@ void read_update(const json& given, const std::string& name, Update& update) {
     const json call = tool(given);
     update.kind = Kind::kToolCall;
     update.status = text_in(call, "status");
-    update.json = dump(call);
+    update.json = bounded(call);
   } else if (name == "plan") {
     update.kind = Kind::kPlan;
     update.json = dump(plan(given));
   } else if (name == "available_commands_update") {
-    update.kind = Kind::kCommands;
     update.json = dump(commands(given));
+    update.kind = update.json.size() > kMostOfAList ? Kind::kIgnored : Kind::kCommands;
   } else if (name == "current_mode_update") {
     const std::string mode = text_in(given, "currentModeId");  // documents say modeId
     text(Kind::kMode, mode.empty() ? text_in(given, "modeId") : mode);
@@ -258,8 +288,8 @@ void read_update(const json& given, const std::string& name, Update& update) {
   } else if (name == "session_info_update") {
     text(Kind::kTitle, one_line(text_in(given, "title"), 300));
   } else if (name == "usage_update") {
-    update.kind = Kind::kUsage;
     update.json = dump(usage(given));
+    update.kind = update.json.size() > kMostOfAList ? Kind::kIgnored : Kind::kUsage;
   } else if (name == "notice") {
     const std::string more = text_in(given, "description");
     std::string title = text_in(given, "title");

@@ -350,5 +350,14 @@ TEST(AcpConfig, KeepsItsSecretsTogetherLongerOnesFirst) {
             (std::vector<std::string>{"Bearer tok-1234567", "sk-12345678", "tok-1234567"}));
 }
 
+TEST(AcpConfig, CountsWhatIsInTheQueryOfAnAddressAmongItsSecrets) {
+  const auto config = parse_config(
+      config_with(
+          R"("mcp_servers":[{"name":"a","type":"http","url":"http://h/p?v=1&key=abcdefgh12"}])"),
+      presets());
+  ASSERT_TRUE(config) << config.error();
+  EXPECT_EQ(config->secrets(), (std::vector<std::string>{"v=1&key=abcdefgh12", "abcdefgh12"}));
+}
+
 }  // namespace
 }  // namespace viaduct::acp

@@ -258,6 +258,33 @@ INSTANTIATE_TEST_SUITE_P(
                       None{"KindIsNumber", R"({"sessionId":"s","update":{"sessionUpdate":3}})"}),
     [](const auto& info) { return info.param.name; });
 
+TEST(AcpUpdate, OfAToolCallHasALimitAndWhatNobodyReadsGoesFirst) {
+  const std::string much(5 << 20, 'x');
+  const auto call = [](const std::string& more) {
+    return parse_update(
+        params(R"({"sessionUpdate":"tool_call","toolCallId":"c","title":"Look",)" + more + "}"));
+  };
+  const auto small = call(R"("_meta":{"a":1},"rawOutput":{"b":2})");
+  ASSERT_TRUE(small);
+  EXPECT_NE(small->json.find("_meta"), std::string::npos);
+  EXPECT_NE(small->json.find("rawOutput"), std::string::npos);
+
+  const auto meta = call(R"("_meta":{"a":")" + much + R"("},"rawOutput":{"b":2})");
+  ASSERT_TRUE(meta);
+  EXPECT_LT(meta->json.size(), std::size_t{1} << 20);
+  EXPECT_EQ(meta->json.find("_meta"), std::string::npos);
+  EXPECT_NE(meta->json.find("rawOutput"), std::string::npos);
+
+  const auto content =
+      call(R"("content":[{"type":"content","content":{"type":"text","text":"read me"}},)"
+           R"({"type":"content","content":{"type":"text","text":")" +
+           much + R"("}}])");
+  ASSERT_TRUE(content);
+  EXPECT_LT(content->json.size(), std::size_t{1} << 20);
+  EXPECT_NE(content->json.find("read me"), std::string::npos);
+  EXPECT_NE(content->json.find("KiB are left out here"), std::string::npos);
+}
+
 TEST(AcpUpdate, OfATextKeepsItsMeta) {
   const auto text = [](const std::string& more) {
     return parse_update(
