@@ -132,8 +132,8 @@ bool serve_deliveries(delivery::Delivery& delivery, const ControlRequest& reques
                     json list = json::array();
                     for (const store::Parcel& parcel : *found) list.push_back(as_json(parcel));
                     json page;
-      page["deliveries"] = std::move(list);
-      answer(dump(page));
+                    page["deliveries"] = std::move(list);
+                    answer(dump(page));
                   });
   } else {
     return false;

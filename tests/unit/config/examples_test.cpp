@@ -37,6 +37,9 @@ TEST_F(Examples, EachOneHasNoErrors) {
   // Their `config:` is held against the real plugins by tests/integration/command_line.test.mjs.
   plugins_["mock"].schema = "{}";
   for (const char* backend : {"bridge", "acp"}) plugins_[backend] = {"{}", false};
+  plugins_["slack"] = {"{}", true};
+  environment_["SLACK_APP_TOKEN"] = "xapp-1-example";
+  environment_["SLACK_BOT_TOKEN"] = "xoxb-1-example";
   int count = 0;
   for (const auto& entry : std::filesystem::directory_iterator(
            std::filesystem::path(VIADUCT_CONFIG_FOLDER) / "examples")) {
