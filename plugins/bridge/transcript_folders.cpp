@@ -23,6 +23,7 @@ namespace {
 namespace fs = std::filesystem;
 using net::Fd;
 
+constexpr std::size_t kSizeOfOurs = 28;  // of a host's session id
 constexpr const char* kTranscript = "transcript.jsonl";
 constexpr const char* kInfo = "session-info.json";
 constexpr const char* kMetadata = "metadata.json";
@@ -308,6 +309,9 @@ FolderResult<TranscriptFolders::Listing> TranscriptFolders::list(
       return;
     if (facts.title.empty())
       facts.title = title_in(transcript->get(), static_cast<std::size_t>(about.st_size));
+    // Of a folder that is being made, its name tells as much.
+    if (facts.session_id.empty() && id.size() == kSizeOfOurs && id.starts_with("s-"))
+      facts.session_id = "s_" + id.substr(2);
     const bool is_ours = folder_id(facts.session_id) == id;
     found.push_back(
         {about.st_mtim,

@@ -34,6 +34,12 @@ TEST_F(Folders, SessionsAreListedWithTheNewestFirst) {
   EXPECT_EQ(listing->sessions[2].title, "described");
 }
 
+TEST_F(Folders, AFolderThatAHostIsMakingIsThatSessionBeforeItsFactsAreThere) {
+  leave("s-0123456789abcdefghjkmnpqrs", line("user", "x"));
+  leave("s-too-short", line("user", "x"));
+  EXPECT_THAT(ids(), testing::UnorderedElementsAre("s_0123456789abcdefghjkmnpqrs", "s-too-short"));
+}
+
 TEST_F(Folders, WhatIsNoSessionIsNotListed) {
   leave("good", line("user", "x"));
   leave("parent_child", line("user", "a sub-session by its name"));
