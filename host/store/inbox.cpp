@@ -136,9 +136,12 @@ Result<std::int64_t> Inbox::keys_in_log() {
 
 Result<> Inbox::sort_in(int step, std::int64_t newest, Micros since) {
   using Limits = std::numeric_limits<std::int64_t>;
-  constexpr auto kWidth = static_cast<std::int64_t>((std::uint64_t{1} << 63) / (kSteps / 2));
-  const std::int64_t from = Limits::min() + step * kWidth;
-  const std::int64_t to = step + 1 == kSteps ? Limits::max() : from + (kWidth - 1);
+  // Unsigned: from the least number on, it wraps around where it should.
+  constexpr std::uint64_t kWidth = (std::uint64_t{1} << 63) / (kSteps / 2);
+  const auto from = static_cast<std::int64_t>(static_cast<std::uint64_t>(Limits::min()) +
+                                              static_cast<std::uint64_t>(step) * kWidth);
+  const std::int64_t to =
+      step + 1 == kSteps ? Limits::max() : from + static_cast<std::int64_t>(kWidth - 1);
   if (auto forgotten = database_.execute(sql::kForgetKeys, from, to, since); !forgotten)
     return none(forgotten);
   if (auto sorted = database_.execute(sql::kSortInKeys, from, to, newest); !sorted)

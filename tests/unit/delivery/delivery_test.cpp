@@ -200,6 +200,9 @@ class DeliveryTest : public store::StoreTest {
     delivery->attach("slack", sender);
     settle();
   }
+  void TearDown() override {
+    if (sender) sender->open.clear();  // what is not answered holds what it would be answered to
+  }
   // The host dies wherever it is, and another one begins.
   void kill() {
     if (sender) sender->open.clear();
