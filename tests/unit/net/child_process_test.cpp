@@ -204,7 +204,8 @@ TEST(ChildProcess, MayHaveReadAllWhereSomebodyElseReadsItsInput) {
   run_on(loop, [](Loop& on) -> Task<> {
     // setsid: in a group of its own, which nobody ends.
     auto child =
-        started(on, shell("exec 3<&0; setsid sleep 3 <&3 >&- 2>&- & echo ready; exec sleep 600"));
+        started(on, shell("exec 3<&0; setsid sh -c 'echo ready; exec sleep 3 >&- 2>&-' <&3 & "
+                          "exec sleep 600"));
     EXPECT_EQ((*co_await child->read_line())->text, "ready");
     EXPECT_TRUE(co_await child->write("one\n"));
     child->kill(SIGKILL);

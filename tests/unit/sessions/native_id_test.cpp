@@ -101,13 +101,13 @@ TEST_F(NativeId, OfATurnsEndIsInTheSameWrite) {
 TEST_F(NativeId, ToldInTwoSessionsIsUsedForNeither) {
   const auto left = world.create(world.alice).record.id;
   const auto right = world.create(world.alice).record.id;
-  talk(left, "the secret is 42", "same");
+  talk(left, "the secret is forty-two", "same");
   talk(right, "hello", "same");
   until_given_up(left);
   until_given_up(right);
   EXPECT_THAT(world.metrics->text(), HasSubstr("viaduct_native_ids_shared_total"));
   for (const auto& [id, own, other] :
-       {std::tuple(left, "42", "hello"), std::tuple(right, "hello", "42")}) {
+       {std::tuple(left, "forty-two", "hello"), std::tuple(right, "hello", "forty-two")}) {
     send(id, "and now? " + id);
     EXPECT_THAT(world.backend->last("inject").text, HasSubstr(own));
     EXPECT_THAT(world.backend->last("inject").text, ::testing::Not(HasSubstr(other)));
