@@ -123,7 +123,7 @@ TEST_F(NativeId, ToldInTwoSessionsIsUsedForNeither) {
 
 TEST_F(NativeId, OfASessionThatIsNotInMemoryIsGivenUpToo) {
   const auto left = world.create(world.alice).record.id;
-  talk(left, "the secret is 42", "same");
+  talk(left, "the secret is forty-two", "same");
   world.kill();
   world.start();
   const auto right = world.create(world.alice).record.id;
@@ -137,7 +137,7 @@ TEST_F(NativeId, ThatIsAlwaysTheSameKeepsTwoConversationsApart) {
   world.backend->rules["open"] =
       world.backend->rules["inject"] = [](const auto&) { return BackendAnswer{"same", "", "{}"}; };
   const auto left = world.create(world.alice).record.id;
-  talk(left, "the secret is 42", "same");
+  talk(left, "the secret is forty-two", "same");
   const auto right = world.create(world.alice).record.id;
   for (int round = 0; round < 3; ++round) {
     for (const auto& id : {left, right}) {
@@ -156,7 +156,7 @@ TEST_F(NativeId, ThatIsAlwaysTheSameKeepsTwoConversationsApart) {
 TEST_F(NativeId, IsNotRestoredWhenTheHostDiedBeforeItSawThatTwoHaveIt) {
   const auto left = world.create(world.alice).record.id;
   const auto right = world.create(world.alice).record.id;
-  talk(left, "the secret is 42", "L");
+  talk(left, "the secret is forty-two", "L");
   talk(right, "hello", "R");
   world.kill();
   world.start();
