@@ -101,22 +101,8 @@ std::optional<SessionChange> parse_change(std::string_view from) {
   return found;
 }
 
-std::optional<Entry> parse_entry(std::string_view from) {
-  return entry_of(Value::parsed(from));
-}
-
 std::optional<SessionFacts> parse_session(std::string_view from) {
   return session_of(Value::parsed(from));
-}
-
-std::optional<SessionPage> parse_sessions(std::string_view from) {
-  const Value page = Value::parsed(from);
-  if (!page.at("sessions").is_list()) return std::nullopt;
-  SessionPage found;
-  for (const Value& one : page.at("sessions").items())
-    if (auto session = session_of(one)) found.sessions.push_back(*std::move(session));
-  found.next = page.text("next");
-  return found;
 }
 
 std::optional<EntryPage> parse_entries(std::string_view from) {

@@ -90,14 +90,8 @@ struct SessionChange {
 
 // nullopt: no JSON, or not what it should be.
 std::optional<SessionChange> parse_change(std::string_view json);
-std::optional<Entry> parse_entry(std::string_view json);
 std::optional<SessionFacts> parse_session(std::string_view json);
 
-struct SessionPage {
-  std::vector<SessionFacts> sessions;
-  std::string next;
-};
-std::optional<SessionPage> parse_sessions(std::string_view json);
 struct EntryPage {
   std::vector<Entry> entries;  // oldest first
   bool more = false;

@@ -42,7 +42,6 @@ Arrival posted_at(std::string_view answer);
 std::string with_place(std::string_view args, const Arrival& at);
 // The same without blocks, which were refused: the text of a Markdown block becomes the text.
 std::string without_blocks(std::string_view args);
-std::string without_thread(std::string_view args);
 // A value of `args`, text only.
 std::string argument(std::string_view args, std::string_view name);
 

@@ -120,12 +120,6 @@ std::string without_blocks(std::string_view args) {
   return dump(out);
 }
 
-std::string without_thread(std::string_view args) {
-  json out = object(args);
-  out.erase("thread_ts");
-  return dump(out);
-}
-
 std::string argument(std::string_view args, std::string_view name) {
   return text(read(args), name);
 }
