@@ -1,6 +1,6 @@
 #include "plugins/slack/address.hpp"
 
-#include "plugins/slack/text.hpp"
+#include <viaduct/chat/text.hpp>
 
 #include <algorithm>
 
@@ -22,7 +22,7 @@ std::string origin_of(std::string_view url) {
   });
   const bool is_sane = std::ranges::all_of(url, [](char c) { return c > ' ' && c < 0x7F; }) &&
                        url.find('\\') == url.npos;
-  return is_plain && is_sane ? lower(url.substr(0, end)) : std::string();
+  return is_plain && is_sane ? chat::lower(url.substr(0, end)) : std::string();
 }
 
 bool is_domain(std::string_view host) {

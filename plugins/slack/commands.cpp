@@ -1,9 +1,9 @@
 #include "plugins/slack/commands.hpp"
 
-#include "plugins/slack/calls.hpp"
+#include <viaduct/chat/calls.hpp>
+#include <viaduct/chat/text.hpp>
 #include "plugins/slack/mentions.hpp"
 #include "plugins/slack/message_json.hpp"
-#include "plugins/slack/text.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -19,6 +19,10 @@ using namespace std::chrono_literals;
 
 constexpr auto kLongestPost = 25s;  // until a thread's first message must be there
 constexpr std::size_t kMostOffered = 10;
+constexpr std::string_view kHelpHint =
+    "The same words work after a mention and in a direct message. In a thread with a session every "
+    "message goes to it, unless it begins by addressing somebody else. Slack has no slash commands "
+    "in threads: mention me there instead.";
 constexpr std::size_t kLongestDescription = 150;
 
 std::string now_rfc3339() {
@@ -53,44 +57,45 @@ Commands::Commands(const sdk::Host& host, World& world, Conversations& conversat
                    const Config& config)
     : log_(host), memory_(host), world_(world), conversations_(conversations), config_(config) {}
 
-net::Task<> Commands::run(Command command, Asker asker) {
-  if (std::holds_alternative<HelpCommand>(command)) {
-    co_await tell(asker, help_text(world_.command));
-  } else if (const auto* list = std::get_if<ListCommand>(&command)) {
+net::Task<> Commands::run(chat::Command command, chat::Asker asker) {
+  if (std::holds_alternative<chat::HelpCommand>(command)) {
+    co_await tell(
+        asker, "*Commands*\n" + escaped(chat::help_text(world_.command)) + std::string(kHelpHint));
+  } else if (const auto* list = std::get_if<chat::ListCommand>(&command)) {
     co_await run_list(list->project, asker);
-  } else if (std::holds_alternative<ProjectsCommand>(command)) {
+  } else if (std::holds_alternative<chat::ProjectsCommand>(command)) {
     co_await run_projects(asker);
-  } else if (auto* begin = std::get_if<NewCommand>(&command)) {
+  } else if (auto* begin = std::get_if<chat::NewCommand>(&command)) {
     co_await run_new(std::move(*begin), asker);
-  } else if (const auto* connect = std::get_if<ConnectCommand>(&command)) {
+  } else if (const auto* connect = std::get_if<chat::ConnectCommand>(&command)) {
     co_await run_connect(connect->id, false, asker);
-  } else if (const auto* resume = std::get_if<ResumeCommand>(&command)) {
+  } else if (const auto* resume = std::get_if<chat::ResumeCommand>(&command)) {
     co_await run_connect(resume->id, true, asker);
-  } else if (const auto* status = std::get_if<StatusCommand>(&command)) {
+  } else if (const auto* status = std::get_if<chat::StatusCommand>(&command)) {
     co_await run_status(status->id, asker);
-  } else if (std::holds_alternative<SessionsCommand>(command)) {
+  } else if (std::holds_alternative<chat::SessionsCommand>(command)) {
     co_await run_sessions(asker);
-  } else if (const auto* breakout = std::get_if<BreakoutCommand>(&command)) {
+  } else if (const auto* breakout = std::get_if<chat::BreakoutCommand>(&command)) {
     co_await run_breakout(breakout->name, asker);
-  } else if (const auto* end = std::get_if<EndCommand>(&command)) {
+  } else if (const auto* end = std::get_if<chat::EndCommand>(&command)) {
     co_await run_end(end->id, asker);
-  } else if (const auto* unbind = std::get_if<UnbindCommand>(&command)) {
+  } else if (const auto* unbind = std::get_if<chat::UnbindCommand>(&command)) {
     co_await run_unbind(unbind->id, asker);
-  } else if (const auto* cancel = std::get_if<CancelCommand>(&command)) {
+  } else if (const auto* cancel = std::get_if<chat::CancelCommand>(&command)) {
     co_await run_cancel(cancel->id, asker);
-  } else if (const auto* retry = std::get_if<RetryCommand>(&command)) {
+  } else if (const auto* retry = std::get_if<chat::RetryCommand>(&command)) {
     co_await run_retry(retry->id, asker);
-  } else if (std::holds_alternative<DiscoverCommand>(command)) {
+  } else if (std::holds_alternative<chat::DiscoverCommand>(command)) {
     co_await tell(asker,
                   "Sessions that other programs left are on the host's own disk: whoever runs it "
                   "lists them with `viaduct sessions discover`, and takes one over with `viaduct "
                   "sessions adopt`.");
-  } else if (std::holds_alternative<ConfigCommand>(command)) {
+  } else if (std::holds_alternative<chat::ConfigCommand>(command)) {
     co_await run_config(asker);
-  } else if (const auto* wrong = std::get_if<WrongCommand>(&command)) {
-    co_await tell(asker, wrong->words);
-  } else if (const auto* unknown = std::get_if<UnknownCommand>(&command)) {
-    co_await tell(asker, unknown->words(world_.command));
+  } else if (const auto* wrong = std::get_if<chat::WrongCommand>(&command)) {
+    co_await tell(asker, escaped(wrong->words));
+  } else if (const auto* unknown = std::get_if<chat::UnknownCommand>(&command)) {
+    co_await tell(asker, escaped(unknown->words(world_.command)));
   } else {
     co_await run_memory(std::move(command), asker);
   }
@@ -98,7 +103,7 @@ net::Task<> Commands::run(Command command, Asker asker) {
 
 // ---------------------------------------------------------------- answering
 
-net::Task<> Commands::whisper(Asker asker, Body body, std::string part) {
+net::Task<> Commands::whisper(chat::Asker asker, Body body, std::string part) {
   const std::string key = asker.key + "/" + part;
   Shipment out{Shipment::Kind::kPost, key, "to/" + key, asker.team,
                "chat.postEphemeral",  "",  "",          ""};
@@ -118,11 +123,11 @@ net::Task<> Commands::whisper(Asker asker, Body body, std::string part) {
     log_.error("reply not kept for sending key=" + key + " reason=" + posted.error().message);
 }
 
-net::Task<> Commands::tell(Asker asker, std::string mrkdwn, std::vector<Button> buttons) {
+net::Task<> Commands::tell(chat::Asker asker, std::string mrkdwn, std::vector<Button> buttons) {
   co_await whisper(std::move(asker), note_body(mrkdwn, buttons));
 }
 
-net::Task<> Commands::say(Place place, std::string key, Body body) {
+net::Task<> Commands::say(chat::Place place, std::string key, Body body) {
   Shipment out{Shipment::Kind::kPost,       key, place.key(), place.team, "chat.postMessage",
                post_args(place, body, key), "",  ""};
   if (const auto posted = co_await world_.outbox.post(std::move(out)); !posted)
@@ -133,7 +138,7 @@ net::Task<> Commands::hint(Shipment refused, ApiFailure why) {
   const std::string channel = argument(refused.args, "channel");
   if (why.error != "not_in_channel" || channel.empty() || channel.starts_with('U')) co_return;
   std::string user = argument(refused.args, "user");
-  for (const Binding& one : world_.bindings.all_active())
+  for (const chat::Binding& one : world_.bindings.all_active())
     if (user.empty() && one.place.key() == refused.target) user = one.user;
   if (user.empty()) co_return;
   const std::string key = "hint/" + channel + "/" + user;
@@ -154,7 +159,7 @@ net::Task<> Commands::hint(Shipment refused, ApiFailure why) {
 // ---------------------------------------------------------------- beginning
 
 std::expected<std::string, std::string> Commands::folder(const std::string& dir,
-                                                         const Asker& asker) const {
+                                                         const chat::Asker& asker) const {
   const std::string wanted = dir.empty() ? config_.default_working_dir : dir;
   std::error_code failed;
   const auto path = std::filesystem::canonical(expanded(wanted), failed);
@@ -170,7 +175,7 @@ std::expected<std::string, std::string> Commands::folder(const std::string& dir,
 }
 
 net::Task<std::expected<std::shared_ptr<Conversation>, std::string>> Commands::begin(
-    Place place, Asker asker, Wanted wanted) {
+    chat::Place place, chat::Asker asker, Wanted wanted) {
   using Refused = std::unexpected<std::string>;
   // A second event for the same place waits for the first.
   while (is_beginning(place)) {
@@ -197,12 +202,12 @@ net::Task<std::expected<std::shared_ptr<Conversation>, std::string>> Commands::b
                         sdk::json_string(description) + R"(,"key":)" + sdk::json_string(asker.key);
   if (!wanted.backend.empty()) options += R"(,"backend":)" + sdk::json_string(wanted.backend);
   options += "}";
-  const sdk::Answer made = co_await answered(
+  const sdk::Answer made = co_await chat::answered(
       [&](sdk::Callback done) { world_.sessions.create(who, options, std::move(done)); });
   std::expected<std::shared_ptr<Conversation>, std::string> result =
       Refused("The session could not be started: " + escaped(made.message));
-  if (const auto session = made.ok() ? parse_session(made.result) : std::nullopt) {
-    Binding binding;
+  if (const auto session = made.ok() ? chat::parse_session(made.result) : std::nullopt) {
+    chat::Binding binding;
     binding.place = place;
     binding.session = session->id;
     binding.owner_place = who.place;
@@ -223,17 +228,18 @@ net::Task<std::expected<std::shared_ptr<Conversation>, std::string>> Commands::b
   co_return result;
 }
 
-net::Task<std::expected<std::string, std::string>> Commands::open_thread(Asker asker, Body root) {
+net::Task<std::expected<std::string, std::string>> Commands::open_thread(chat::Asker asker,
+                                                                         Body root) {
   const std::string key = asker.key + "/root";
-  const Place top{asker.team, asker.channel, ""};
+  const chat::Place top{asker.team, asker.channel, ""};
   co_await say(top, key, root);
   const auto at = co_await world_.outbox.wait_for(key, kLongestPost);
   if (!at) co_return std::unexpected("No thread could be opened here: " + at.error());
   co_return at->ts;
 }
 
-net::Task<> Commands::run_new(NewCommand command, Asker asker) {
-  Place place = asker.place();
+net::Task<> Commands::run_new(chat::NewCommand command, chat::Asker asker) {
+  chat::Place place = asker.place();
   std::string root;  // key of the message that was posted for it
   if (asker.is_direct) {
     // In a direct message the new one takes the place of the old, which lives on.
@@ -270,7 +276,7 @@ net::Task<> Commands::run_new(NewCommand command, Asker asker) {
     co_await tell(asker, begun.error());
     co_return;
   }
-  const Binding& binding = (*begun)->binding();
+  const chat::Binding& binding = (*begun)->binding();
   std::string words =
       "Started new session `" + binding.session + "` in `" + escaped(binding.working_dir) + "`";
   if (!binding.description.empty()) words += "\n_" + escaped(binding.description) + "_";
@@ -282,10 +288,10 @@ net::Task<> Commands::run_new(NewCommand command, Asker asker) {
     co_await tell(asker, "Started, in the thread above.");
 }
 
-net::Task<> Commands::run_connect(std::string id, bool revive, Asker asker) {
-  Place place = asker.place();
+net::Task<> Commands::run_connect(std::string id, bool revive, chat::Asker asker) {
+  chat::Place place = asker.place();
   if (id.empty()) {
-    const Binding* here = world_.bindings.find(place);
+    const chat::Binding* here = world_.bindings.find(place);
     if (here == nullptr) {
       co_await tell(asker, "Which session? See `" + world_.command + " list`, and then say `" +
                                world_.command + (revive ? " resume" : " connect") + " ID`.");
@@ -325,7 +331,7 @@ net::Task<> Commands::run_connect(std::string id, bool revive, Asker asker) {
   }
   const auto active = world_.bindings.active_of(asker.team, asker.user);
   const bool counts = std::ranges::none_of(
-      active, [&](const Binding& one) { return one.session == source->session; });
+      active, [&](const chat::Binding& one) { return one.session == source->session; });
   if (counts && active.size() >= config_.max_sessions_per_user) {
     co_await tell(asker, "Session limit reached (" + std::to_string(config_.max_sessions_per_user) +
                              "). End an existing session first.");
@@ -334,7 +340,7 @@ net::Task<> Commands::run_connect(std::string id, bool revive, Asker asker) {
   sdk::Principal who = asker.principal();
   who.place = source->owner_place;
   if (who.place.empty()) who.user_id = source->user;
-  const sdk::Answer resumed = co_await answered(
+  const sdk::Answer resumed = co_await chat::answered(
       [&](sdk::Callback done) { world_.sessions.resume(who, source->session, std::move(done)); });
   if (!resumed.ok()) {
     co_await tell(
@@ -347,13 +353,13 @@ net::Task<> Commands::run_connect(std::string id, bool revive, Asker asker) {
   if (const auto held = conversations_.at(place);
       held && held->binding().session != source->session)
     co_await held->unbind();
-  Binding binding = *source;
+  chat::Binding binding = *source;
   // What was said elsewhere is not said here again.
   std::uint64_t newest = 0;
-  const sdk::Answer history = co_await answered([&](sdk::Callback done) {
+  const sdk::Answer history = co_await chat::answered([&](sdk::Callback done) {
     world_.sessions.history(who, source->session, 0, 1, std::move(done));
   });
-  if (const auto page = history.ok() ? parse_entries(history.result) : std::nullopt;
+  if (const auto page = history.ok() ? chat::parse_entries(history.result) : std::nullopt;
       page && !page->entries.empty()) {
     newest = page->entries.back().number;
     if (binding.place != place) binding.shown_turn = page->entries.back().turn;
@@ -376,7 +382,7 @@ net::Task<> Commands::run_connect(std::string id, bool revive, Asker asker) {
     co_await tell(asker, "Connected, in its own thread.");
 }
 
-net::Task<> Commands::run_breakout(std::string name, Asker asker) {
+net::Task<> Commands::run_breakout(std::string name, chat::Asker asker) {
   const auto here = conversations_.at(asker.place());
   if (!here || asker.thread.empty() || asker.is_direct) {
     co_await tell(asker,
@@ -386,8 +392,9 @@ net::Task<> Commands::run_breakout(std::string name, Asker asker) {
   }
   const Installation* workspace = world_.installations.find(asker.team);
   if (workspace == nullptr) co_return;
-  const Binding old = here->binding();
-  const std::string wanted = name.empty() ? "amp-" + lower(old.session.substr(2, 8)) : lower(name);
+  const chat::Binding old = here->binding();
+  const std::string wanted =
+      name.empty() ? "amp-" + chat::lower(old.session.substr(2, 8)) : chat::lower(name);
   const ApiResult made = co_await world_.api.call(
       "conversations.create", R"({"name":)" + sdk::json_string(wanted) + "}", workspace->token);
   if (!made) {
@@ -399,7 +406,7 @@ net::Task<> Commands::run_breakout(std::string name, Asker asker) {
                            R"({"channel":)" + sdk::json_string(channel) + R"(,"users":)" +
                                sdk::json_string(asker.user) + "}",
                            workspace->token);
-  Binding moved = old;
+  chat::Binding moved = old;
   moved.place = {asker.team, channel, ""};
   if (const auto kept = co_await world_.bindings.put(moved); !kept) {
     co_await tell(asker, "The session could not be moved: " + escaped(kept.error().message));
@@ -417,7 +424,7 @@ net::Task<> Commands::run_breakout(std::string name, Asker asker) {
 // ---------------------------------------------------------------- one session
 
 net::Task<std::shared_ptr<Conversation>> Commands::meant(std::string id, std::string word,
-                                                         Asker asker) {
+                                                         chat::Asker asker) {
   if (!id.empty()) {
     const auto found = find(id, asker);
     if (!found) {
@@ -434,8 +441,8 @@ net::Task<std::shared_ptr<Conversation>> Commands::meant(std::string id, std::st
     co_await tell(asker, "This thread has no session.");
     co_return nullptr;
   }
-  std::vector<Binding> here;
-  for (Binding& one : world_.bindings.active_of(asker.team, asker.user))
+  std::vector<chat::Binding> here;
+  for (chat::Binding& one : world_.bindings.active_of(asker.team, asker.user))
     if (one.place.channel == asker.channel) here.push_back(std::move(one));
   if (here.size() == 1) co_return conversations_.at(here.front().place);
   if (here.empty()) {
@@ -443,7 +450,7 @@ net::Task<std::shared_ptr<Conversation>> Commands::meant(std::string id, std::st
     co_return nullptr;
   }
   std::vector<Button> choices;
-  for (const Binding& one : here) {
+  for (const chat::Binding& one : here) {
     if (choices.size() == kMostOffered) break;
     choices.push_back({std::string(kPickAction) + ":" + word + ":" + std::to_string(choices.size()),
                        one.description.empty() ? one.session : one.description, one.session,
@@ -453,10 +460,10 @@ net::Task<std::shared_ptr<Conversation>> Commands::meant(std::string id, std::st
   co_return nullptr;
 }
 
-net::Task<> Commands::run_end(std::string id, Asker asker) {
+net::Task<> Commands::run_end(std::string id, chat::Asker asker) {
   const auto one = co_await meant(id, "end", asker);
   if (!one) co_return;
-  const Binding binding = one->binding();
+  const chat::Binding binding = one->binding();
   const sdk::Answer ended = co_await one->end(asker.principal());
   if (!ended.ok() && ended.code != sdk::Code::kNotFound && ended.code != sdk::Code::kSessionDead) {
     co_await tell(asker, "The session could not be ended: " + escaped(ended.message));
@@ -468,10 +475,10 @@ net::Task<> Commands::run_end(std::string id, Asker asker) {
   if (binding.place != asker.place()) co_await tell(asker, "Session ended.");
 }
 
-net::Task<> Commands::run_unbind(std::string id, Asker asker) {
+net::Task<> Commands::run_unbind(std::string id, chat::Asker asker) {
   const auto one = co_await meant(id, "disconnect", asker);
   if (!one) co_return;
-  const Binding binding = one->binding();
+  const chat::Binding binding = one->binding();
   if (!co_await one->unbind()) {
     co_await tell(asker, "That could not be written down. Try again.");
     co_return;
@@ -482,7 +489,7 @@ net::Task<> Commands::run_unbind(std::string id, Asker asker) {
   if (binding.place != asker.place()) co_await tell(asker, "Disconnected.");
 }
 
-net::Task<> Commands::run_cancel(std::string id, Asker asker) {
+net::Task<> Commands::run_cancel(std::string id, chat::Asker asker) {
   const auto one = co_await meant(id, "cancel", asker);
   if (!one) co_return;
   const bool works = one->facts().state != "idle" || one->facts().turns_waiting > 0;
@@ -493,7 +500,7 @@ net::Task<> Commands::run_cancel(std::string id, Asker asker) {
     co_await tell(asker, "Nothing is running.");
 }
 
-net::Task<> Commands::run_retry(std::string id, Asker asker) {
+net::Task<> Commands::run_retry(std::string id, chat::Asker asker) {
   const auto one = co_await meant(id, "retry", asker);
   if (!one) co_return;
   const std::uint64_t last = one->binding().shown_turn;
@@ -505,7 +512,7 @@ net::Task<> Commands::run_retry(std::string id, Asker asker) {
   if (!again) co_await tell(asker, escaped(again.error().message));
 }
 
-net::Task<> Commands::press(std::string action, std::string value, Asker asker) {
+net::Task<> Commands::press(std::string action, std::string value, chat::Asker asker) {
   const std::string kind = action.substr(0, action.find(':'));
   if (kind == kConnectAction) {
     co_await run_connect(value, false, asker);
@@ -556,10 +563,10 @@ net::Task<> Commands::press(std::string action, std::string value, Asker asker) 
 
 // ---------------------------------------------------------------- whose they are
 
-std::vector<Binding> Commands::own(const Asker& asker) const {
-  std::vector<Binding> all;
-  for (Binding& one : world_.bindings.of_person(asker.team, asker.user)) {
-    const auto same = std::ranges::find(all, one.session, &Binding::session);
+std::vector<chat::Binding> Commands::own(const chat::Asker& asker) const {
+  std::vector<chat::Binding> all;
+  for (chat::Binding& one : world_.bindings.of_person(asker.team, asker.user)) {
+    const auto same = std::ranges::find(all, one.session, &chat::Binding::session);
     if (same == all.end())
       all.push_back(std::move(one));
     else if (one.active && !same->active)
@@ -569,18 +576,20 @@ std::vector<Binding> Commands::own(const Asker& asker) const {
   return all;
 }
 
-std::expected<Binding, std::string> Commands::find(std::string_view id, const Asker& asker) const {
-  std::vector<Binding> found;
+std::expected<chat::Binding, std::string> Commands::find(std::string_view id,
+                                                         const chat::Asker& asker) const {
+  std::vector<chat::Binding> found;
   auto all = own(asker);
   // What a shared thread has belongs to everybody in it.
-  if (const Binding* here = world_.bindings.find(asker.place()))
-    if (std::ranges::find(all, here->session, &Binding::session) == all.end()) all.push_back(*here);
+  if (const chat::Binding* here = world_.bindings.find(asker.place()))
+    if (std::ranges::find(all, here->session, &chat::Binding::session) == all.end())
+      all.push_back(*here);
   if (asker.is_operator)
-    for (const Binding& one : world_.bindings.all_active())
+    for (const chat::Binding& one : world_.bindings.all_active())
       if (one.place.team == asker.team &&
-          std::ranges::find(all, one.session, &Binding::session) == all.end())
+          std::ranges::find(all, one.session, &chat::Binding::session) == all.end())
         all.push_back(one);
-  for (Binding& one : all) {
+  for (chat::Binding& one : all) {
     if (one.session == id) return std::move(one);
     if (one.session.starts_with(id) ||
         (one.session.starts_with("s_") && one.session.substr(2).starts_with(id)))

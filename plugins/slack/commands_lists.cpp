@@ -1,9 +1,9 @@
 // The commands that only tell.
-#include "plugins/slack/calls.hpp"
+#include <viaduct/chat/calls.hpp>
+#include <viaduct/chat/text.hpp>
 #include "plugins/slack/commands.hpp"
 #include "plugins/slack/mentions.hpp"
 #include "plugins/slack/message_json.hpp"
-#include "plugins/slack/text.hpp"
 
 #include <algorithm>
 #include <map>
@@ -14,14 +14,14 @@ namespace {
 
 constexpr std::size_t kMostListed = 15;
 
-std::string project_of(const Binding& binding) {
+std::string project_of(const chat::Binding& binding) {
   const std::size_t slash = binding.working_dir.rfind('/');
   return slash == std::string::npos ? binding.working_dir : binding.working_dir.substr(slash + 1);
 }
 
 // A link to the thread, so that it is found again.
-std::string where(const Binding& binding, const Installations& installations) {
-  const Place& place = binding.place;
+std::string where(const chat::Binding& binding, const Installations& installations) {
+  const chat::Place& place = binding.place;
   const std::string words =
       place.channel.starts_with('D') ? "in a direct message" : "in <#" + place.channel + ">";
   const Installation* workspace = installations.find(place.team);
@@ -31,24 +31,24 @@ std::string where(const Binding& binding, const Installations& installations) {
   return words + " (<" + workspace->url + "archives/" + place.channel + "/p" + ts + "|open>)";
 }
 
-std::string name_of(const Binding& binding) {
+std::string name_of(const chat::Binding& binding) {
   return binding.description.empty() ? "no description" : escaped(binding.description);
 }
 
 }  // namespace
 
-net::Task<std::optional<SessionFacts>> Commands::facts(Binding binding) {
+net::Task<std::optional<chat::SessionFacts>> Commands::facts(chat::Binding binding) {
   sdk::Principal who{binding.user, "", binding.place.team, binding.owner_place, false};
-  const sdk::Answer answer = co_await answered(
+  const sdk::Answer answer = co_await chat::answered(
       [&](sdk::Callback done) { world_.sessions.get(who, binding.session, std::move(done)); });
-  co_return answer.ok() ? parse_session(answer.result) : std::nullopt;
+  co_return answer.ok() ? chat::parse_session(answer.result) : std::nullopt;
 }
 
-net::Task<> Commands::run_list(std::string project, Asker asker) {
+net::Task<> Commands::run_list(std::string project, chat::Asker asker) {
   std::vector<ListItem> items;
   std::size_t hidden = 0;
-  for (const Binding& one : own(asker)) {
-    if (!project.empty() && lower(project_of(one)) != lower(project)) continue;
+  for (const chat::Binding& one : own(asker)) {
+    if (!project.empty() && chat::lower(project_of(one)) != chat::lower(project)) continue;
     if (items.size() == kMostListed) {
       ++hidden;
       continue;
@@ -75,9 +75,9 @@ net::Task<> Commands::run_list(std::string project, Asker asker) {
                              hidden ? std::to_string(hidden) + " older ones are not shown" : ""));
 }
 
-net::Task<> Commands::run_projects(Asker asker) {
+net::Task<> Commands::run_projects(chat::Asker asker) {
   std::map<std::string, std::size_t> counts;
-  for (const Binding& one : own(asker)) ++counts[one.working_dir];
+  for (const chat::Binding& one : own(asker)) ++counts[one.working_dir];
   if (counts.empty()) {
     co_await tell(asker, "_No projects found._");
     co_return;
@@ -89,14 +89,14 @@ net::Task<> Commands::run_projects(Asker asker) {
   co_await tell(asker, words);
 }
 
-net::Task<> Commands::run_sessions(Asker asker) {
+net::Task<> Commands::run_sessions(chat::Asker asker) {
   const auto active = world_.bindings.active_of(asker.team, asker.user);
   if (active.empty()) {
     co_await tell(asker, "_No active sessions._ Start one with `" + world_.command + " new`.");
     co_return;
   }
   std::vector<ListItem> items;
-  for (const Binding& one : active) {
+  for (const chat::Binding& one : active) {
     if (items.size() == kMostListed) break;
     items.push_back(
         {"`" + one.session + "` " + where(one, world_.installations) + " - " + name_of(one),
@@ -112,7 +112,7 @@ net::Task<> Commands::show_home(std::string team, std::string user) {
   if (workspace == nullptr) co_return;
   const std::string token = workspace->token;
   std::vector<ListItem> items;
-  for (const Binding& one : world_.bindings.active_of(team, user)) {
+  for (const chat::Binding& one : world_.bindings.active_of(team, user)) {
     if (items.size() == kMostListed) break;
     const auto now = co_await facts(one);
     items.push_back({"*" + (now && !now->name().empty() ? escaped(now->name()) : name_of(one)) +
@@ -133,7 +133,7 @@ net::Task<> Commands::suggest(std::string team, std::string channel, std::string
   if (!done) log_.info("no suggestions shown reason=" + done.error().message);
 }
 
-net::Task<> Commands::run_status(std::string id, Asker asker) {
+net::Task<> Commands::run_status(std::string id, chat::Asker asker) {
   const bool here = id.empty() && conversations_.at(asker.place());
   if (id.empty() && !here && asker.thread.empty() &&
       world_.bindings.active_of(asker.team, asker.user).size() != 1) {
@@ -142,7 +142,7 @@ net::Task<> Commands::run_status(std::string id, Asker asker) {
   }
   const auto one = co_await meant(id, "status", asker);
   if (!one) co_return;
-  const Binding& binding = one->binding();
+  const chat::Binding& binding = one->binding();
   const auto now = co_await facts(binding);
   std::string words = "*Session status: " +
                       (!now         ? std::string("not to be had now")
@@ -155,7 +155,7 @@ net::Task<> Commands::run_status(std::string id, Asker asker) {
   co_await tell(asker, words);
 }
 
-net::Task<> Commands::run_config(Asker asker) {
+net::Task<> Commands::run_config(chat::Asker asker) {
   std::string words =
       "*Bridge configuration:*\nCommand: `" + world_.command + "`\nFolder of new sessions: `" +
       escaped(config_.default_working_dir) +
@@ -164,21 +164,21 @@ net::Task<> Commands::run_config(Asker asker) {
   co_await tell(asker, words);
 }
 
-net::Task<> Commands::run_memory(Command command, Asker asker) {
+net::Task<> Commands::run_memory(chat::Command command, chat::Asker asker) {
   const sdk::Principal who = asker.principal();
-  const sdk::Answer answer = co_await answered([&](sdk::Callback done) {
-    if (const auto* remember = std::get_if<RememberCommand>(&command))
+  const sdk::Answer answer = co_await chat::answered([&](sdk::Callback done) {
+    if (const auto* remember = std::get_if<chat::RememberCommand>(&command))
       memory_.remember(who, remember->text, std::move(done));
-    else if (const auto* recall = std::get_if<RecallCommand>(&command))
+    else if (const auto* recall = std::get_if<chat::RecallCommand>(&command))
       memory_.recall(who, recall->query, std::move(done));
     else
       memory_.work_status(who, std::move(done));
   });
   if (!answer.ok()) {
     co_await tell(asker, escaped(answer.message));
-  } else if (std::holds_alternative<RememberCommand>(command)) {
+  } else if (std::holds_alternative<chat::RememberCommand>(command)) {
     co_await tell(asker, remembered_words(answer.result));
-  } else if (const auto* recall = std::get_if<RecallCommand>(&command)) {
+  } else if (const auto* recall = std::get_if<chat::RecallCommand>(&command)) {
     co_await tell(asker, recalled_words(answer.result, recall->query));
   } else {
     co_await tell(asker, work_words(answer.result));

@@ -1,6 +1,6 @@
 #include "plugins/slack/config.hpp"
 
-#include "plugins/slack/text.hpp"
+#include <viaduct/chat/text.hpp>
 
 #include <algorithm>
 #include <charconv>
@@ -118,7 +118,7 @@ std::optional<Url> parse_url(std::string_view text) {
       return std::nullopt;
     authority = authority.substr(0, port);
   }
-  url.host = lower(authority);
+  url.host = chat::lower(authority);
   return url.host.empty() ? std::nullopt : std::optional(url);
 }
 

@@ -1,6 +1,6 @@
 #include "plugins/slack/conversation.hpp"
 
-#include "plugins/slack/calls.hpp"
+#include <viaduct/chat/calls.hpp>
 #include "plugins/slack/event.hpp"
 #include "plugins/slack/mentions.hpp"
 #include "plugins/slack/message_json.hpp"
@@ -43,7 +43,7 @@ class Conversation::Watcher final : public sdk::Subscriber {
   const std::weak_ptr<Conversation> whose_;
 };
 
-Conversation::Conversation(World& world, Binding binding, std::function<void()> gone)
+Conversation::Conversation(World& world, chat::Binding binding, std::function<void()> gone)
     : world_(world),
       binding_(std::move(binding)),
       gone_(std::move(gone)),
@@ -74,11 +74,11 @@ net::Task<net::Result<>> Conversation::say(Said said) {
   const bool waits = running_ != 0;
   if (!said.ts.empty()) sign(said.ts, waits ? kQueued : kSeen);
   const sdk::Principal who = with_place(said.who);
-  const sdk::Answer answer = co_await answered([&](sdk::Callback done) {
+  const sdk::Answer answer = co_await chat::answered([&](sdk::Callback done) {
     world_.sessions.send(who, binding_.session, {said.key, said.text, said.blocks, said.context},
                          std::move(done));
   });
-  const auto sent = answer.ok() ? parse_sent(answer.result) : std::nullopt;
+  const auto sent = answer.ok() ? chat::parse_sent(answer.result) : std::nullopt;
   if (sent) {
     if (sent->turn <= binding_.shown_turn) {
       unsign(said.ts);
@@ -86,7 +86,7 @@ net::Task<net::Result<>> Conversation::say(Said said) {
     }
     last_sent_ = std::max(last_sent_, sent->turn);
     if (binding_.owes) co_return net::Result<>();
-    Binding owing = binding_;
+    chat::Binding owing = binding_;
     owing.owes = binding_.owes = true;
     co_return co_await world_.bindings.put(std::move(owing));
   }
@@ -115,7 +115,7 @@ net::Task<sdk::Answer> Conversation::cancel(sdk::Principal who) {
   const auto self = shared_from_this();
   const std::uint64_t running = running_;  // 0: what has just been said
   const sdk::Principal asker = with_place(std::move(who));
-  co_return co_await answered([&](sdk::Callback done) {
+  co_return co_await chat::answered([&](sdk::Callback done) {
     world_.sessions.cancel(asker, binding_.session, running, std::move(done));
   });
 }
@@ -124,18 +124,18 @@ net::Task<> Conversation::cancel_message(sdk::Principal who, std::string ts) {
   const auto self = shared_from_this();
   std::uint64_t begun = 0;
   for (const auto& [number, turn] : turns_)
-    if (const Entry* question = turn.view.question(); question && ts_of(question->key) == ts)
+    if (const chat::Entry* question = turn.view.question(); question && ts_of(question->key) == ts)
       begun = number;
   if (begun == 0) co_return;
   const sdk::Principal asker = with_place(std::move(who));
-  co_await answered([&](sdk::Callback done) {
+  co_await chat::answered([&](sdk::Callback done) {
     world_.sessions.cancel(asker, binding_.session, begun, std::move(done));
   });
 }
 
 net::Task<bool> Conversation::unbind() {
   const auto self = shared_from_this();
-  Binding released = binding_;
+  chat::Binding released = binding_;
   released.active = false;
   released.owes = false;
   if (const auto kept = co_await world_.bindings.put(released); !kept) co_return false;
@@ -149,7 +149,7 @@ net::Task<sdk::Answer> Conversation::end(sdk::Principal who) {
   const auto self = shared_from_this();
   ending_ = true;
   const sdk::Principal asker = with_place(std::move(who));
-  co_return co_await answered(
+  co_return co_await chat::answered(
       [&](sdk::Callback done) { world_.sessions.end(asker, binding_.session, std::move(done)); });
 }
 
@@ -159,7 +159,7 @@ net::Task<sdk::Answer> Conversation::answer(sdk::Principal who, std::uint64_t en
   follow();
   // Who clicked decides, not who owns the session.
   who.place = binding_.owner_place;
-  co_return co_await answered([&](sdk::Callback done) {
+  co_return co_await chat::answered([&](sdk::Callback done) {
     world_.sessions.answer(who, binding_.session, entry, option, std::move(done));
   });
 }
@@ -169,14 +169,14 @@ net::Task<net::Result<>> Conversation::retry(sdk::Principal who, std::uint64_t t
   const auto self = shared_from_this();
   std::uint64_t before = 0;
   for (;;) {
-    const sdk::Answer answer = co_await answered([&](sdk::Callback done) {
+    const sdk::Answer answer = co_await chat::answered([&](sdk::Callback done) {
       world_.sessions.history(reader_, binding_.session, before, 200, std::move(done));
     });
     if (!answer.ok()) co_return std::unexpected(answer.status());
-    const auto page = parse_entries(answer.result);
+    const auto page = chat::parse_entries(answer.result);
     if (!page || page->entries.empty()) break;
-    for (const Entry& entry : page->entries)
-      if (entry.turn == turn && entry.type == EntryType::kUserMessage)
+    for (const chat::Entry& entry : page->entries)
+      if (entry.turn == turn && entry.type == chat::EntryType::kUserMessage)
         co_return co_await say({std::move(who), std::move(key), "", entry.text, "", ""});
     if (!page->more || page->entries.front().turn < turn) break;
     before = page->entries.front().number;
@@ -224,18 +224,18 @@ void Conversation::unsubscribed(const sdk::Status& why) {
 }
 
 void Conversation::forget_views() {
-  for (auto& [number, turn] : turns_) turn.view = TurnView();
+  for (auto& [number, turn] : turns_) turn.view = chat::TurnView();
   outside_.clear();
   turn_of_.clear();
 }
 
-void Conversation::take(Entry entry) {
+void Conversation::take(chat::Entry entry) {
   if (entry.turn > binding_.shown_turn) {
     turn_of_[entry.number] = entry.turn;
     turns_[entry.turn].view.take(std::move(entry));
   } else if (entry.turn == 0 && entry.number > binding_.shown_entry &&
-             (entry.type == EntryType::kText || entry.type == EntryType::kNotice ||
-              entry.type == EntryType::kContextRestored)) {
+             (entry.type == chat::EntryType::kText || entry.type == chat::EntryType::kNotice ||
+              entry.type == chat::EntryType::kContextRestored)) {
     Turn& held = outside_[entry.number];
     held.grown = Clock::now();
     held.view.take(std::move(entry));
@@ -247,10 +247,10 @@ net::Task<> Conversation::fill() {
   const auto self = shared_from_this();
   std::uint64_t before = std::exchange(first_, 0);
   while (before > binding_.shown_entry + 1 && !closed_) {
-    const sdk::Answer answer = co_await answered([&](sdk::Callback done) {
+    const sdk::Answer answer = co_await chat::answered([&](sdk::Callback done) {
       world_.sessions.history(reader_, binding_.session, before, 200, std::move(done));
     });
-    auto page = answer.ok() ? parse_entries(answer.result) : std::nullopt;
+    auto page = answer.ok() ? chat::parse_entries(answer.result) : std::nullopt;
     if (!page) {
       world_.log.warn("earlier entries not read session=" + binding_.session +
                       " reason=" + answer.message);
@@ -260,7 +260,7 @@ net::Task<> Conversation::fill() {
     }
     if (page->entries.empty()) break;
     before = page->entries.front().number;
-    for (Entry& entry : page->entries) take(std::move(entry));
+    for (chat::Entry& entry : page->entries) take(std::move(entry));
     if (!page->more) break;
   }
   live_ = true;
@@ -268,26 +268,26 @@ net::Task<> Conversation::fill() {
 }
 
 sdk::Flow Conversation::change(const sdk::Change& given) {
-  auto change = parse_change(given.json);
+  auto change = chat::parse_change(given.json);
   if (!change) return sdk::Flow::kOk;
   switch (change->kind) {
-    case SessionChange::Kind::kState:
+    case chat::SessionChange::Kind::kState:
       facts_ = std::move(change->session);
       running_ = change->running_turn;
       set_title();
       break;
-    case SessionChange::Kind::kReset:
+    case chat::SessionChange::Kind::kReset:
       forget_views();
       first_ = change->first;
       break;
-    case SessionChange::Kind::kLive:
+    case chat::SessionChange::Kind::kLive:
       if (first_ > binding_.shown_entry + 1)
         world_.loop.spawn(fill());
       else
         live_ = true;
       break;
-    case SessionChange::Kind::kEntry: take(*std::move(change->entry)); break;
-    case SessionChange::Kind::kDelta: {
+    case chat::SessionChange::Kind::kEntry: take(*std::move(change->entry)); break;
+    case chat::SessionChange::Kind::kDelta: {
       Turn* held = nullptr;
       if (const auto found = outside_.find(change->number); found != outside_.end())
         held = &found->second;
@@ -307,7 +307,7 @@ sdk::Flow Conversation::change(const sdk::Change& given) {
       }
       break;
     }
-    case SessionChange::Kind::kOther: break;
+    case chat::SessionChange::Kind::kOther: break;
   }
   if (live_) look();
   return sdk::Flow::kOk;
@@ -396,7 +396,7 @@ void Conversation::unsign(const std::string& ts) {
 void Conversation::show_life() {
   if (turns_.empty() || running_ == 0) return;
   const auto& [number, turn] = *turns_.begin();
-  const Entry* question = turn.view.question();
+  const chat::Entry* question = turn.view.question();
   if (number == running_ && question != nullptr)
     if (const auto shows = signs_.find(ts_of(question->key));
         shows != signs_.end() && shows->second == kQueued)

@@ -3,10 +3,10 @@
 // Conversations.
 #pragma once
 
-#include "plugins/slack/bindings.hpp"
+#include <viaduct/chat/bindings.hpp>
+#include <viaduct/chat/turn_view.hpp>
 #include "plugins/slack/message_json.hpp"
 #include "plugins/slack/outbox.hpp"
-#include "plugins/slack/turn_view.hpp"
 
 #include <boost/asio/steady_timer.hpp>
 
@@ -31,7 +31,7 @@ struct World {
   net::Loop& loop;
   WebApi& api;
   Installations& installations;
-  Bindings& bindings;
+  chat::Bindings& bindings;
   Outbox& outbox;
   std::string command;     // "/amp", for what people are told
   bool streams = true;     // chat.startStream, where Slack takes it
@@ -51,13 +51,13 @@ struct Said {
 class Conversation final : public std::enable_shared_from_this<Conversation> {
  public:
   // `gone`: the session is dead, the binding is no longer active.
-  Conversation(World& world, Binding binding, std::function<void()> gone);
+  Conversation(World& world, chat::Binding binding, std::function<void()> gone);
   Conversation(const Conversation&) = delete;
   Conversation& operator=(const Conversation&) = delete;
   ~Conversation();
 
-  const Binding& binding() const { return binding_; }
-  const SessionFacts& facts() const { return facts_; }
+  const chat::Binding& binding() const { return binding_; }
+  const chat::SessionFacts& facts() const { return facts_; }
 
   // Into the session; done when it is on disk, also that an answer is owed. What goes wrong is
   // said in the thread; the error is for the log, and kUnavailable where it may be said again.
@@ -96,7 +96,7 @@ class Conversation final : public std::enable_shared_from_this<Conversation> {
     Clock::time_point changed{};
   };
   struct Turn {
-    TurnView view;
+    chat::TurnView view;
     std::vector<Part> parts;
     std::map<std::uint64_t, std::string> asked;  // permissions, and their state as it is shown
     std::set<std::uint64_t> noted;
@@ -114,7 +114,7 @@ class Conversation final : public std::enable_shared_from_this<Conversation> {
   void subscribe();
   void subscribe_again();
   void forget_views();
-  void take(Entry entry);
+  void take(chat::Entry entry);
   net::Task<> fill();
   void look();
 
@@ -127,7 +127,7 @@ class Conversation final : public std::enable_shared_from_this<Conversation> {
   // `name` makes the keys of its parts.
   net::Task<> show_answer(std::uint64_t number, std::string name, Turn& turn, bool ended);
   net::Task<> show_part(Turn& turn, Part& part, std::string text, bool whole);
-  net::Task<> show_end(std::uint64_t number, bool said_nothing, Entry end);
+  net::Task<> show_end(std::uint64_t number, bool said_nothing, chat::Entry end);
   net::Task<> shown(std::uint64_t turn, std::uint64_t entry);
   net::Task<> died();
 
@@ -152,11 +152,11 @@ class Conversation final : public std::enable_shared_from_this<Conversation> {
   sdk::Principal with_place(sdk::Principal who) const;
 
   World& world_;
-  Binding binding_;
+  chat::Binding binding_;
   std::function<void()> gone_;
   sdk::Subscription subscription_;
   sdk::Principal reader_;
-  SessionFacts facts_;
+  chat::SessionFacts facts_;
   std::uint64_t running_ = 0;
   std::map<std::uint64_t, Turn> turns_;             // not shown whole yet
   std::map<std::uint64_t, Turn> outside_;           // texts outside of turns, by entry

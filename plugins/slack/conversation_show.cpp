@@ -1,8 +1,9 @@
 // What a conversation shows of its session.
+#include <viaduct/chat/split.hpp>
 #include "plugins/slack/conversation.hpp"
+#include "plugins/slack/guard.hpp"
 #include "plugins/slack/mentions.hpp"
 #include "plugins/slack/message_json.hpp"
-#include "plugins/slack/split.hpp"
 
 #include <algorithm>
 #include <boost/asio/as_tuple.hpp>
@@ -95,8 +96,8 @@ net::Task<> Conversation::show_outside() {
 
 net::Task<bool> Conversation::show_turn(std::uint64_t number) {
   Turn& turn = turns_.at(number);
-  const Entry* const last = turn.view.end();
-  std::optional<Entry> end;
+  const chat::Entry* const last = turn.view.end();
+  std::optional<chat::Entry> end;
   if (last != nullptr) end = *last;
   co_await show_permissions(number, turn);
   co_await show_notices(number, turn);
@@ -104,7 +105,7 @@ net::Task<bool> Conversation::show_turn(std::uint64_t number) {
   co_await show_answer(number, "p", turn, end.has_value());
   if (!end) co_return false;
   co_await show_end(number, turn.parts.empty() && turn.view.work().empty(), *end);
-  if (const Entry* question = turn.view.question()) unsign(ts_of(question->key));
+  if (const chat::Entry* question = turn.view.question()) unsign(ts_of(question->key));
   for (const Part& part : turn.parts) world_.outbox.forget(part.key);
   std::erase_if(turn_of_, [number](const auto& one) { return one.second == number; });
   turns_.erase(number);
@@ -115,9 +116,9 @@ net::Task<bool> Conversation::show_turn(std::uint64_t number) {
 }
 
 net::Task<> Conversation::show_permissions(std::uint64_t number, Turn& turn) {
-  std::vector<Entry> all;
-  for (const Entry* entry : turn.view.permissions()) all.push_back(*entry);
-  for (const Entry& entry : all) {
+  std::vector<chat::Entry> all;
+  for (const chat::Entry* entry : turn.view.permissions()) all.push_back(*entry);
+  for (const chat::Entry& entry : all) {
     std::string& shows = turn.asked[entry.number];
     if (shows == entry.status) continue;
     const std::string key = key_of(number, "ask" + std::to_string(entry.number));
@@ -134,9 +135,9 @@ net::Task<> Conversation::show_permissions(std::uint64_t number, Turn& turn) {
 }
 
 net::Task<> Conversation::show_notices(std::uint64_t number, Turn& turn) {
-  std::vector<Entry> all;
-  for (const Entry* entry : turn.view.notices()) all.push_back(*entry);
-  for (const Entry& entry : all) {
+  std::vector<chat::Entry> all;
+  for (const chat::Entry* entry : turn.view.notices()) all.push_back(*entry);
+  for (const chat::Entry& entry : all) {
     if (!turn.noted.insert(entry.number).second) continue;
     const std::string key = key_of(number, "note" + std::to_string(entry.number));
     co_await post(key, post_args(binding_.place, note_body("_" + escaped(entry.text) + "_"), key));
@@ -265,7 +266,7 @@ net::Task<> Conversation::show_part(Turn& turn, Part& part, std::string text, bo
 }
 
 // How it ended, where the answer does not say so itself.
-net::Task<> Conversation::show_end(std::uint64_t number, bool said_nothing, Entry end) {
+net::Task<> Conversation::show_end(std::uint64_t number, bool said_nothing, chat::Entry end) {
   const Button again{std::string(kRetryAction), "Try again", turn_value({binding_.session, number}),
                      Button::Style::kPlain};
   const std::string& reason = end.stop_reason;

@@ -1,6 +1,6 @@
 #include "plugins/slack/directory.hpp"
 
-#include "plugins/slack/value.hpp"
+#include <viaduct/chat/value.hpp>
 
 #include <viaduct/sdk/base.hpp>
 
@@ -58,7 +58,7 @@ net::Task<Names> Directory::names(std::string team, Mentioned ids) {
     const ApiResult answer = co_await api_.call(
         "conversations.info", R"({"channel":)" + sdk::json_string(channel) + "}", workspace->token);
     if (!answer) continue;
-    const std::string name = Value::parsed(*answer).at("channel").text("name");
+    const std::string name = chat::Value::parsed(*answer).at("channel").text("name");
     if (name.empty()) continue;
     if (channels_.size() >= kMost) channels_.erase(channels_.begin());
     channels_.insert_or_assign(key, Known<std::string>{name, std::chrono::steady_clock::now()});

@@ -1,9 +1,9 @@
 #include "plugins/slack/doctor.hpp"
 
+#include <viaduct/chat/text.hpp>
+#include <viaduct/chat/value.hpp>
 #include "plugins/slack/manifest.hpp"
 #include "plugins/slack/signature.hpp"
-#include "plugins/slack/text.hpp"
-#include "plugins/slack/value.hpp"
 
 #include <algorithm>
 #include <ctime>
@@ -52,7 +52,7 @@ std::vector<std::string> missing_scopes(std::string_view granted) {
   std::vector<std::string> has;
   while (!granted.empty()) {
     const std::size_t comma = std::min(granted.find(','), granted.size());
-    has.emplace_back(trimmed(granted.substr(0, comma)));
+    has.emplace_back(chat::trimmed(granted.substr(0, comma)));
     granted.remove_prefix(std::min(comma + 1, granted.size()));
   }
   std::vector<std::string> missing;
@@ -82,7 +82,7 @@ net::Task<std::vector<Check>> check_bot(WebApi& api, std::string token, std::str
   const WebApi::Probe me = co_await api.probe("auth.test", std::move(token));
   std::vector<Check> checks;
   if (me.result) {
-    const Value who = Value::parsed(*me.result);
+    const chat::Value who = chat::Value::parsed(*me.result);
     checks.push_back(
         {"bot token" + where, true, who.text("user") + " is in the workspace " + who.text("team")});
     checks.push_back(check_scopes(where, me.head.header("x-oauth-scopes")));
@@ -97,7 +97,7 @@ net::Task<std::vector<Check>> check_bot(WebApi& api, std::string token, std::str
 net::Task<Check> check_app_token(WebApi& api, std::string token) {
   const WebApi::Probe opened = co_await api.probe("apps.connections.open", std::move(token));
   if (!opened.result) co_return Check{"app token", false, opened.result.error().message};
-  if (Value::parsed(*opened.result).text("url").empty())
+  if (chat::Value::parsed(*opened.result).text("url").empty())
     co_return Check{"app token", false, "Slack names no address to connect to; try again"};
   co_return Check{"app token", true, "Slack lets the app connect"};
 }
@@ -141,7 +141,7 @@ net::Task<Check> check_public_address(net::Loop& loop, const Config& config, std
                         (status == 404 ? "; public_url leads to something else than this host's "
                                          "routes for Slack"
                                        : "; look at the log of the proxy that is in between")};
-  if (Value::parsed(response->body).text("challenge") != challenge)
+  if (chat::Value::parsed(response->body).text("challenge") != challenge)
     co_return Check{name, false,
                     url +
                         " gives another answer than Viaduct does: public_url leads to "

@@ -1,6 +1,6 @@
 #include "plugins/slack/event.hpp"
 
-#include "plugins/slack/text.hpp"
+#include <viaduct/chat/text.hpp>
 
 #include <algorithm>
 #include <array>
@@ -47,7 +47,7 @@ Ignored why_ignored(const Message& message, const Self& self) {
       (!message.thread_ts.empty() && !is_ts(message.thread_ts)))
     return Ignored::kNoPlace;
   if (message.user.empty()) return Ignored::kNobody;
-  if (trimmed(message.text).empty() && message.files.empty() && message.quoted.empty())
+  if (chat::trimmed(message.text).empty() && message.files.empty() && message.quoted.empty())
     return Ignored::kEmpty;
   return Ignored::kNot;
 }

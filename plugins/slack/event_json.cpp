@@ -1,8 +1,8 @@
 // No JSON library is needed here: value.hpp looks into it.
+#include <viaduct/chat/value.hpp>
 #include "plugins/slack/event.hpp"
 #include "plugins/slack/form.hpp"
 #include "plugins/slack/interaction.hpp"
-#include "plugins/slack/value.hpp"
 
 #include <openssl/evp.h>
 
@@ -15,7 +15,7 @@ std::string first_of(std::string a, std::string b) {
   return a.empty() ? std::move(b) : std::move(a);
 }
 
-std::int64_t seconds(const Value& from, std::string_view name) {
+std::int64_t seconds(const chat::Value& from, std::string_view name) {
   const std::uint64_t number = from.number(name);
   return number <= 253'402'300'799U ? static_cast<std::int64_t>(number) : 0;  // the year 9999
 }
@@ -43,14 +43,14 @@ std::string key_of(std::string_view kind, const Workspace& workspace, const std:
 
 // The installation that the event was delivered for, which in a shared channel may be another one
 // than the author's.
-Workspace workspace_of_event(const Value& envelope) {
+Workspace workspace_of_event(const chat::Value& envelope) {
   Workspace workspace;
   workspace.app = envelope.text("api_app_id");
   const std::string team = first_of(envelope.text("context_team_id"), envelope.text("team_id"));
   workspace.team = team;
   workspace.enterprise =
       first_of(envelope.text("context_enterprise_id"), envelope.text("enterprise_id"));
-  const std::vector<Value> all = envelope.at("authorizations").items();
+  const std::vector<chat::Value> all = envelope.at("authorizations").items();
   if (!all.empty()) {
     workspace.org_wide = all[0].yes("is_enterprise_install");
     workspace.team = first_of(all[0].text("team_id"), team);
@@ -59,8 +59,8 @@ Workspace workspace_of_event(const Value& envelope) {
   return workspace;
 }
 
-AssistantThread assistant_thread_of(const Value& event, bool has_started) {
-  const Value thread = event.at("assistant_thread");
+AssistantThread assistant_thread_of(const chat::Value& event, bool has_started) {
+  const chat::Value thread = event.at("assistant_thread");
   return {.has_started = has_started,
           .user = thread.text("user_id"),
           .channel = thread.text("channel_id"),
@@ -68,14 +68,14 @@ AssistantThread assistant_thread_of(const Value& event, bool has_started) {
           .context_channel = thread.at("context").text("channel_id")};
 }
 
-std::vector<std::string> texts_of(const Value& list) {
+std::vector<std::string> texts_of(const chat::Value& list) {
   std::vector<std::string> all;
-  for (const Value& one : list.items())
+  for (const chat::Value& one : list.items())
     if (std::string text = one.text(); !text.empty()) all.push_back(std::move(text));
   return all;
 }
 
-AnyEvent message_event(const Value& event) {
+AnyEvent message_event(const chat::Value& event) {
   const std::string subtype = event.text("subtype");
   const std::string channel = event.text("channel");
   if (subtype == "message_changed") {
@@ -92,7 +92,7 @@ AnyEvent message_event(const Value& event) {
   return message_of(event);
 }
 
-AnyEvent event_of(const Value& event) {
+AnyEvent event_of(const chat::Value& event) {
   const std::string type = event.text("type");
   const std::string user = event.text("user");
   const std::string channel = event.text("channel");
@@ -111,20 +111,20 @@ AnyEvent event_of(const Value& event) {
   if (type == "agent_session_title_changed")
     return SessionTitled{channel, event.text("thread_ts"), event.text("title")};
   if (type == "reaction_added") {
-    const Value item = event.at("item");
+    const chat::Value item = event.at("item");
     return ReactionAdded{user, event.text("reaction"), item.text("channel"), item.text("ts")};
   }
   if (type == "member_joined_channel") return MemberJoined{user, channel};
   if (type == "app_uninstalled") return Uninstalled{};
   if (type == "tokens_revoked") {
-    const Value tokens = event.at("tokens");
+    const chat::Value tokens = event.at("tokens");
     return TokensRevoked{texts_of(tokens.at("oauth")), texts_of(tokens.at("bot"))};
   }
   return OtherEvent{type};
 }
 
 std::expected<Request, std::string> parse_json_body(std::string_view body) {
-  const Value envelope = Value::parsed(body);
+  const chat::Value envelope = chat::Value::parsed(body);
   if (!envelope.is_object()) return std::unexpected("the request's body is no JSON object");
   const std::string type = envelope.text("type");
   if (type == "url_verification")
@@ -169,7 +169,7 @@ Request request_of(SlashCommand command, std::string_view body) {
 }
 
 std::expected<Request, std::string> parse_interactive(std::string_view payload) {
-  const Value value = Value::parsed(payload);
+  const chat::Value value = chat::Value::parsed(payload);
   if (!value.is_object()) return std::unexpected("the interaction's payload is no JSON object");
   Workspace workspace;
   std::string id;
@@ -179,7 +179,7 @@ std::expected<Request, std::string> parse_interactive(std::string_view payload) 
 
 }  // namespace
 
-Message message_of(const Value& from) {
+Message message_of(const chat::Value& from) {
   Message message;
   message.channel = from.text("channel");
   message.channel_type = from.text("channel_type");
@@ -194,7 +194,7 @@ Message message_of(const Value& from) {
   message.client_msg_id = from.text("client_msg_id");
   message.is_edited = from.at("edited").is_object();
   message.is_hidden = from.yes("hidden");
-  for (const Value& one : from.at("files").items()) {
+  for (const chat::Value& one : from.at("files").items()) {
     File file{.id = one.text("id"),
               .name = first_of(one.text("name"), one.text("title")),
               .mimetype = one.text("mimetype"),
@@ -204,7 +204,7 @@ Message message_of(const Value& from) {
     if (!file.id.empty()) message.files.push_back(std::move(file));
   }
   // What was unfurled has a from_url and is no part of what the person says.
-  for (const Value& one : from.at("attachments").items()) {
+  for (const chat::Value& one : from.at("attachments").items()) {
     const bool is_forwarded = one.yes("is_share") || one.yes("is_msg_unfurl");
     if (std::string text = one.text("text"); is_forwarded && !text.empty())
       message.quoted.push_back(std::move(text));
@@ -231,7 +231,7 @@ std::expected<Request, std::string> parse_envelope(std::string_view type,
   if (type == "interactive") return parse_interactive(payload);
   if (type != "slash_commands")
     return Request{key_of_text(payload), OtherRequest{std::string(type)}};
-  const Value value = Value::parsed(payload);
+  const chat::Value value = chat::Value::parsed(payload);
   if (!value.text("command").starts_with('/'))
     return std::unexpected("the envelope holds no slash command");
   SlashCommand command = command_of([&value](std::string_view name) { return value.text(name); });
@@ -241,10 +241,10 @@ std::expected<Request, std::string> parse_envelope(std::string_view type,
 
 std::expected<std::vector<Message>, std::string> parse_messages(std::string_view json,
                                                                 const std::string& channel) {
-  const Value answer = Value::parsed(json);
+  const chat::Value answer = chat::Value::parsed(json);
   if (!answer.at("messages").is_list()) return std::unexpected("the answer lists no messages");
   std::vector<Message> all;
-  for (const Value& one : answer.at("messages").items()) {
+  for (const chat::Value& one : answer.at("messages").items()) {
     all.push_back(message_of(one));
     all.back().channel = channel;
   }
@@ -252,11 +252,11 @@ std::expected<std::vector<Message>, std::string> parse_messages(std::string_view
 }
 
 std::expected<Person, std::string> parse_person(std::string_view json) {
-  const Value user = Value::parsed(json).at("user");
+  const chat::Value user = chat::Value::parsed(json).at("user");
   Person person;
   person.id = user.text("id");
   if (person.id.empty()) return std::unexpected("the answer names no person");
-  const Value profile = user.at("profile");
+  const chat::Value profile = user.at("profile");
   person.team = user.text("team_id");
   person.name = first_of(first_of(profile.text("display_name"), profile.text("real_name")),
                          first_of(first_of(user.text("real_name"), user.text("name")), person.id));

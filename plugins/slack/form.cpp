@@ -1,6 +1,6 @@
 #include "plugins/slack/form.hpp"
 
-#include "plugins/slack/text.hpp"
+#include <viaduct/chat/text.hpp>
 
 namespace viaduct::slack {
 namespace {
@@ -25,7 +25,7 @@ std::string decoded(std::string_view text) {
       bytes += text[i] == '+' ? ' ' : text[i];
     }
   }
-  return valid_utf8(bytes);
+  return chat::valid_utf8(bytes);
 }
 
 }  // namespace
@@ -57,7 +57,7 @@ bool Form::has(std::string_view name) const {
 }
 
 bool is_type(std::string_view content_type, std::string_view type) {
-  return lower(trimmed(content_type.substr(0, content_type.find(';')))) == type;
+  return chat::lower(chat::trimmed(content_type.substr(0, content_type.find(';')))) == type;
 }
 
 std::string form_encoded(std::string_view text) {

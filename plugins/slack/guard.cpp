@@ -1,7 +1,9 @@
 #include "plugins/slack/guard.hpp"
 
-#include "plugins/slack/fence.hpp"
-#include "plugins/slack/text.hpp"
+#include <viaduct/chat/split.hpp>
+
+#include <viaduct/chat/fence.hpp>
+#include <viaduct/chat/text.hpp>
 
 #include <algorithm>
 #include <array>
@@ -25,7 +27,7 @@ bool ends_call(std::string_view line, std::size_t i) {
   for (const std::string_view call : kCalls) {
     if (i + 1 < call.size() || (line[i] | 0x20) != call.back()) continue;
     const std::size_t begin = i + 1 - call.size();
-    if (lower(line.substr(begin, call.size())) != call) continue;
+    if (chat::lower(line.substr(begin, call.size())) != call) continue;
     // An address such as me@here.test calls nobody.
     return begin == 0 || !is_word(line[begin - 1]);
   }
@@ -115,7 +117,7 @@ bool begins_item_with_fence(std::string_view line) {
   const std::size_t fence = std::min(line.find("```"), line.find("~~~"));
   if (fence == std::string_view::npos) return false;
   const std::string_view before = line.substr(0, fence);
-  return trimmed(before).size() > 0 &&
+  return chat::trimmed(before).size() > 0 &&
          before.find_first_not_of(" \t0123456789.)-*+>") == std::string_view::npos;
 }
 
@@ -134,27 +136,28 @@ std::string without_calls(std::string_view text) {
 std::string guarded(std::string_view text, bool ended) {
   std::string out;
   out.reserve(text.size() + 16);
-  std::optional<Fence> open;
+  std::optional<chat::Fence> open;
   // In doubt, nothing counts as code.
   bool in_doubt = false;
   bool span_is_open = false;  // of the lines before
   for (std::size_t i = 0; i < text.size();) {
-    const Line line = line_at(text, i);
+    const chat::Line line = chat::line_at(text, i);
     const bool is_whole = line.has_end || ended;
     i += line.size;
     const std::size_t indent = std::min(line.text.find_first_not_of(' '), line.text.size());
     if (open && !in_doubt) {
       // A fence in a list's item ends with the item.
-      in_doubt = indent < open->indent && indent < line.text.size() && !closes(*open, line.text);
+      in_doubt =
+          indent < open->indent && indent < line.text.size() && !chat::closes(*open, line.text);
       if (!in_doubt) {
         out += text.substr(i - line.size, line.size);
-        if (is_whole && closes(*open, line.text)) open.reset();
+        if (is_whole && chat::closes(*open, line.text)) open.reset();
         continue;
       }
     }
     if (!in_doubt) {
       in_doubt = begins_item_with_fence(line.text);
-      if (const auto fence = opened_by(line.text); fence && fence->indent <= 3) open = fence;
+      if (const auto fence = chat::opened_by(line.text); fence && fence->indent <= 3) open = fence;
     }
     if (indent == line.text.size()) span_is_open = false;
     GuardedLine guarded_line(line.text, is_whole, !in_doubt && !span_is_open);
@@ -163,6 +166,19 @@ std::string guarded(std::string_view text, bool ended) {
     if (line.has_end) out += '\n';
   }
   return out;
+}
+
+std::vector<std::string> split_markdown(std::string_view text, std::size_t longest_in_bytes,
+                                        bool ended) {
+  std::vector<std::string> texts;
+  const std::string harmless =
+      guarded(chat::valid_utf8(ended ? text : chat::whole_characters(text)), ended);
+  for (const chat::Piece& piece :
+       chat::split(harmless, longest_in_bytes, chat::Count::kBytes, ended))
+    texts.push_back(piece.text());
+  // Slack refuses a message of nothing but blanks.
+  if (texts.size() > 1 && chat::trimmed(texts.back()).empty()) texts.pop_back();
+  return texts;
 }
 
 }  // namespace viaduct::slack

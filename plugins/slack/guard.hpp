@@ -4,6 +4,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace viaduct::slack {
 
@@ -13,5 +14,10 @@ namespace viaduct::slack {
 std::string guarded(std::string_view markdown, bool ended = true);
 // Only the words, of a text without code that is escaped besides.
 std::string without_calls(std::string_view text);
+
+// The same as valid UTF-8, as the texts of `markdown` blocks or of a stream
+// (viaduct/chat/split.hpp). A last one of nothing but blanks is left out.
+std::vector<std::string> split_markdown(std::string_view text, std::size_t longest_in_bytes,
+                                        bool ended);
 
 }  // namespace viaduct::slack

@@ -20,19 +20,19 @@ std::string oldest_of(std::chrono::system_clock::time_point since) {
 
 net::Task<> fill_gap(World& world, Inbound& inbound, Inbox& inbox,
                      std::chrono::system_clock::time_point since) {
-  std::vector<Place> places;
+  std::vector<chat::Place> places;
   std::set<std::string> seen;
   auto bound = world.bindings.all_active();
   std::ranges::reverse(bound);
-  for (const Binding& one : bound) {
+  for (const chat::Binding& one : bound) {
     if (places.size() >= kMostPlaces) break;
-    const Place channel{one.place.team, one.place.channel, ""};
+    const chat::Place channel{one.place.team, one.place.channel, ""};
     if (!one.place.thread.empty() && seen.insert(one.place.key()).second)
       places.push_back(one.place);
     if (seen.insert(channel.key()).second) places.push_back(channel);
   }
   std::size_t found = 0;
-  for (const Place& place : places) {
+  for (const chat::Place& place : places) {
     const Installation* installation = world.installations.find(place.team);
     if (installation == nullptr) continue;
     const Installation one = *installation;

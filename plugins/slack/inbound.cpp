@@ -1,8 +1,8 @@
 #include "plugins/slack/inbound.hpp"
 
+#include <viaduct/chat/text.hpp>
 #include "plugins/slack/attachment.hpp"
 #include "plugins/slack/mentions.hpp"
-#include "plugins/slack/text.hpp"
 
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -37,7 +37,7 @@ std::chrono::milliseconds age_of(const std::string& ts) {
                                                                said);
 }
 
-Place place_of(const std::string& team, const Message& message) {
+chat::Place place_of(const std::string& team, const Message& message) {
   if (message.is_direct()) return {team, message.channel, message.thread_ts};
   return {team, message.channel, message.thread()};
 }
@@ -60,7 +60,7 @@ Self Inbound::self(const Installation& installation) const {
   return {installation.bot_user, installation.bot_id, installation.app_id};
 }
 
-bool Inbound::is_bound(const Place& place) const {
+bool Inbound::is_bound(const chat::Place& place) const {
   return world_.bindings.active(place) != nullptr || commands_.is_beginning(place);
 }
 
@@ -74,7 +74,7 @@ bool Inbound::is_nothing(const Request& request) const {
   if (installation == nullptr) return true;
   if (const auto* message = std::get_if<Message>(&event->what)) {
     if (why_ignored(*message, self(*installation)) != Ignored::kNot) return true;
-    const Place place = place_of(installation->team, *message);
+    const chat::Place place = place_of(installation->team, *message);
     return !message->is_mention && !message->is_direct() &&
            !mentions(message->text, installation->bot_user) && !is_bound(place) &&
            !is_bound({place.team, place.channel, ""});
@@ -101,7 +101,7 @@ std::string Inbound::lane(const Request& request) const {
   if (const auto* message = std::get_if<Message>(&event->what))
     return place_of(event->workspace.team, *message).key();
   if (const auto* stop = std::get_if<SessionStopped>(&event->what))
-    return Place{event->workspace.team, stop->channel, stop->thread_ts}.key();
+    return chat::Place{event->workspace.team, stop->channel, stop->thread_ts}.key();
   return "";
 }
 
@@ -138,7 +138,7 @@ net::Task<> Inbound::handle(Request request, std::chrono::milliseconds age) {
 
 // ---------------------------------------------------------------- who may
 
-net::Task<std::optional<Asker>> Inbound::admit(Asker asker, bool answer) {
+net::Task<std::optional<chat::Asker>> Inbound::admit(chat::Asker asker, bool answer) {
   const auto person = co_await directory_.person(asker.team, asker.user);
   if (!person) world_.log.warn("person not looked up reason=" + person.error().message);
   const bool is_member = person && person->is_member();
@@ -159,7 +159,7 @@ net::Task<std::optional<Asker>> Inbound::admit(Asker asker, bool answer) {
 
 net::Task<std::string> Inbound::readable_text(std::string team, std::string text) {
   const Names names = co_await directory_.names(std::move(team), mentioned(text));
-  co_return std::string(trimmed(readable(text, names)));
+  co_return std::string(chat::trimmed(readable(text, names)));
 }
 
 net::Task<std::string> Inbound::earlier(std::string team, std::string channel, std::string thread,
@@ -209,20 +209,20 @@ net::Task<> Inbound::message(std::string key, Workspace of, Message said,
   const Installation* installation = workspace(of);
   if (installation == nullptr) co_return;
   const std::string bot = installation->bot_user;
-  const Place place = place_of(installation->team, said);
-  Asker asker{installation->team,
-              said.user,
-              "",
-              false,
-              said.channel,
-              said.is_direct(),
-              said.is_direct() ? said.thread_ts : said.thread_ts,
-              said.ts,
-              key,
-              ""};
+  const chat::Place place = place_of(installation->team, said);
+  chat::Asker asker{installation->team,
+                    said.user,
+                    "",
+                    false,
+                    said.channel,
+                    said.is_direct(),
+                    said.is_direct() ? said.thread_ts : said.thread_ts,
+                    said.ts,
+                    key,
+                    ""};
   const bool is_mention = said.is_mention || mentions(said.text, bot);
   // A channel of its own, that a session was moved to, is bound as a whole.
-  const Place whole{place.team, place.channel, ""};
+  const chat::Place whole{place.team, place.channel, ""};
   const bool in_thread = is_bound(place);
   const bool in_channel = !in_thread && !said.is_direct() && is_bound(whole);
   const bool bound = in_thread || in_channel;
@@ -236,8 +236,9 @@ net::Task<> Inbound::message(std::string key, Workspace of, Message said,
   if (in_channel) admitted->thread = "";
   const std::string_view own = is_mention ? without_own_mention(said.text, bot) : said.text;
   const std::string text = co_await readable_text(place.team, std::string(own));
-  const auto command = is_mention || said.is_direct() ? parse_addressed(text, config_.command)
-                                                      : parse_in_thread(text, config_.command);
+  const auto command = is_mention || said.is_direct()
+                           ? chat::parse_addressed(text, config_.command)
+                           : chat::parse_in_thread(text, config_.command);
   age = std::max(age, age_of(said.ts));
   if (age > kTooOld) {
     co_await commands_.whisper(
@@ -254,7 +255,7 @@ net::Task<> Inbound::message(std::string key, Workspace of, Message said,
     co_return;
   }
   if (text.empty() && said.files.empty()) {
-    co_await commands_.run(HelpCommand(), *admitted);
+    co_await commands_.run(chat::HelpCommand(), *admitted);
     co_return;
   }
   // What was said to others is given with the first message that is for the agent.
@@ -267,7 +268,7 @@ net::Task<> Inbound::message(std::string key, Workspace of, Message said,
   co_await to_session(*admitted, {admitted->principal(), key, admitted->ts, text, blocks, context});
 }
 
-net::Task<std::string> Inbound::attachments(Asker asker, std::vector<File> files) {
+net::Task<std::string> Inbound::attachments(chat::Asker asker, std::vector<File> files) {
   const Installation* installation = world_.installations.find(asker.team);
   if (installation == nullptr || files.empty()) co_return "";
   const std::string token = installation->token;
@@ -302,7 +303,7 @@ net::Task<std::string> Inbound::attachments(Asker asker, std::vector<File> files
   co_return blocks.empty() ? "" : "[" + blocks + "]";
 }
 
-net::Task<> Inbound::to_session(Asker asker, Said said) {
+net::Task<> Inbound::to_session(chat::Asker asker, Said said) {
   const auto found = co_await commands_.begin(asker.place(), asker, {"", "", said.text});
   if (!found) {
     co_await commands_.whisper(asker, note_body(found.error()), "refused");
@@ -325,7 +326,7 @@ net::Task<> Inbound::to_session(Asker asker, Said said) {
 net::Task<> Inbound::deleted(Workspace of, MessageDeleted gone) {
   const Installation* installation = workspace(of);
   if (installation == nullptr) co_return;
-  for (const Binding& one : world_.bindings.all_active()) {
+  for (const chat::Binding& one : world_.bindings.all_active()) {
     if (one.place.team != installation->team || one.place.channel != gone.channel) continue;
     if (const auto conversation = conversations_.at(one.place))
       co_await conversation->cancel_message({one.user, "", one.place.team, "", true}, gone.ts);
@@ -350,7 +351,7 @@ net::Task<> Inbound::slash(std::string key, SlashCommand command) {
                      true);
   if (!asker) co_return;
   const std::string text = co_await readable_text(asker->team, command.text);
-  co_await commands_.run(parse_slash(text), *asker);
+  co_await commands_.run(chat::parse_slash(text), *asker);
 }
 
 net::Task<> Inbound::actions(std::string key, BlockActions pressed) {

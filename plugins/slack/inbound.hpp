@@ -43,19 +43,19 @@ class Inbound {
   net::Task<> deleted(Workspace workspace, MessageDeleted deleted);
 
   // Who asks, if they may; they have been told if they may not.
-  net::Task<std::optional<Asker>> admit(Asker asker, bool answer);
+  net::Task<std::optional<chat::Asker>> admit(chat::Asker asker, bool answer);
   // What the agent gets: names instead of ids.
   net::Task<std::string> readable_text(std::string team, std::string text);
   // What others said in the thread before, as JSON, or empty.
   net::Task<std::string> earlier(std::string team, std::string channel, std::string thread,
                                  std::string before);
-  net::Task<> to_session(Asker asker, Said said);
+  net::Task<> to_session(chat::Asker asker, Said said);
   // What was posted with a message, as content blocks, or empty; what could not be had is told.
-  net::Task<std::string> attachments(Asker asker, std::vector<File> files);
+  net::Task<std::string> attachments(chat::Asker asker, std::vector<File> files);
 
   const Installation* workspace(const Workspace& of) const;
   Self self(const Installation& installation) const;
-  bool is_bound(const Place& place) const;
+  bool is_bound(const chat::Place& place) const;
 
   World& world_;
   Conversations& conversations_;

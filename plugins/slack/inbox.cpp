@@ -1,6 +1,6 @@
 #include "plugins/slack/inbox.hpp"
 
-#include "plugins/slack/calls.hpp"
+#include <viaduct/chat/calls.hpp>
 
 #include <utility>
 
@@ -39,7 +39,7 @@ void Inbox::receive(Request request, std::vector<std::string> keys, bool is_http
 net::Task<> Inbox::catch_up() {
   std::uint64_t after = 0;
   for (;;) {
-    const sdk::Answer answer = co_await answered(
+    const sdk::Answer answer = co_await chat::answered(
         [&](sdk::Callback done) { delivery_.unhandled(after, kPage, std::move(done)); });
     if (!answer.ok()) {
       log_.error("what was received before cannot be read reason=" + answer.message);

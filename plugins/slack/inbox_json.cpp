@@ -1,5 +1,5 @@
+#include <viaduct/chat/value.hpp>
 #include "plugins/slack/inbox.hpp"
-#include "plugins/slack/value.hpp"
 
 #include <viaduct/sdk/base.hpp>
 
@@ -11,10 +11,10 @@ std::string kept_json(bool is_http, std::string_view source, std::string_view te
 }
 
 KeptPage parse_kept(std::string_view answer) {
-  const Value page = Value::parsed(answer);
+  const chat::Value page = chat::Value::parsed(answer);
   KeptPage found;
-  for (const Value& event : page.at("events").items()) {
-    const Value payload = event.at("payload");
+  for (const chat::Value& event : page.at("events").items()) {
+    const chat::Value payload = event.at("payload");
     found.events.push_back({event.number("number"), event.text("key"),
                             payload.text("via") == "http", payload.text("source"),
                             payload.text("text"),

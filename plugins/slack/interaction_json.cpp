@@ -5,12 +5,12 @@
 namespace viaduct::slack {
 namespace {
 
-By by_of(const Value& payload) {
+By by_of(const chat::Value& payload) {
   By by;
-  const Value user = payload.at("user");
-  const Value team = payload.at("team");
-  const Value container = payload.at("container");
-  const Value message = payload.at("message");
+  const chat::Value user = payload.at("user");
+  const chat::Value team = payload.at("team");
+  const chat::Value container = payload.at("container");
+  const chat::Value message = payload.at("message");
   by.workspace.app = payload.text("api_app_id");
   by.workspace.team = team.text("id");
   by.workspace.enterprise = payload.at("enterprise").text("id");
@@ -34,20 +34,20 @@ By by_of(const Value& payload) {
 }
 
 // What was chosen or typed, whatever the kind of element.
-void take_value(const Value& element, std::string& value, std::vector<std::string>& values) {
+void take_value(const chat::Value& element, std::string& value, std::vector<std::string>& values) {
   value = element.text("value");
   if (value.empty()) value = element.at("selected_option").text("value");
   constexpr std::array kChosen = {"selected_user", "selected_channel", "selected_conversation",
                                   "selected_date", "selected_time"};
   for (const char* name : kChosen)
     if (value.empty()) value = element.text(name);
-  for (const Value& option : element.at("selected_options").items())
+  for (const chat::Value& option : element.at("selected_options").items())
     values.push_back(option.text("value"));
   for (const char* name : {"selected_users", "selected_channels", "selected_conversations"})
-    for (const Value& one : element.at(name).items()) values.push_back(one.text());
+    for (const chat::Value& one : element.at(name).items()) values.push_back(one.text());
 }
 
-std::vector<Field> fields_of(const Value& state) {
+std::vector<Field> fields_of(const chat::Value& state) {
   std::vector<Field> all;
   for (const auto& [block, elements] : state.at("values").members())
     for (const auto& [action, element] : elements.members()) {
@@ -58,7 +58,7 @@ std::vector<Field> fields_of(const Value& state) {
   return all;
 }
 
-View view_of(const Value& from) {
+View view_of(const chat::Value& from) {
   return {.id = from.text("id"),
           .callback_id = from.text("callback_id"),
           .private_metadata = from.text("private_metadata"),
@@ -66,13 +66,13 @@ View view_of(const Value& from) {
           .fields = fields_of(from.at("state"))};
 }
 
-BlockActions block_actions_of(const Value& payload) {
+BlockActions block_actions_of(const chat::Value& payload) {
   BlockActions actions;
   actions.by = by_of(payload);
   actions.message_text = payload.at("message").text("text");
   actions.view = view_of(payload.at("view"));
   actions.fields = fields_of(payload.at("state"));
-  for (const Value& one : payload.at("actions").items()) {
+  for (const chat::Value& one : payload.at("actions").items()) {
     Action action;
     action.type = one.text("type");
     action.action_id = one.text("action_id");
@@ -86,7 +86,7 @@ BlockActions block_actions_of(const Value& payload) {
 
 }  // namespace
 
-AnyRequest interaction_of(const Value& payload, Workspace& workspace, std::string& id) {
+AnyRequest interaction_of(const chat::Value& payload, Workspace& workspace, std::string& id) {
   const std::string type = payload.text("type");
   By by = by_of(payload);
   workspace = by.workspace;

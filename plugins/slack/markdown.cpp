@@ -1,10 +1,10 @@
 #include "plugins/slack/markdown.hpp"
 
+#include <viaduct/chat/split.hpp>
+#include <viaduct/chat/text.hpp>
 #include "plugins/slack/guard.hpp"
 #include "plugins/slack/mentions.hpp"
-#include "plugins/slack/split.hpp"
 #include "plugins/slack/table.hpp"
-#include "plugins/slack/text.hpp"
 
 #include <cmark-gfm-core-extensions.h>
 #include <cmark-gfm-extension_api.h>
@@ -55,7 +55,7 @@ bool is_word(char c) {
 
 // An address as Slack has it in <…>; empty: it is none that a link may lead to.
 std::string address_of(std::string_view url) {
-  const std::string scheme = lower(url.substr(0, 8));
+  const std::string scheme = chat::lower(url.substr(0, 8));
   const bool is_fine = scheme.starts_with("http://") || scheme.starts_with("https://") ||
                        scheme.starts_with("mailto:") || scheme.starts_with("tel:");
   std::string address;
@@ -79,7 +79,7 @@ std::string address_of(std::string_view url) {
 
 std::string one_line(std::string text) {
   std::replace_if(text.begin(), text.end(), [](unsigned char c) { return c < ' '; }, ' ');
-  return std::string(trimmed(text));
+  return std::string(chat::trimmed(text));
 }
 
 class Renderer {
@@ -130,7 +130,7 @@ class Renderer {
       case CMARK_NODE_CODE_BLOCK: code_block(node); return true;
       case CMARK_NODE_HTML_BLOCK:
         begin(node);
-        text(trimmed(literal_of(node)));
+        text(chat::trimmed(literal_of(node)));
         return true;
       case CMARK_NODE_THEMATIC_BREAK:
         begin(node);
@@ -226,7 +226,7 @@ class Renderer {
     if (literal.ends_with('\n')) literal.pop_back();
     // Neither quotes nor indented lines can hold one.
     const std::size_t line = out_.rfind('\n') + 1;
-    if (trimmed(std::string_view(out_).substr(line)).size() > 1)
+    if (chat::trimmed(std::string_view(out_).substr(line)).size() > 1)
       out_ += "\n";
     else
       out_.resize(line);
@@ -297,7 +297,7 @@ class Renderer {
   }
 
   void html(std::string_view raw) {
-    const std::string tag = lower(raw);
+    const std::string tag = chat::lower(raw);
     if (tag == "<br>" || tag == "<br/>" || tag == "<br />")
       line_break();
     else
@@ -335,7 +335,7 @@ class Renderer {
   void end_cell() {
     std::swap(out_, outside_);
     Cell cell;
-    cell.mrkdwn = std::string(trimmed(std::exchange(outside_, {})));
+    cell.mrkdwn = std::string(chat::trimmed(std::exchange(outside_, {})));
     if (!table_->rows.empty()) table_->rows.back().push_back(std::move(cell));
   }
   void end_table(cmark_node* node) {
@@ -345,7 +345,7 @@ class Renderer {
     if (text.starts_with("```")) {
       // As of a code block: it stands on lines of its own.
       const std::size_t line = out_.rfind('\n') + 1;
-      if (trimmed(std::string_view(out_).substr(line)).size() > 1)
+      if (chat::trimmed(std::string_view(out_).substr(line)).size() > 1)
         out_ += "\n";
       else
         out_.resize(line);
@@ -406,7 +406,7 @@ class Renderer {
 
 std::string mrkdwn(std::string_view markdown) {
   std::string out;
-  for (const Piece& piece : split(markdown, kLongestTree, Count::kBytes, true)) {
+  for (const chat::Piece& piece : chat::split(markdown, kLongestTree, chat::Count::kBytes, true)) {
     const Node document = parsed(piece.text());
     if (!out.empty()) out += "\n";
     out += Renderer().render(document.get());

@@ -1,6 +1,6 @@
 #include "plugins/slack/mentions.hpp"
 
-#include "plugins/slack/text.hpp"
+#include <viaduct/chat/text.hpp>
 
 #include <algorithm>
 #include <array>
@@ -159,12 +159,12 @@ Mentioned mentioned(std::string_view text) {
 }
 
 std::string_view without_own_mention(std::string_view text, std::string_view bot_user) {
-  text = trimmed(text);
+  text = chat::trimmed(text);
   for (;;) {
     const auto token = token_at(text);
     if (!token || bot_user.empty() || token->id('@') != bot_user) return text;
-    text = trimmed(text.substr(token->size));
-    if (!text.empty() && (text[0] == ',' || text[0] == ':')) text = trimmed(text.substr(1));
+    text = chat::trimmed(text.substr(token->size));
+    if (!text.empty() && (text[0] == ',' || text[0] == ':')) text = chat::trimmed(text.substr(1));
   }
 }
 
@@ -182,11 +182,11 @@ bool mentions(std::string_view text, std::string_view user) {
 bool is_for_others(std::string_view text, std::string_view bot_user) {
   bool others = false;
   for (;;) {
-    text = trimmed(text);
+    text = chat::trimmed(text);
     while (!text.empty() && (text[0] == ',' || text[0] == '&')) {
       const bool is_and = text.starts_with("&amp;");
       if (text[0] == '&' && !is_and) break;
-      text = trimmed(text.substr(is_and ? 5 : 1));
+      text = chat::trimmed(text.substr(is_and ? 5 : 1));
     }
     const auto token = token_at(text);
     if (!token) return others;

@@ -1,7 +1,7 @@
 #include "plugins/slack/message_json.hpp"
 
+#include <viaduct/chat/value.hpp>
 #include "plugins/slack/mentions.hpp"
-#include "plugins/slack/value.hpp"
 
 #include <nlohmann/json.hpp>
 #include <viaduct/net/text.hpp>
@@ -63,7 +63,7 @@ json with_body(json args, const Body& body) {
   return args;
 }
 
-json to_place(const Place& place) {
+json to_place(const chat::Place& place) {
   json args = {{"channel", place.channel}};
   if (!place.thread.empty()) args["thread_ts"] = place.thread;
   return args;
@@ -77,8 +77,8 @@ std::string_view words(std::string_view kind) {
   return "Choose";
 }
 
-std::string chosen_name(const Entry& entry) {
-  for (const PermissionChoice& choice : entry.choices)
+std::string chosen_name(const chat::Entry& entry) {
+  for (const chat::PermissionChoice& choice : entry.choices)
     if (choice.id == entry.chosen)
       return choice.name.empty() ? std::string(words(choice.kind)) : choice.name;
   return entry.chosen;
@@ -141,9 +141,9 @@ std::string prompts_args(std::string_view channel, std::string_view thread) {
 }
 
 std::string remembered_words(std::string_view answer) {
-  const Value memory = Value::parsed(answer);
+  const chat::Value memory = chat::Value::parsed(answer);
   std::string tags;
-  for (const Value& tag : memory.at("tags").items())
+  for (const chat::Value& tag : memory.at("tags").items())
     tags += (tags.empty() ? "" : ", ") + tag.text();
   return "Remembered `" + memory.text("id") + "` (category: _" + escaped(memory.text("category")) +
          "_" + (tags.empty() ? "" : ", tags: " + escaped(tags)) + ")\n> " +
@@ -151,41 +151,41 @@ std::string remembered_words(std::string_view answer) {
 }
 
 std::string recalled_words(std::string_view answer, std::string_view query) {
-  const auto matches = Value::parsed(answer).at("matches").items();
+  const auto matches = chat::Value::parsed(answer).at("matches").items();
   if (matches.empty()) return "_No memories found matching '" + escaped(query) + "'._";
   std::string words = "*Found " + std::to_string(matches.size()) +
                       (matches.size() == 1 ? " memory" : " memories") + ":*\n";
-  for (const Value& one : matches)
+  for (const chat::Value& one : matches)
     words += "\n- `" + one.text("id") + "` (" + escaped(one.text("category")) + ") " +
              escaped(net::one_line(one.text("content"), 300));
   return words;
 }
 
 std::string work_words(std::string_view answer) {
-  const auto items = Value::parsed(answer).at("items").items();
+  const auto items = chat::Value::parsed(answer).at("items").items();
   if (items.empty()) return "_No work log entries._";
   std::string words = "*Work log:*\n";
-  for (const Value& one : items)
+  for (const chat::Value& one : items)
     words += "\n- [" + escaped(one.text("status")) + "] " +
              escaped(net::one_line(one.text("task"), 300));
   return words;
 }
 
 std::string created_channel(std::string_view answer) {
-  return Value::parsed(answer).at("channel").text("id");
+  return chat::Value::parsed(answer).at("channel").text("id");
 }
 
 std::string next_cursor(std::string_view answer) {
-  return Value::parsed(answer).at("response_metadata").text("next_cursor");
+  return chat::Value::parsed(answer).at("response_metadata").text("next_cursor");
 }
 
 std::string file_url(std::string_view answer) {
-  const Value file = Value::parsed(answer).at("file");
+  const chat::Value file = chat::Value::parsed(answer).at("file");
   const std::string url = file.text("url_private_download");
   return url.empty() ? file.text("url_private") : url;
 }
 
-Body permission_body(const Entry& entry, std::string_view session) {
+Body permission_body(const chat::Entry& entry, std::string_view session) {
   const std::string title = "*" + escaped(entry.title.empty() ? "Permission" : entry.title) + "*";
   if (entry.status == "selected")
     return note_body(title + "\n" + escaped(chosen_name(entry)) +
@@ -197,7 +197,7 @@ Body permission_body(const Entry& entry, std::string_view session) {
                        turn_value({std::string(session), entry.turn}), Button::Style::kPlain}});
   }
   std::vector<Button> buttons;
-  for (const PermissionChoice& choice : entry.choices) {
+  for (const chat::PermissionChoice& choice : entry.choices) {
     const auto style = choice.kind == "allow_once"         ? Button::Style::kPrimary
                        : choice.kind.starts_with("reject") ? Button::Style::kDanger
                                                            : Button::Style::kPlain;
@@ -213,7 +213,7 @@ std::string permit_value(const PermitValue& value) {
 }
 
 std::optional<PermitValue> parse_permit(std::string_view text) {
-  const Value from = Value::parsed(text);
+  const chat::Value from = chat::Value::parsed(text);
   PermitValue value{from.text("s"), from.number("e"), from.text("o")};
   if (value.session.empty() || value.entry == 0) return std::nullopt;
   return value;
@@ -224,13 +224,13 @@ std::string turn_value(const TurnValue& value) {
 }
 
 std::optional<TurnValue> parse_turn(std::string_view text) {
-  const Value from = Value::parsed(text);
+  const chat::Value from = chat::Value::parsed(text);
   TurnValue value{from.text("s"), from.number("t")};
   if (value.session.empty() || value.turn == 0) return std::nullopt;
   return value;
 }
 
-std::string post_args(const Place& place, const Body& body, std::string_view key) {
+std::string post_args(const chat::Place& place, const Body& body, std::string_view key) {
   json args = with_body(to_place(place), body);
   args["unfurl_links"] = false;
   args["unfurl_media"] = false;
@@ -239,7 +239,8 @@ std::string post_args(const Place& place, const Body& body, std::string_view key
   return dump(args);
 }
 
-std::string stream_args(const Place& place, std::string_view asker, std::string_view markdown) {
+std::string stream_args(const chat::Place& place, std::string_view asker,
+                        std::string_view markdown) {
   json args = to_place(place);
   args["markdown_text"] = std::string(markdown);
   args["recipient_user_id"] = std::string(asker);
@@ -247,13 +248,13 @@ std::string stream_args(const Place& place, std::string_view asker, std::string_
   return dump(args);
 }
 
-std::string file_args(const Place& place, std::string_view comment) {
+std::string file_args(const chat::Place& place, std::string_view comment) {
   json args = {{"channel_id", place.channel}, {"initial_comment", std::string(comment)}};
   if (!place.thread.empty()) args["thread_ts"] = place.thread;
   return dump(args);
 }
 
-std::string whisper_args(const Place& place, std::string_view user, const Body& body) {
+std::string whisper_args(const chat::Place& place, std::string_view user, const Body& body) {
   json args = with_body(to_place(place), body);
   args["user"] = std::string(user);
   return dump(args);

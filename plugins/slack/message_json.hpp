@@ -2,8 +2,8 @@
 // (limits: docs of Block Kit and chat.postMessage). Pure functions; any thread.
 #pragma once
 
-#include "plugins/slack/place.hpp"
-#include "plugins/slack/session_json.hpp"
+#include <viaduct/chat/place.hpp>
+#include <viaduct/chat/session.hpp>
 
 #include <cstdint>
 #include <optional>
@@ -51,7 +51,7 @@ struct ListItem {
 };
 Body list_body(std::string_view title, const std::vector<ListItem>& items, std::string_view below);
 // An entry of type kPermission, with buttons while it is pending.
-Body permission_body(const Entry& entry, std::string_view session);
+Body permission_body(const chat::Entry& entry, std::string_view session);
 
 // What a permission's or a retry's button says.
 struct PermitValue {
@@ -86,13 +86,14 @@ std::string next_cursor(std::string_view answer);
 std::string file_url(std::string_view answer);
 
 // Arguments of chat.postMessage, by whose metadata it is found again.
-std::string post_args(const Place& place, const Body& body, std::string_view key);
+std::string post_args(const chat::Place& place, const Body& body, std::string_view key);
 // Of chat.startStream; `asker` is the user who gets it.
-std::string stream_args(const Place& place, std::string_view asker, std::string_view markdown);
+std::string stream_args(const chat::Place& place, std::string_view asker,
+                        std::string_view markdown);
 // Of files.completeUploadExternal, without the files.
-std::string file_args(const Place& place, std::string_view comment);
+std::string file_args(const chat::Place& place, std::string_view comment);
 // Of chat.postEphemeral.
-std::string whisper_args(const Place& place, std::string_view user, const Body& body);
+std::string whisper_args(const chat::Place& place, std::string_view user, const Body& body);
 // Of chat.update, without channel and ts, which are known when it is sent.
 std::string update_args(const Body& body);
 // Of an answer to a response_url.

@@ -1,9 +1,9 @@
 #include "plugins/slack/oauth.hpp"
 
-#include "plugins/slack/calls.hpp"
+#include <viaduct/chat/calls.hpp>
+#include <viaduct/chat/value.hpp>
 #include "plugins/slack/form.hpp"
 #include "plugins/slack/manifest.hpp"
-#include "plugins/slack/value.hpp"
 
 #include <openssl/rand.h>
 
@@ -104,7 +104,7 @@ std::optional<std::string> OAuth::begin() {
 }
 
 net::Task<net::Result<>> OAuth::load() {
-  const sdk::Answer answer = co_await answered(
+  const sdk::Answer answer = co_await chat::answered(
       [this](sdk::Callback done) { documents_.scan(kPrefix, kBehind, kPage, std::move(done)); });
   if (!answer.ok()) co_return std::unexpected(answer.status());
   for (KeptInstallation& kept : parse_installations(answer.result)) {
@@ -231,8 +231,8 @@ net::Task<std::expected<Installation, std::string>> OAuth::take(std::string answ
   sealed.one.token = sealer_->seal(grant->token, grant->team);
   sealed.refresh = sealer_->seal(grant->refresh, grant->team);
   const auto put = [&]() {
-    return answered([this, key = std::string(kPrefix) + grant->team,
-                     json = installation_json(sealed)](sdk::Callback done) {
+    return chat::answered([this, key = std::string(kPrefix) + grant->team,
+                           json = installation_json(sealed)](sdk::Callback done) {
       documents_.put(key, json, sdk::Documents::kAnyVersion, std::move(done));
     });
   };
@@ -242,7 +242,7 @@ net::Task<std::expected<Installation, std::string>> OAuth::take(std::string answ
     rotating_[grant->team] = {grant->refresh,
                               std::chrono::system_clock::from_time_t(kept.expires_at)};
   if (const ApiResult me = co_await api_.call("auth.test", "{}", grant->token)) {
-    const Value who = Value::parsed(*me);
+    const chat::Value who = chat::Value::parsed(*me);
     kept.one.bot_id = sealed.one.bot_id = who.text("bot_id");
     kept.one.url = sealed.one.url = who.text("url");
     if (const sdk::Answer stored = co_await put(); !stored.ok())
@@ -289,7 +289,7 @@ net::Task<> OAuth::refresh(std::string team) {
 
 net::Task<> OAuth::forget(std::string team) {
   rotating_.erase(team);
-  const sdk::Answer removed = co_await answered([&](sdk::Callback done) {
+  const sdk::Answer removed = co_await chat::answered([&](sdk::Callback done) {
     documents_.remove(std::string(kPrefix) + team, sdk::Documents::kAnyVersion, std::move(done));
   });
   if (!removed.ok() && removed.code != sdk::Code::kNotFound)

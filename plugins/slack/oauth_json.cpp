@@ -1,14 +1,15 @@
+#include <viaduct/chat/value.hpp>
 #include "plugins/slack/oauth.hpp"
-#include "plugins/slack/value.hpp"
 
 #include <nlohmann/json.hpp>
 
 namespace viaduct::slack {
 
 std::optional<Grant> parse_grant(std::string_view answer) {
-  const Value from = Value::parsed(answer);
+  const chat::Value from = chat::Value::parsed(answer);
   Grant grant;
-  const Value team = from.yes("is_enterprise_install") ? from.at("enterprise") : from.at("team");
+  const chat::Value team =
+      from.yes("is_enterprise_install") ? from.at("enterprise") : from.at("team");
   grant.team = team.text("id");
   grant.team_name = team.text("name");
   grant.app = from.text("app_id");
@@ -31,8 +32,8 @@ std::string installation_json(const KeptInstallation& kept) {
 
 std::vector<KeptInstallation> parse_installations(std::string_view documents) {
   std::vector<KeptInstallation> found;
-  for (const Value& document : Value::parsed(documents).at("documents").items()) {
-    const Value from = document.at("value");
+  for (const chat::Value& document : chat::Value::parsed(documents).at("documents").items()) {
+    const chat::Value from = document.at("value");
     KeptInstallation kept;
     kept.one.team = from.text("team");
     kept.one.team_name = from.text("team_name");

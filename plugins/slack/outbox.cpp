@@ -1,6 +1,6 @@
 #include "plugins/slack/outbox.hpp"
 
-#include "plugins/slack/calls.hpp"
+#include <viaduct/chat/calls.hpp>
 #include "plugins/slack/message_json.hpp"
 
 #include <boost/asio/as_tuple.hpp>
@@ -80,7 +80,7 @@ net::Task<net::Result<Posted>> Outbox::post(Shipment shipment) {
                        shipment.kind == Shipment::Kind::kEnd ||
                        shipment.kind == Shipment::Kind::kRespond;  // twice is better than never
   const std::string payload = shipment_json(shipment);
-  const sdk::Answer answer = co_await answered([&](sdk::Callback done) {
+  const sdk::Answer answer = co_await chat::answered([&](sdk::Callback done) {
     delivery_.post(
         {.key = shipment.key, .target = shipment.target, .payload_json = payload, .edit = is_edit},
         std::move(done));
@@ -166,8 +166,8 @@ net::Task<ApiResult> Outbox::perform(const Shipment& shipment) {
   // Where nothing can be streamed, or not now, it is a message as any other.
   const bool held_back = done.error().trouble == ApiTrouble::kRetryLater && done.error().not_done;
   if (shipment.method == "chat.startStream" && (is_refusal(done.error()) || held_back)) {
-    const Place place{shipment.team, argument(shipment.args, "channel"),
-                      argument(shipment.args, "thread_ts")};
+    const chat::Place place{shipment.team, argument(shipment.args, "channel"),
+                            argument(shipment.args, "thread_ts")};
     done = co_await api_.call("chat.postMessage",
                               post_args(place, answer_body(shipment.markdown), shipment.key),
                               token(shipment.team), kPatience);
@@ -182,7 +182,7 @@ net::Task<ApiResult> Outbox::perform(const Shipment& shipment) {
 net::Task<std::optional<Arrival>> Outbox::where(std::string key) {
   if (auto known = arrived(key)) co_return known;
   const sdk::Answer answer =
-      co_await answered([&](sdk::Callback done) { delivery_.find(key, std::move(done)); });
+      co_await chat::answered([&](sdk::Callback done) { delivery_.find(key, std::move(done)); });
   if (!answer.ok()) co_return std::nullopt;
   const auto posted = parse_posted(answer.result);
   if (!posted || !posted->arrival) co_return std::nullopt;

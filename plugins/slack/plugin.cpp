@@ -1,6 +1,7 @@
 // The surface `slack`: what people say on Slack goes into sessions, and what sessions say goes to
 // Slack.
-#include "plugins/slack/calls.hpp"
+#include <viaduct/chat/calls.hpp>
+#include <viaduct/chat/value.hpp>
 #include "plugins/slack/commands.hpp"
 #include "plugins/slack/config.hpp"
 #include "plugins/slack/conversations.hpp"
@@ -11,7 +12,6 @@
 #include "plugins/slack/oauth.hpp"
 #include "plugins/slack/simulator/simulator.hpp"
 #include "plugins/slack/socket_mode.hpp"
-#include "plugins/slack/value.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -140,7 +140,7 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
 
   // ---- sdk::Tool
   void run(std::string_view arguments_json, sdk::Reply reply) override {
-    const auto arguments = Value::parsed(arguments_json).items();
+    const auto arguments = chat::Value::parsed(arguments_json).items();
     if (arguments.size() == 1 && arguments[0].text() == "manifest") {
       const auto text = manifest(config_, host_.name());
       return reply.ok(R"({"exit_code":)" + std::string(text ? "0" : "1") + R"(,"output":)" +
@@ -158,7 +158,7 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
   net::Task<std::expected<Installation, ApiFailure>> who_am_i(std::string token) {
     const ApiResult answer = co_await api_.call("auth.test", "{}", token);
     if (!answer) co_return std::unexpected(answer.error());
-    const Value me = Value::parsed(*answer);
+    const chat::Value me = chat::Value::parsed(*answer);
     Installation one;
     one.team = me.text("team_id");
     one.team_name = me.text("team");
@@ -171,7 +171,7 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
   }
 
   net::Task<> begin(sdk::Reply reply) {
-    const sdk::Answer claimed = co_await answered([this](sdk::Callback done) {
+    const sdk::Answer claimed = co_await chat::answered([this](sdk::Callback done) {
       delivery_.claim("slack:" + (simulator_ ? "simulator " + host_.name() : token_),
                       std::move(done));
     });
@@ -208,7 +208,7 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
     }
     co_await inbox_.catch_up();
     if (simulator_)
-      for (const Binding& one : bindings_.all_active())
+      for (const chat::Binding& one : bindings_.all_active())
         if (one.place.team == simulator::kTeam)
           simulator_->stand_in()->recall(one.place.channel, one.place.thread);
     conversations_.begin();
@@ -268,11 +268,11 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
 
   // Slack sends an event again three times in six minutes; what came to nobody is in the history.
   net::Task<> catch_up_since_last_time() {
-    const sdk::Answer answer =
-        co_await answered([this](sdk::Callback done) { documents_.get(kAlive, std::move(done)); });
+    const sdk::Answer answer = co_await chat::answered(
+        [this](sdk::Callback done) { documents_.get(kAlive, std::move(done)); });
     if (!answer.ok()) co_return;
     const auto seconds =
-        static_cast<std::time_t>(Value::parsed(answer.result).at("value").number("at"));
+        static_cast<std::time_t>(chat::Value::parsed(answer.result).at("value").number("at"));
     const auto last = std::chrono::system_clock::from_time_t(seconds) - kBetweenNotes;
     const auto longest = std::chrono::system_clock::now() - kLongestGap;
     loop_.spawn(fill_gap(world_, inbound_, inbox_, std::max(last, longest)));
@@ -342,7 +342,7 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
   const std::unique_ptr<simulator::Simulator> simulator_;  // null: it is Slack
   const std::string token_;  // of the configured workspace; empty: only of those from OAuth
   WebApi api_;
-  Bindings bindings_;
+  chat::Bindings bindings_;
   Outbox outbox_;
   World world_;
   Conversations conversations_;

@@ -1,6 +1,6 @@
 #include "plugins/slack/sealed.hpp"
 
-#include "plugins/slack/base64.hpp"
+#include <viaduct/chat/base64.hpp>
 
 #include <fcntl.h>
 #include <openssl/evp.h>
@@ -76,11 +76,11 @@ std::string Sealer::seal(std::string_view secret, std::string_view about) const 
                     static_cast<int>(secret.size()));
   EVP_EncryptFinal_ex(context.get(), raw(out) + kNonce + secret.size(), &size);
   EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_GCM_GET_TAG, kTag, raw(out) + kNonce + secret.size());
-  return base64(out);
+  return chat::base64(out);
 }
 
 std::optional<std::string> Sealer::unseal(std::string_view sealed, std::string_view about) const {
-  auto in = unbase64(sealed);
+  auto in = chat::unbase64(sealed);
   if (!in || in->size() < kNonce + kTag) return std::nullopt;
   std::string out(in->size() - kNonce - kTag, '\0');
   const Cipher context = cipher();

@@ -1,7 +1,7 @@
 #include "plugins/slack/socket_mode_json.hpp"
 
+#include <viaduct/chat/value.hpp>
 #include "plugins/slack/config.hpp"
-#include "plugins/slack/value.hpp"
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -45,7 +45,7 @@ std::string ack_json(std::string_view envelope_id, std::string_view answer) {
 }
 
 std::string socket_url(std::string_view answer, std::string_view base_url) {
-  std::string url = Value::parsed(answer).text("url");
+  std::string url = chat::Value::parsed(answer).text("url");
   if (url.starts_with("wss://")) return url;
   if (!url.starts_with("ws://") || !is_loopback_url(base_url)) return {};
   const std::string same = "http" + url.substr(2, url.find_first_of("?#") - 2);

@@ -1,7 +1,7 @@
 #include "plugins/slack/table.hpp"
 
+#include <viaduct/chat/text.hpp>
 #include "plugins/slack/mentions.hpp"
-#include "plugins/slack/text.hpp"
 
 #include <algorithm>
 #include <array>
@@ -63,7 +63,7 @@ std::string without_end_blanks(std::string line) {
 std::size_t width_of(std::string_view text) {
   std::size_t width = 0;
   for (std::size_t i = 0; i < text.size();) {
-    const std::size_t size = character_size(text.substr(i));
+    const std::size_t size = chat::character_size(text.substr(i));
     width += width_of(code_point(text.substr(i, size)));
     i += size;
   }

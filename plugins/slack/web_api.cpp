@@ -1,7 +1,7 @@
 #include "plugins/slack/web_api.hpp"
 
+#include <viaduct/chat/budget.hpp>
 #include "plugins/slack/address.hpp"
-#include "plugins/slack/budget.hpp"
 #include "plugins/slack/config.hpp"
 #include "plugins/slack/web_api_json.hpp"
 
@@ -32,10 +32,10 @@ constexpr int kMostRedirects = 3;
 constexpr auto kUsualRetry = 1s;  // 429 without Retry-After
 
 // Calls in a minute (reference section 11); all of them may come at once.
-constexpr Budget::Pace per_minute(int calls) {
+constexpr chat::Budget::Pace per_minute(int calls) {
   return {std::chrono::milliseconds(60'000 / calls), calls};
 }
-Budget::Pace pace_of(std::string_view method) {
+chat::Budget::Pace pace_of(std::string_view method) {
   constexpr std::array<std::string_view, 6> kTier2 = {"chat.startStream",   "chat.stopStream",
                                                       "reactions.remove",   "conversations.create",
                                                       "conversations.list", "users.list"};
@@ -51,7 +51,7 @@ Budget::Pace pace_of(std::string_view method) {
     return per_minute(100);
   return per_minute(50);
 }
-constexpr Budget::Pace kChannelPace{1000ms, 8};
+constexpr chat::Budget::Pace kChannelPace{1000ms, 8};
 bool is_paced_by_channel(std::string_view method) {
   return method == "chat.postMessage" || method == "chat.update";
 }
@@ -167,24 +167,24 @@ struct WebApi::Shared {
                                    std::chrono::milliseconds patience,
                                    net::HttpHead* head = nullptr);
   static net::Task<std::optional<ApiFailure>> wait_for_room(std::shared_ptr<Shared> self,
-                                                            Budget::Ticket ticket,
+                                                            chat::Budget::Ticket ticket,
                                                             Clock::time_point deadline);
 
   net::Loop& loop;
   const std::string base;
   const Reporter reporter;
   const std::shared_ptr<Carrier> carrier;
-  Budget budget;
+  chat::Budget budget;
 };
 
 // Nothing: it may go.
 net::Task<std::optional<ApiFailure>> WebApi::Shared::wait_for_room(std::shared_ptr<Shared> self,
-                                                                   Budget::Ticket ticket,
+                                                                   chat::Budget::Ticket ticket,
                                                                    Clock::time_point deadline) {
   struct Place {  // is given up with the coroutine
     ~Place() { budget.leave(ticket); }
-    Budget& budget;
-    Budget::Ticket ticket;
+    chat::Budget& budget;
+    chat::Budget::Ticket ticket;
   } place{self->budget, ticket};
   for (;;) {
     const auto now = Clock::now();
@@ -207,12 +207,13 @@ net::Task<ApiResult> WebApi::Shared::call(std::shared_ptr<Shared> self, std::str
   const auto deadline = begun + patience;
   const auto form = form_of(arguments);
   if (!form) co_return std::unexpected(content_failure("the arguments are no JSON object"));
-  const Budget::Lane of_method{token + " " + method, pace_of(method)};
-  std::vector<Budget::Lane> lanes{of_method};
+  const chat::Budget::Lane of_method{token + " " + method, pace_of(method)};
+  std::vector<chat::Budget::Lane> lanes{of_method};
   if (is_paced_by_channel(method)) lanes.push_back({token + " #" + form->channel, kChannelPace});
-  const auto rank = patience.count() > 0 ? Budget::Rank::kLastWord : Budget::Rank::kPassing;
+  const auto rank =
+      patience.count() > 0 ? chat::Budget::Rank::kLastWord : chat::Budget::Rank::kPassing;
 
-  for (Budget::Ticket ticket = 0;;) {
+  for (chat::Budget::Ticket ticket = 0;;) {
     ticket = self->budget.enter(lanes, rank, Clock::now(), ticket);
     if (auto failure = co_await wait_for_room(self, ticket, deadline)) {
       const ApiResult result = std::unexpected(*std::move(failure));

@@ -2,7 +2,7 @@
 
 #include "plugins/slack/form.hpp"
 
-#include "plugins/slack/value.hpp"
+#include <viaduct/chat/value.hpp>
 
 #include <nlohmann/json.hpp>
 
@@ -42,7 +42,7 @@ std::string with_file(std::string_view arguments, std::string_view file, std::st
 }
 
 ApiAnswer parse_answer(std::string_view body) {
-  const Value answer = Value::parsed(body);
+  const chat::Value answer = chat::Value::parsed(body);
   ApiAnswer said;
   said.is_json = answer.is_object();
   said.ok = answer.yes("ok");
@@ -55,7 +55,7 @@ ApiAnswer parse_answer(std::string_view body) {
 }
 
 UploadPlace parse_upload_place(std::string_view body) {
-  const Value answer = Value::parsed(body);
+  const chat::Value answer = chat::Value::parsed(body);
   return {answer.text("upload_url"), answer.text("file_id")};
 }
 

@@ -1,14 +1,14 @@
 #include "tests/fuzz/slack_feed.hpp"
 
-#include "plugins/slack/command.hpp"
+#include <viaduct/chat/command.hpp>
+#include <viaduct/chat/split.hpp>
+#include <viaduct/chat/text.hpp>
 #include "plugins/slack/event.hpp"
 #include "plugins/slack/form.hpp"
 #include "plugins/slack/guard.hpp"
 #include "plugins/slack/markdown.hpp"
 #include "plugins/slack/mentions.hpp"
 #include "plugins/slack/signature.hpp"
-#include "plugins/slack/split.hpp"
-#include "plugins/slack/text.hpp"
 
 #include <cstdio>
 #include <cstdlib>
@@ -37,7 +37,7 @@ void feed_message(const Message& message, std::string_view body) {
     expect(!message.user.empty() && message.user != self.user, "somebody said it", body);
   }
   const std::string said = readable(without_own_mention(message.text, self.user), {});
-  (void)parse_addressed(said, "/amp");
+  (void)chat::parse_addressed(said, "/amp");
 }
 
 void feed_request(const std::expected<Request, std::string>& request, std::string_view body) {
@@ -50,14 +50,14 @@ void feed_request(const std::expected<Request, std::string>& request, std::strin
     if (const auto* message = std::get_if<Message>(&event->what)) feed_message(*message, body);
   if (const auto* command = std::get_if<SlashCommand>(&request->what)) {
     expect(command->command.starts_with('/'), "a command has its slash", body);
-    (void)parse_slash(readable(command->text, {}));
+    (void)chat::parse_slash(readable(command->text, {}));
   }
 }
 
 // Every < of mrkdwn begins an address, never a mention.
 void expect_no_mention(std::string_view text, std::string_view markdown) {
   for (std::size_t i = 0; (i = text.find('<', i)) != std::string_view::npos; ++i) {
-    const std::string start = lower(text.substr(i + 1, 8));
+    const std::string start = chat::lower(text.substr(i + 1, 8));
     expect(start.starts_with("http://") || start.starts_with("https://") ||
                start.starts_with("mailto:") || start.starts_with("tel:"),
            "mrkdwn of a model links only to addresses", markdown);
@@ -81,20 +81,20 @@ bool has_places(std::string_view text) {
   return true;
 }
 
-void feed_split(std::string_view text, std::size_t longest, Count count) {
-  const std::vector<Piece> pieces = split(text, longest, count, true);
+void feed_split(std::string_view text, std::size_t longest, chat::Count count) {
+  const std::vector<chat::Piece> pieces = chat::split(text, longest, count, true);
   std::string bodies;
   std::vector<std::string> texts;
-  for (const Piece& piece : pieces) {
+  for (const chat::Piece& piece : pieces) {
     bodies += piece.body;
     texts.push_back(piece.text());
     const std::size_t size =
-        count == Count::kBytes ? texts.back().size() : characters(texts.back());
+        count == chat::Count::kBytes ? texts.back().size() : chat::characters(texts.back());
     expect(size <= longest, "a part is no longer than it may be", text);
     expect(!piece.body.empty() || pieces.size() == 1, "a part has something in it", text);
   }
   expect(bodies == text, "nothing is lost", text);
-  if (has_places(text)) expect(joined(texts) == text, "parts can be joined", text);
+  if (has_places(text)) expect(chat::joined(texts) == text, "parts can be joined", text);
 }
 
 void feed_growth(std::string_view text, std::size_t longest) {
@@ -150,19 +150,19 @@ void feed_command(std::string_view raw) {
   for (const std::string& user : all.users) names[user] = "Ada";
   const std::string text = readable(rest, names);
   for (const std::string& said : {text, std::string(raw)}) {
-    const Command command = parse_slash(said);
-    if (const auto* wrong = std::get_if<WrongCommand>(&command))
+    const chat::Command command = chat::parse_slash(said);
+    if (const auto* wrong = std::get_if<chat::WrongCommand>(&command))
       expect(!wrong->words.empty(), "what is wrong has words", raw);
-    if (const auto* unknown = std::get_if<UnknownCommand>(&command)) {
+    if (const auto* unknown = std::get_if<chat::UnknownCommand>(&command)) {
       expect(unknown->words("/amp").size() < 700, "what is said stays short", raw);
-      expect(!parse_addressed(said, ""), "unknown words are for the agent", raw);
+      expect(!chat::parse_addressed(said, ""), "unknown words are for the agent", raw);
     }
-    if (const auto* begin = std::get_if<NewCommand>(&command))
+    if (const auto* begin = std::get_if<chat::NewCommand>(&command))
       expect(begin->description.size() <= said.size(), "nothing is put in", raw);
-    const auto in_thread = parse_in_thread(said, "");
-    expect(!in_thread || std::holds_alternative<CancelCommand>(*in_thread),
+    const auto in_thread = chat::parse_in_thread(said, "");
+    expect(!in_thread || std::holds_alternative<chat::CancelCommand>(*in_thread),
            "in a thread only stop is a command", raw);
-    (void)parse_addressed("/amp " + said, "/amp");
+    (void)chat::parse_addressed("/amp " + said, "/amp");
   }
 }
 
@@ -172,10 +172,10 @@ void feed_markdown(std::string_view text) {
          text);
   const std::string plain = mrkdwn(text);
   expect_no_mention(plain, text);
-  expect(valid_utf8(plain) == plain, "mrkdwn is text", text);
-  feed_split(text, 400, Count::kBytes);
-  feed_split(valid_utf8(text), 600, Count::kCharacters);
-  feed_split(plain, 400, Count::kCharacters);
+  expect(chat::valid_utf8(plain) == plain, "mrkdwn is text", text);
+  feed_split(text, 400, chat::Count::kBytes);
+  feed_split(chat::valid_utf8(text), 600, chat::Count::kCharacters);
+  feed_split(plain, 400, chat::Count::kCharacters);
   feed_growth(text, 400);
 }
 

@@ -1,8 +1,8 @@
 // What people do in the simulator's page, as Slack would deliver it.
+#include <viaduct/chat/text.hpp>
 #include "plugins/slack/manifest.hpp"
 #include "plugins/slack/simulator/stand_in.hpp"
 #include "plugins/slack/simulator/view_json.hpp"
-#include "plugins/slack/text.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -84,7 +84,7 @@ void StandIn::tell(std::string_view part, const std::string& items) {
 
 void StandIn::recall(const std::string& channel, const std::string& thread) {
   if (workspace_.channel(channel) == nullptr && !channel.starts_with('D'))
-    workspace_.add_channel(channel, "channel-" + lower(channel));
+    workspace_.add_channel(channel, "channel-" + chat::lower(channel));
   if (thread.empty() || workspace_.channel(channel) == nullptr ||
       workspace_.message(channel, thread) != nullptr)
     return;
@@ -130,7 +130,7 @@ std::expected<void, std::string> StandIn::act(std::string_view text) {
   if (what == "say") {
     const std::string typed = text_of(act, "text");
     const std::string thread = text_of(act, "thread");
-    if (trimmed(typed).empty()) return std::unexpected("there is nothing to send");
+    if (chat::trimmed(typed).empty()) return std::unexpected("there is nothing to send");
     if (typed.size() > kLongestText)
       return std::unexpected("that is longer than Slack takes as one message");
     if (!thread.empty()) {
@@ -138,7 +138,7 @@ std::expected<void, std::string> StandIn::act(std::string_view text) {
       if (first == nullptr || !first->thread.empty() || !first->to.empty())
         return std::unexpected("that thread is not there any more");
     }
-    const std::string_view said = trimmed(typed);
+    const std::string_view said = chat::trimmed(typed);
     const bool is_slash = said.starts_with('/');
     const std::string_view word = said.substr(0, said.find_first_of(" \t\n"));
     if (is_slash && word != command_)
@@ -212,7 +212,7 @@ void StandIn::say(const Person& who, Channel& channel, const std::string& thread
 }
 
 void StandIn::slash(const Person& who, const Channel& channel, std::string_view typed) {
-  const std::string_view rest = trimmed(typed.substr(command_.size()));
+  const std::string_view rest = chat::trimmed(typed.substr(command_.size()));
   const std::string url = new_reply({"", channel.id, "", who.id, ""});
   const json payload = {{"command", command_},
                         {"text", std::string(rest)},

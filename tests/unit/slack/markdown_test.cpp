@@ -4,6 +4,8 @@
 #include "plugins/slack/table.hpp"
 
 #include <gtest/gtest.h>
+#include <viaduct/chat/split.hpp>
+#include <viaduct/chat/text.hpp>
 
 #include <ctime>
 #include <string>
@@ -184,6 +186,20 @@ TEST(SlackGuard, OfAShorterTextBeginsThatOfALongerOne) {
       EXPECT_TRUE(whole.starts_with(part)) << text.substr(0, size) << "\n---\n" << part;
     }
   }
+}
+
+TEST(SlackSplit, MakesNoMessageOfBlanks) {
+  const auto parts = split_markdown(std::string(400, 'x') + std::string(300, '\n'), 400, true);
+  EXPECT_EQ(parts.size(), 2U);
+  for (const std::string& part : parts) EXPECT_FALSE(chat::trimmed(part).empty());
+}
+
+TEST(SlackSplit, MakesEachPartHarmless) {
+  std::string text;
+  for (int i = 0; i < 200; ++i) text += "say <!channel> now ";
+  const auto parts = split_markdown(text, 400, true);
+  EXPECT_EQ(chat::joined(parts), guarded(text));
+  for (const std::string& part : parts) EXPECT_EQ(part.find("<!channel>"), std::string::npos);
 }
 
 }  // namespace

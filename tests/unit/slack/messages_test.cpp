@@ -1,22 +1,22 @@
 // What goes out, and what is kept of it: messages, bindings, shipments, events, context.
+#include <viaduct/chat/bindings.hpp>
+#include <viaduct/chat/value.hpp>
 #include "plugins/slack/attachment.hpp"
-#include "plugins/slack/bindings.hpp"
 #include "plugins/slack/inbound.hpp"
 #include "plugins/slack/inbox.hpp"
 #include "plugins/slack/message_json.hpp"
 #include "plugins/slack/shipment.hpp"
-#include "plugins/slack/value.hpp"
 
 #include <gtest/gtest.h>
 
 namespace viaduct::slack {
 namespace {
 
-Entry permission(std::string status) {
-  Entry entry;
+chat::Entry permission(std::string status) {
+  chat::Entry entry;
   entry.number = 7;
   entry.turn = 3;
-  entry.type = EntryType::kPermission;
+  entry.type = chat::EntryType::kPermission;
   entry.title = "Write <a> file";
   entry.status = std::move(status);
   entry.choices = {{"yes", "", "allow_once"}, {"no", "Rather not", "reject_once"}};
@@ -25,7 +25,7 @@ Entry permission(std::string status) {
 
 TEST(PermissionBody, HasAButtonForEachChoiceWhileItIsPending) {
   const Body body = permission_body(permission("pending"), "s_1");
-  const Value blocks = Value::parsed(body.blocks);
+  const chat::Value blocks = chat::Value::parsed(body.blocks);
   ASSERT_EQ(blocks.items().size(), 2u);
   EXPECT_NE(blocks.items()[0].at("text").text("text").find("Write &lt;a&gt; file"),
             std::string::npos);
@@ -44,20 +44,20 @@ TEST(PermissionBody, HasAButtonForEachChoiceWhileItIsPending) {
 }
 
 TEST(PermissionBody, SaysWhoDecidedWhatAndHasNoButtonThen) {
-  Entry decided = permission("selected");
+  chat::Entry decided = permission("selected");
   decided.chosen = "no";
   decided.by = "Bob & Co";
   const Body body = permission_body(decided, "s_1");
   EXPECT_NE(body.text.find("Rather not, decided by Bob &amp; Co"), std::string::npos);
-  EXPECT_EQ(Value::parsed(body.blocks).items().size(), 1u);
+  EXPECT_EQ(chat::Value::parsed(body.blocks).items().size(), 1u);
 }
 
 TEST(PermissionBody, SaysThatNobodyCanAnswerAnyMoreAndOffersToAskAgain) {
-  Entry expired = permission("expired");
+  chat::Entry expired = permission("expired");
   expired.reason = "agent restarted";
   const Body body = permission_body(expired, "s_1");
   EXPECT_NE(body.text.find("expired: agent restarted"), std::string::npos);
-  const auto button = Value::parsed(body.blocks).items()[1].at("elements").items()[0];
+  const auto button = chat::Value::parsed(body.blocks).items()[1].at("elements").items()[0];
   const auto turn = parse_turn(button.text("value"));
   ASSERT_TRUE(turn);
   EXPECT_EQ(turn->turn, 3u);
@@ -71,7 +71,7 @@ TEST(PermitValue, IsNothingIfSomebodyElseWroteIt) {
 TEST(PostArgs, CarryTheKeyAndUnfurlNothing) {
   const std::string args =
       post_args({"T1", "C1", "1.000001"}, answer_body("**hi** <!channel>"), "k");
-  const Value value = Value::parsed(args);
+  const chat::Value value = chat::Value::parsed(args);
   EXPECT_EQ(value.text("channel"), "C1");
   EXPECT_EQ(value.text("thread_ts"), "1.000001");
   EXPECT_EQ(value.at("metadata").at("event_payload").text("key"), "k");
@@ -85,37 +85,37 @@ TEST(PostArgs, NameNoThreadWhereThereIsNone) {
 }
 
 TEST(Binding, ComesBackAsItWas) {
-  Binding one{{"T1", "C1", "1.000001"},
-              "s_1",
-              "T1/C1/1.000001",
-              "U1",
-              "/home/a-b",
-              "a \"b\"",
-              "echo",
-              "2026-01-01T00:00:00.000000Z",
-              false,
-              4,
-              40,
-              true};
-  Binding back;
-  ASSERT_TRUE(parse_binding(binding_json(one), back));
+  chat::Binding one{{"T1", "C1", "1.000001"},
+                    "s_1",
+                    "T1/C1/1.000001",
+                    "U1",
+                    "/home/a-b",
+                    "a \"b\"",
+                    "echo",
+                    "2026-01-01T00:00:00.000000Z",
+                    false,
+                    4,
+                    40,
+                    true};
+  chat::Binding back;
+  ASSERT_TRUE(chat::parse_binding(chat::binding_json(one), back));
   EXPECT_EQ(back, one);
 }
 
 TEST(Binding, IsNotMadeOfSomethingElse) {
-  Binding back;
+  chat::Binding back;
   for (const char* bad : {"", "[]", "{}", R"({"team":"T","channel":"C","thread":"","user":"U"})"})
-    EXPECT_FALSE(parse_binding(bad, back)) << bad;
+    EXPECT_FALSE(chat::parse_binding(bad, back)) << bad;
 }
 
 TEST(Bindings, TellWhichDocumentsCannotBeRead) {
-  Binding one;
+  chat::Binding one;
   one.place = {"T1", "C1", ""};
   one.session = "s_1";
   one.user = "U1";
-  const auto page = parse_bindings(R"({"documents":[{"key":"binding/a","version":1,"value":)" +
-                                   binding_json(one) +
-                                   R"(},{"key":"binding/b","version":1,"value":7}],"more":true})");
+  const auto page = chat::parse_bindings(
+      R"({"documents":[{"key":"binding/a","version":1,"value":)" + chat::binding_json(one) +
+      R"(},{"key":"binding/b","version":1,"value":7}],"more":true})");
   ASSERT_TRUE(page);
   ASSERT_EQ(page->bindings.size(), 1u);
   EXPECT_EQ(page->bindings[0], one);
@@ -151,7 +151,7 @@ TEST(Shipment, KnowsWhereItHasArrived) {
 
 TEST(Shipment, LosesItsBlocksWithoutLosingWhatTheySay) {
   const std::string args = post_args({"T1", "C1", "1.000001"}, answer_body("# all of it"), "k");
-  const Value value = Value::parsed(without_blocks(args));
+  const chat::Value value = chat::Value::parsed(without_blocks(args));
   EXPECT_EQ(value.text("text"), "*all of it*");
   EXPECT_TRUE(value.at("blocks").items().empty());
 }
@@ -213,18 +213,18 @@ TEST(Context, KeepsTheNewestThatFit) {
 }
 
 TEST(Sessions, AreReadAsTheHostTellsThem) {
-  const auto change = parse_change(
+  const auto change = chat::parse_change(
       R"({"change":"entry","epoch":4,"seq":31,"entry":{"entry":7,"seq":31,"turn":3,"type":"turn_end","at":"x","complete":true,"text":"","data":{"stop_reason":"error","error":{"code":"session_dead","message":"gone"}}}})");
   ASSERT_TRUE(change && change->entry);
-  EXPECT_EQ(change->entry->type, EntryType::kTurnEnd);
+  EXPECT_EQ(change->entry->type, chat::EntryType::kTurnEnd);
   EXPECT_EQ(change->entry->error_code, "session_dead");
-  const auto state = parse_change(
+  const auto state = chat::parse_change(
       R"({"change":"state","epoch":4,"seq":30,"session":{"session_id":"s_1","state":"running","ended":false,"turns_waiting":2},"running_turn":3})");
   ASSERT_TRUE(state);
   EXPECT_EQ(state->session.id, "s_1");
   EXPECT_EQ(state->running_turn, 3u);
-  EXPECT_FALSE(parse_change("null"));
-  EXPECT_FALSE(parse_sent(R"({"turn":0})"));
+  EXPECT_FALSE(chat::parse_change("null"));
+  EXPECT_FALSE(chat::parse_sent(R"({"turn":0})"));
 }
 
 }  // namespace

@@ -1,0 +1,81 @@
+// Which conversation each thread belongs to. Durable: a change is on disk when put() is done. On
+// the loop's thread; owned by the plugin.
+#pragma once
+
+#include <viaduct/chat/place.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+#include <viaduct/net/loop.hpp>
+#include <viaduct/sdk/host.hpp>
+
+namespace viaduct::chat {
+
+struct Binding {
+  Place place;
+  std::string session;      // the host's id
+  std::string owner_place;  // of the session's principal; empty: `user` owns it
+  std::string user;         // who began or connected it
+  std::string working_dir;
+  std::string description;
+  std::string backend;
+  std::string created_at;  // RFC 3339
+  bool active = true;
+  // The last turn and the last entry of the session's log that have been shown for good, and
+  // whether there may be something behind them.
+  std::uint64_t shown_turn = 0;
+  std::uint64_t shown_entry = 0;
+  bool owes = false;
+
+  bool operator==(const Binding&) const = default;
+};
+
+// The JSON of one document.
+std::string binding_json(const Binding& binding);
+// False: it is none.
+bool parse_binding(std::string_view json, Binding& binding);
+
+// What documents.scan answers.
+struct BindingPage {
+  std::vector<Binding> bindings;
+  std::vector<std::string> unreadable;  // keys
+  std::string last_key;
+  bool more = false;
+};
+std::optional<BindingPage> parse_bindings(std::string_view json);
+
+class Bindings {
+ public:
+  explicit Bindings(const sdk::Host& host) : documents_(host), log_(host) {}
+
+  // Reads all of them. Before anything else.
+  net::Task<net::Result<>> load();
+
+  // Valid until the next put() or remove(). Null: nothing is bound there, or it is no longer
+  // active.
+  const Binding* active(const Place& place) const;
+  const Binding* find(const Place& place) const;  // also one that is not active
+  // In the order of their making.
+  std::vector<Binding> active_of(std::string_view team, std::string_view user) const;
+  std::vector<Binding> of_person(std::string_view team, std::string_view user) const;
+  std::vector<Binding> of_session(std::string_view session) const;
+  std::vector<Binding> all_active() const;
+
+  // Holds from now on, and is on disk when it is done; taken back if it cannot be written.
+  net::Task<net::Result<>> put(Binding binding);
+
+ private:
+  template <class Wanted>
+  std::vector<Binding> where(Wanted wanted) const;
+
+  sdk::Documents documents_;
+  sdk::Log log_;
+  std::map<std::string, Binding, std::less<>> by_place_;  // Place::key()
+};
+
+}  // namespace viaduct::chat
