@@ -9,13 +9,12 @@
 // Durations are Slack's, divided by `speed`, but for the three seconds of an acknowledgement; any of them may be said in `times`.
 import http from "node:http";
 import { fileURLToPath } from "node:url";
-import { LocalServer } from "./local_server.mjs";
 import { people } from "./slack/people.mjs";
 import { Delivery, signed } from "./slack/delivery.mjs";
 import { Sockets } from "./slack/sockets.mjs";
 import { Budgets, serve } from "./slack/web.mjs";
 import { Ids, Post, secret, Team, visible } from "./slack/workspace.mjs";
-import { until } from "./wait.mjs";
+import { StandIn } from "./stand_in.mjs";
 
 export { signed, visible };
 export { controls } from "./slack/workspace.mjs";
@@ -27,7 +26,8 @@ const kEvents = ["app_mention", "message.channels", "message.groups", "message.i
   "agent_session_title_changed", "reaction_added", "reaction_removed", "member_joined_channel", "app_uninstalled", "tokens_revoked"];
 const kMessageEvents = { channel: "message.channels", group: "message.groups", im: "message.im", mpim: "message.mpim" };
 
-export class Slack extends LocalServer {
+// Its journal has { method, args, token, team, at, status, body, done, fault? }.
+export class Slack extends StandIn {
   appId = "A0AMP";
   clientId = "1234.5678";
   clientSecret = secret();
@@ -43,11 +43,6 @@ export class Slack extends LocalServer {
   refreshTokens = new Map();
   codes = new Map();
   installs = []; // who came to be asked
-  journal = []; // every call: { method, args, token, team, at, status, body, done, fault? }
-  limited = []; // calls that were one too many
-  complaints = []; // what a good app never does
-  advice = [];
-  deliveries = [];
   waiting = new Map(); // envelopes, until they are acknowledged
   whispers = []; // messages for one person
   shown = []; // statuses of assistants
@@ -58,9 +53,6 @@ export class Slack extends LocalServer {
   files = new Map();
   downloads = [];
   triggers = new Map();
-  held = null; // events that wait for release()
-  stopped = false;
-  #faults = [];
 
   static async start(t, { times = {}, speed = 1, limits = {}, http: origin, ...options } = {}) {
     const slack = new Slack();
@@ -156,32 +148,8 @@ export class Slack extends LocalServer {
 
   // ---------------------------------------------------------------- faults
 
-  // What the next calls of a method get instead, in the order in which it was said: { status: 429, retryAfter } { status: 500 } { error: "internal_error", more }
-  // { hang: true | "after" } { cut: "before" | "after" } { truncated: true } { wait: promise } { waitAfter: promise } { do: function of the arguments, before it is done }. `after` means: done, but nobody is told.
-  // Methods may be a regular expression; "response_url" and "upload" are also names.
-  fault(method, fault, { times = 1, when = () => true } = {}) {
-    const entry = { method, fault, left: times, when };
-    this.#faults.push(entry);
-    return entry;
-  }
-  nextFault(method, args) {
-    const found = this.#faults.find((one) => one.left > 0 && (one.method instanceof RegExp ? one.method.test(method) : one.method === method) && one.when(args ?? {}));
-    if (found) Object.assign(found, { left: found.left - 1, reached: (found.reached ?? 0) + 1 });
-    return found?.fault ?? null;
-  }
-  // Holds the calls of a method until open() is called: before they are done, or (after: true) before they are answered.
-  gate(method, { after = false, when } = {}) {
-    let open;
-    const promise = new Promise((resolve) => (open = resolve));
-    const entry = this.fault(method, after ? { waitAfter: promise } : { wait: promise }, { times: Infinity, when });
-    return { open: () => ((entry.left = 0), open()), get reached() { return entry.reached ?? 0; } };
-  }
-  complain(words) {
-    this.complaints.push(words);
-  }
-  advise(words) {
-    this.advice.push(words);
-  }
+  // A fault of a method is { status: 429, retryAfter } { status: 500 } { error: "internal_error", more } { hang: true | "after" } { cut: "before" | "after" } { truncated: true }
+  // { wait: promise } { waitAfter: promise } { do: function of the arguments, before it is done }. `after` means: done, but nobody is told. "response_url" and "upload" are also names.
 
   // ---------------------------------------------------------------- what happens is told
 
@@ -200,24 +168,7 @@ export class Slack extends LocalServer {
     return this.deliver("event", envelope, { what: kind });
   }
   deliver(kind, body, options) {
-    const delivery = new Delivery(this, kind, body, options);
-    if (this.held && kind === "event") this.held.push(delivery);
-    else this.#run(delivery);
-    return delivery;
-  }
-  #run(delivery) {
-    this.deliveries.push(delivery);
-    delivery.run();
-  }
-  // Events wait, and then come in the order that `order` makes of them.
-  hold() {
-    this.held = [];
-  }
-  release(order = (all) => all) {
-    const all = order(this.held);
-    this.held = null;
-    for (const delivery of all) this.#run(delivery);
-    return all;
+    return this.setOut(new Delivery(this, kind, body, options), kind === "event");
   }
   acknowledged(connection, message) {
     const waits = this.waiting.get(message.envelope_id);
@@ -231,11 +182,6 @@ export class Slack extends LocalServer {
   rateLimited() {
     return this.deliver("event", { token: "deprecated", type: "app_rate_limited", team_id: this.team.id, minute_rate_limited: Math.floor(Date.now() / 60_000) * 60, api_app_id: this.appId }, { what: "app_rate_limited" });
   }
-  // Waits until everything was acknowledged or given up.
-  settled() {
-    return this.until(() => this.deliveries.every(({ state }) => state !== "under way"), "the end of all deliveries");
-  }
-
   messageEvent(post) {
     const { upload, ...body } = post.body;
     return { ...body, channel: post.channel.id, channel_type: post.channel.kind, event_ts: post.ts };
@@ -315,9 +261,6 @@ export class Slack extends LocalServer {
 
   // ---------------------------------------------------------------- looking
 
-  until(check, what, limit) {
-    return until(check, what ?? "it", limit);
-  }
   calls(method) {
     return this.journal.filter((one) => (method instanceof RegExp ? method.test(one.method) : one.method === method));
   }

@@ -8,7 +8,7 @@
 //
 // Durations are those of Teams, divided by `speed`; any of them may be said in `times`.
 import http from "node:http";
-import { LocalServer } from "./local_server.mjs";
+import { StandIn } from "./stand_in.mjs";
 import { Delivery } from "./teams/delivery.mjs";
 import { files } from "./teams/files.mjs";
 import { Limits } from "./teams/limits.mjs";
@@ -18,7 +18,6 @@ import { Sockets } from "./teams/sockets.mjs";
 import { channelToken, entraToken, Key, secret } from "./teams/tokens.mjs";
 import { serve } from "./teams/web.mjs";
 import { Conversation, guid, ids, Message, Person, Team, visible } from "./teams/world.mjs";
-import { until } from "./wait.mjs";
 
 export { visible };
 export { badTokens, goodTokens } from "./teams/bad_tokens.mjs";
@@ -29,7 +28,8 @@ export { cardActions, cardText, guid } from "./teams/world.mjs";
 const kTimes = { ack: 15_000, invoke: 10_000, retries: [1000, 5000, 15_000, 30_000], stream: 120_000, second: 1000, ping: 15_000, silence: 30_000 };
 const kLasting = { token: 3599, socketToken: 3600 };
 
-export class Teams extends LocalServer {
+// Its journal has { op, method, path, query, headers, args, conversation, thread, activity, at, ended, status, body, result, done, token?, fault? }.
+export class Teams extends StandIn {
   appId = guid("app amp");
   appPassword = `${secret(8)}~secret`;
   tenant = guid("tenant acme");
@@ -43,18 +43,10 @@ export class Teams extends LocalServer {
   certificates = []; // with which it may prove itself
   assertions = new Set();
   askedOften = 0;
-  journal = []; // every request: { op, method, path, query, headers, args, conversation, thread, activity, at, ended, status, body, result, done, token?, fault? }
-  limited = []; // calls that were one too many
-  complaints = []; // what a good app never does
-  advice = [];
-  deliveries = [];
   whispers = []; // messages for one person
   attachments = new Map();
   downloads = new Map();
   uploads = new Map();
-  held = null; // deliveries that wait for release()
-  stopped = false;
-  #faults = [];
   #last = 0;
   #skew = 0;
 
@@ -225,66 +217,19 @@ export class Teams extends LocalServer {
 
   // ---------------------------------------------------------------- faults
 
-  // What the next requests of an operation get instead, in the order in which it was said: { status, code, message, retryAfter, headers, after: true when it is done all the same }
-  // { hang: true | "after" } { cut: "before" | "after" } { redirect: address } { text, of any answer } { huge: bytes } { wait: promise } { waitAfter: promise } { do: function of the call }.
-  // Operations (or a regular expression): openid jwks token connect negotiate; send reply typing stream final update delete create react unreact members member paged team channels upload
-  // attachment view; download putFile.
-  fault(op, fault, { times = 1, when = () => true } = {}) {
-    const entry = { op, fault, left: times, when };
-    this.#faults.push(entry);
-    return entry;
-  }
-  nextFault(op, args, entry) {
-    const found = this.#faults.find((one) => one.left > 0 && (one.op instanceof RegExp ? one.op.test(op) : one.op === op) && one.when(args ?? {}, entry));
-    if (found) Object.assign(found, { left: found.left - 1, reached: (found.reached ?? 0) + 1 });
-    return found?.fault ?? null;
-  }
-  // Holds the requests of an operation until open() is called: before they are done, or (after: true) before they are answered.
-  gate(op, { after = false, when } = {}) {
-    let open;
-    const promise = new Promise((resolve) => (open = resolve));
-    const entry = this.fault(op, after ? { waitAfter: promise } : { wait: promise }, { times: Infinity, when });
-    return { open: () => ((entry.left = 0), open()), get reached() { return entry.reached ?? 0; } };
-  }
-  complain(words) {
-    this.complaints.push(words);
-  }
-  advise(words) {
-    this.advice.push(words);
-  }
+  // A fault of an operation is { status, code, message, retryAfter, headers, after: true when it is done all the same } { hang: true | "after" } { cut: "before" | "after" }
+  // { redirect: address } { text, of any answer } { huge: bytes } { wait: promise } { waitAfter: promise } { do: function of the call }.
+  // Operations: openid jwks token connect negotiate; send reply typing stream final update delete create react unreact members member paged team channels upload attachment view; download
+  // putFile.
 
   // ---------------------------------------------------------------- what happens is told
 
   deliver(activity, options) {
-    const delivery = new Delivery(this, activity, options);
-    if (this.held && activity.type !== "invoke") this.held.push(delivery);
-    else this.#run(delivery);
-    return delivery;
-  }
-  #run(delivery) {
-    this.deliveries.push(delivery);
-    delivery.run();
-  }
-  // What is said waits, and then comes in the order that `order` makes of it.
-  hold() {
-    this.held = [];
-  }
-  release(order = (all) => all) {
-    const all = order(this.held);
-    this.held = null;
-    for (const delivery of all) this.#run(delivery);
-    return all;
-  }
-  // Waits until everything was acknowledged or given up.
-  settled() {
-    return this.until(() => this.deliveries.every(({ state }) => state !== "under way"), "the end of all deliveries", 120_000);
+    return this.setOut(new Delivery(this, activity, options), activity.type !== "invoke");
   }
 
   // ---------------------------------------------------------------- looking
 
-  until(check, what, limit) {
-    return until(check, what ?? "it", limit);
-  }
   calls(op) {
     return this.journal.filter((one) => (op instanceof RegExp ? op.test(one.op) : one.op === op));
   }

@@ -1,9 +1,9 @@
 // What people do in the stand-in Slack: each act stores what it leaves behind, and sends what Slack would send of it.
 import { randomUUID } from "node:crypto";
-import { request as httpRequest } from "node:http";
 import { refuse } from "./checks.mjs";
 import { publish } from "./chat_methods.mjs";
 import { signed } from "./delivery.mjs";
+import { bareRequest } from "../stand_in.mjs";
 import { controls, Post, secret } from "./workspace.mjs";
 
 const said = (element) => (element.type === "button" || element.type === "icon_button" ? element.text?.text : element.placeholder?.text);
@@ -188,19 +188,7 @@ export const people = {
   send(what, body, { type = "application/json", headers = {}, unsigned = false, ...signing } = {}) {
     const url = this.requestUrls?.[what] ?? what;
     const text = typeof body === "string" || Buffer.isBuffer(body) ? body : JSON.stringify(body);
-    return new Promise((resolve, reject) => {
-      const request = httpRequest(url, {
-        method: "POST", agent: false,
-        headers: { "content-type": type, "content-length": Buffer.byteLength(text), ...(unsigned ? {} : signed(text, { secret: this.signingSecret, ...signing })), ...headers },
-      }, (response) => {
-        const chunks = [];
-        response.on("data", (chunk) => chunks.push(chunk));
-        response.on("error", reject);
-        response.on("end", () => resolve({ status: response.statusCode, headers: response.headers, text: Buffer.concat(chunks).toString() }));
-      });
-      request.on("error", reject);
-      request.end(text);
-    });
+    return bareRequest(url, text, { headers: { "content-type": type, ...(unsigned ? {} : signed(text, { secret: this.signingSecret, ...signing })), ...headers } });
   },
   async verifyUrl() {
     const challenge = secret();

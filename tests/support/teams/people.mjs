@@ -1,5 +1,5 @@
 // What persons do in the stand-in Teams: each act stores what it leaves behind, and sends what Teams would send of it.
-import { request as httpRequest } from "node:http";
+import { bareRequest } from "../stand_in.mjs";
 import { guid, Message } from "./world.mjs";
 import { secret } from "./tokens.mjs";
 
@@ -187,17 +187,6 @@ export const people = {
     const url = new URL(this.endpoint);
     if (path) url.pathname = path;
     const bearer = authorization === undefined ? `Bearer ${this.mint(typeof body === "object" && !Buffer.isBuffer(body) ? body : {})}` : authorization;
-    return new Promise((resolve, reject) => {
-      const request = httpRequest(url, {
-        method, agent: false, headers: { "content-type": "application/json; charset=utf-8", "content-length": Buffer.byteLength(text), ...(bearer === null ? {} : { authorization: bearer }), ...headers },
-      }, (response) => {
-        const chunks = [];
-        response.on("data", (chunk) => chunks.push(chunk));
-        response.on("error", reject);
-        response.on("end", () => resolve({ status: response.statusCode, headers: response.headers, text: Buffer.concat(chunks).toString() }));
-      });
-      request.on("error", reject);
-      request.end(text);
-    });
+    return bareRequest(url, text, { method, headers: { "content-type": "application/json; charset=utf-8", ...(bearer === null ? {} : { authorization: bearer }), ...headers } });
   },
 };
