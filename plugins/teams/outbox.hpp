@@ -1,0 +1,115 @@
+// What goes out to Teams and must arrive: on disk first, in order for each conversation, never
+// posted twice blindly (host/delivery). Knows where each message is that it has posted in this
+// life, and the streams that are open. On the loop's thread; owned by the plugin.
+//
+// Teams has no way to look whether a message has arrived. A post that was cut off stays ambiguous,
+// and the host tells the Sender (`undelivered`). The first words of an answer (kBegin) are an
+// exception: nothing is lost with them, so that they count as arrived at an unknown place, and
+// their kEnd posts the whole as a new message, by a shipment with a key of its own.
+#pragma once
+
+#include "plugins/teams/files.hpp"
+#include "plugins/teams/shipment.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <viaduct/chat/posts.hpp>
+#include <viaduct/net/loop.hpp>
+#include <viaduct/sdk/delivery.hpp>
+
+namespace viaduct::teams {
+
+class Outbox {
+ public:
+  // A stream takes no more after that; the service ends it after two minutes.
+  static constexpr std::chrono::seconds kLongestStream{100};
+  static constexpr std::chrono::milliseconds kBetweenFrames{1500};
+
+  Outbox(const sdk::Host& host, net::Loop& loop, Connector& connector, Files& files);
+
+  struct Posted {
+    bool is_new = false;
+    std::string state;  // as the host has it: "ready", "sent", …
+    std::optional<Arrival> arrival;
+  };
+  // On disk when it is done; a known key is posted once only, whatever it says now.
+  net::Task<net::Result<Posted>> post(Shipment shipment);
+  // Where the message of this key is, once it has arrived in this life, or `post` has said so.
+  std::optional<Arrival> arrived(std::string_view key) const;
+  void forget(std::string_view key);
+  // The same, once it is known; the error: why it will not arrive, or that it has not by `limit`.
+  net::Task<std::expected<Arrival, std::string>> wait_for(std::string key,
+                                                          std::chrono::milliseconds limit);
+
+  // Told of a shipment that Teams will not have. kTargetGone: the conversation is dead for the bot.
+  void on_refused(std::function<void(const Shipment& shipment, const Failure& why)> told) {
+    refused_ = std::move(told);
+  }
+  // The person has stopped the stream that kBegin with this key began: its turn is to be cancelled,
+  // and its end is not shown.
+  void on_cancelled(std::function<void(const std::string& key)> told) {
+    cancelled_ = std::move(told);
+  }
+
+  // ---- what changes a message while it grows: tried once, and nothing depends on it
+  // Whether a new answer there would be streamed now.
+  bool streams(const Destination& to) const;
+  // The stream of this key shows `text` now, or soon. False: it takes no more, and is to be ended
+  // (close) or changed by `update`.
+  net::Task<bool> grow(std::string key, std::string text);
+  // Ends the stream of this key with `activity`, whose text continues what it has; the message can
+  // be updated after that. False: it was over.
+  net::Task<bool> close(std::string key, std::string activity);
+  net::Task<bool> update(Destination to, std::string key, std::string activity);
+
+  // ---- sdk::Sender
+  void send(const sdk::Parcel& parcel, sdk::Sending sending);
+  void reconcile(const sdk::Parcel& parcel, sdk::Sending sending);
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  struct Stream {
+    Destination to;
+    std::string format;  // the activity that began it, without its text
+    std::string id;
+    std::string said;  // what it may have been given
+    std::uint64_t sequence = 1;
+    Clock::time_point begun, changed;
+    int failures = 0;  // one after the other
+    bool open = true;
+    bool busy = false;
+    bool cancelled = false;
+  };
+
+  net::Task<> deliver(Shipment shipment, std::uint64_t attempt, sdk::Sending sending);
+  net::Task<CallResult> perform(const Shipment& shipment);
+  net::Task<CallResult> begin(const Shipment& shipment);
+  net::Task<CallResult> edit(const Shipment& shipment);
+  net::Task<CallResult> end(const Shipment& shipment);
+  net::Task<CallResult> finish_stream(Destination to, std::string key, std::string id,
+                                      std::string activity);
+  net::Task<CallResult> post_whole(const Shipment& shipment);
+  net::Task<CallResult> upload(const Shipment& shipment);
+  net::Task<> look_at(Shipment shipment, sdk::Sending sending);
+  net::Task<std::optional<Arrival>> where(std::string key);
+  void was_cancelled(const std::string& key);
+
+  net::Loop& loop_;
+  Connector& connector_;
+  Files& files_;
+  chat::Posts posts_;
+  sdk::Log log_;
+  std::map<std::string, Stream, std::less<>> streams_;  // by the key of what began them
+  std::set<std::string, std::less<>> no_streams_;       // tenants that have none
+  std::function<void(const Shipment&, const Failure&)> refused_;
+  std::function<void(const std::string&)> cancelled_;
+};
+
+}  // namespace viaduct::teams

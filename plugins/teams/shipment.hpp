@@ -1,0 +1,66 @@
+// One thing that goes out to Teams by the outbox, and where it has arrived. Values, and their JSON
+// as the outbox keeps it. Any thread.
+#pragma once
+
+#include "plugins/teams/connector.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace viaduct::teams {
+
+struct Shipment {
+  enum class Kind {
+    kPost,   // a message; with `reply_to`, in answer to that one
+    kBegin,  // the first words of what kEnd ends; with `streams`, as a stream where that is
+             // possible
+    kEdit,   // what the message that the shipment `of` made becomes
+    kEnd,    // the same for kBegin: `activity` is all of it
+    kFile    // `text` to the place that a person has agreed to, and a card that says so
+  };
+  Kind kind = Kind::kPost;
+  std::string key;
+  std::string target;  // those of one target are sent in their order: the conversation
+  Destination to;
+  std::string activity;  // JSON object: a message as Teams gets it
+  std::string of;        // kEdit, kEnd: key of the shipment that made it
+  std::string reply_to;  // kPost: id of a message
+  bool streams = false;  // kBegin
+  std::string upload;    // kFile: `uploadInfo` of the consent, JSON
+  std::string text;      // kFile
+};
+
+// Where it is now.
+struct Arrival {
+  std::string id;  // of the message; empty: nobody knows it, and it cannot be changed
+  bool streams = false;
+};
+
+std::string shipment_json(const Shipment& shipment);  // without key and target
+std::optional<Shipment> parse_shipment(std::string_view json);
+std::string arrival_json(const Arrival& arrival);
+
+// `text` of an activity.
+std::string activity_text(std::string_view activity);
+std::string with_text(std::string_view activity, std::string_view text);
+
+// One frame of a stream: `text` as `activity` formats it. Without an id it begins one.
+std::string frame_activity(std::string_view activity, std::string_view text,
+                           std::string_view stream_id, std::uint64_t sequence);
+// The message that ends a stream.
+std::string final_activity(std::string_view activity, std::string_view stream_id);
+
+// ---- files that the agent gives
+
+// A message that asks a person in a personal chat whether they will have the file. `context`: JSON
+// object that comes back with the answer (fileConsent/invoke).
+std::string consent_activity(std::string_view name, std::string_view description, std::size_t size,
+                             std::string_view context);
+// A message with the file that is there now. `upload`: `uploadInfo` of the consent.
+std::string file_activity(std::string_view upload);
+// A message with a picture inside; empty: too large, or of a kind that Teams does not show.
+std::string picture_activity(std::string_view type, std::string_view bytes, std::string_view text);
+
+}  // namespace viaduct::teams
