@@ -63,7 +63,7 @@ export function tokenAnswer(teams, { url, args, request }) {
   if (args.scope !== kScope) return aadError(400, "invalid_scope", 1002012, `The provided value for scope ${args.scope} is not valid. Client credential flows must have a scope value with /.default suffixed to the resource identifier (application ID URI).`);
   if (args.client_assertion !== undefined) {
     if (args.client_assertion_type !== "urn:ietf:params:oauth:client-assertion-type:jwt-bearer") return aadError(400, "invalid_request", 900144, "The request body must contain the following parameter: 'client_assertion_type'.");
-    const wrong = wrongAssertion(teams, args.client_assertion, teams.origin + url.pathname);
+    const wrong = wrongAssertion(teams, args.client_assertion, teams.audience ?? teams.origin + url.pathname);
     if (wrong) return wrong;
   } else if (args.client_secret === undefined) return aadError(401, "invalid_client", 7000218, "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.");
   else if (args.client_secret !== teams.appPassword)
