@@ -84,7 +84,7 @@ export class Teams extends StandIn {
   get config() {
     return {
       app_id: this.appId, app_password: this.appPassword, tenant_id: this.loginTenant, transport: this.endpoint ? "http" : "socket",
-      endpoints: { openid_metadata: `${this.origin}/v1/.well-known/openidconfiguration`, token: `${this.origin}/${this.loginTenant}/oauth2/v2.0/token`, service_hosts: [`127.0.0.1:${this.port}`], socket: this.origin },
+      endpoints: { openid_metadata: `${this.origin}/v1/.well-known/openidconfiguration`, token: `${this.origin}/${this.loginTenant}/oauth2/v2.0/token`, service_hosts: ["127.0.0.1"], socket: this.origin },
     };
   }
   // The clock of tokens and streams.
