@@ -11,6 +11,7 @@ find_package(CLI11 REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(PROMETHEUS REQUIRED IMPORTED_TARGET prometheus-cpp-core)
 pkg_check_modules(CMARK_GFM REQUIRED IMPORTED_TARGET libcmark-gfm)
+pkg_check_modules(CJOSE REQUIRED IMPORTED_TARGET cjose)  # its .pc wants libjansson-dev
 find_library(CMARK_GFM_EXTENSIONS cmark-gfm-extensions REQUIRED)  # has no .pc
 
 # RapidJSON for its JSON Schema validator. Clang 19 rejects one assignment operator, which nobody calls: it is deleted in a copy.

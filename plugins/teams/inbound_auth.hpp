@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <expected>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,6 +39,9 @@ struct ActivityFacts {
   std::string channel;              // channelId
   std::string channel_tenant;       // channelData.tenant.id
   std::string conversation_tenant;  // conversation.tenantId
+  // The request has none of the headers Origin, Forwarded and X-Forwarded-For: neither a page in a
+  // browser nor a proxy is between. Of matter only to who has no token.
+  bool is_direct = false;
 };
 
 enum class Refused {
@@ -86,21 +90,21 @@ class InboundAuth {
   InboundAuth(InboundConfig config, Keys& keys, Keys* entra);
 
   // `authorization`: the header as it came; empty: none. Waits only where a key is not known and
-  // has to be fetched; `now` in seconds since the epoch.
+  // has to be fetched.
   net::Task<Verdict> admit(std::string authorization, ActivityFacts facts);
-  // The same, with the keys that are there.
+  // The same, with the keys that are there; `now` in seconds since the epoch.
   Verdict check(std::string_view authorization, const ActivityFacts& facts, std::int64_t now);
 
  private:
-  struct Proven {
-    Claims claims;
-    std::shared_ptr<const SigningKey> key;
-    bool is_entra = false;
-  };
+  using Proven = VerifiedTokens::Entry;
+
+  bool is_from_entra(const Claims& claims) const;
+  std::optional<Refused> wrong_claim(const Claims& claims, bool is_entra, std::int64_t now) const;
   std::expected<Proven, Refused> prove(std::string_view authorization, std::int64_t now);
-  // Whose keys it takes; null: it is not worth asking for one that is not known.
-  Keys* plausible(const Claims& claims, std::int64_t now) const;
   Verdict permit(const Proven& proven, const ActivityFacts& facts) const;
+  // Whose keys it is signed with, as it says; null: it is not worth asking for one that is not
+  // known.
+  Keys* worth_asking(std::string_view authorization, std::int64_t now) const;
 
   InboundConfig config_;
   Keys& keys_;

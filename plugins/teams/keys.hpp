@@ -43,7 +43,7 @@ class Keys {
   std::size_t count() const;
 
   // For a key that is not known: waits for the fetch that runs, or begins one if the rules allow
-  // it. False: there is none to wait for. At most 64 wait at once.
+  // it. False: there is none to wait for. At most 256 wait at once.
   net::Task<bool> ask();
   // Fetches them whatever the rules say: for doctor.
   net::Task<Report> fetch();

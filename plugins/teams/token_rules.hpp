@@ -47,8 +47,10 @@ class TokenRules {
   static constexpr auto kLongestRetry = std::chrono::seconds(60);
   static constexpr auto kYoung = std::chrono::seconds(60);  // refused before that: it is no use
 
-  // What to answer; nothing: fetch one.
+  // What to answer; nothing: fetch one and wait for it.
   std::optional<TokenResult> look(Time now) const;
+  // Whether one should be fetched, be there one that still serves or not.
+  bool is_due(Time now) const;
   // The service refuses this token. What to answer, as look().
   std::optional<TokenResult> refused(std::string_view token, Time now);
   // What a fetch brought, and what to answer now.
@@ -57,10 +59,11 @@ class TokenRules {
  private:
   struct Held {
     std::string token;
-    Time fetched, expires;
-    Time fresh_until;
+    Time fetched, fresh_until, expires;
+    bool was_forced = false;  // because the one before was refused
   };
   std::optional<Held> held_;
+  bool is_forced_ = false;
   std::optional<TokenFailure> failure_;
   Time again_{};  // when it may be fetched after a failure
   std::chrono::seconds retry_ = kFirstRetry;
