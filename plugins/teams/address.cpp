@@ -4,6 +4,8 @@
 #include <boost/url/src.hpp>  // the library itself, in this file only
 
 #include <algorithm>
+#include <charconv>
+#include <cstdint>
 #include <utility>
 
 namespace viaduct::teams {
@@ -67,11 +69,17 @@ std::optional<Address> parse_address(std::string_view url) {
     default: return std::nullopt;
   }
   if (parsed->has_port()) {
-    if (parsed->port_number() == 0) return std::nullopt;
-    address.port = std::to_string(parsed->port_number());
+    const std::string_view digits(parsed->port().data(), parsed->port().size());
+    std::uint16_t number = 0;
+    const auto [end, wrong] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+    if (wrong != std::errc() || end != digits.data() + digits.size() || number == 0)
+      return std::nullopt;
+    address.port = std::to_string(number);
   }
   address.path = std::string(parsed->encoded_path().data(), parsed->encoded_path().size());
   if (address.path.empty()) address.path = "/";
+  // Boost 1.81 takes ".example/" in "http://127.0.0.1.example/" for the path.
+  if (!address.path.starts_with('/')) return std::nullopt;
   return address;
 }
 
