@@ -18,7 +18,8 @@ namespace viaduct::teams {
 
 // Teams allows 100 KB of text; the same as HTML and cards with what was typed come beside it.
 inline constexpr std::size_t kLongestActivity = 1 << 20;  // bytes
-inline constexpr std::size_t kLongestId = 1000;           // of conversations, activities, people
+// Of conversations, activities and people; places are keys on disk.
+inline constexpr std::size_t kLongestId = 300;
 
 // A person, a bot, or the bot itself.
 struct Account {

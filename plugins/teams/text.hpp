@@ -32,8 +32,10 @@ struct HtmlText {
   std::vector<std::string> stubs;  // ids of attachments that are only named
   std::vector<Quote> quotes;       // they are not in `text`
 };
-// `mentions`: what each mention stands for, in the order of the text; empty: it is taken out.
-// nullopt: it is no HTML, is too large, or has another number of mentions.
+// `mentions`: what each mention stands for, in the order of the text. nullopt: it is no HTML, is
+// too large, or has another number of mentions.
 std::optional<HtmlText> html_text(std::string_view html, const std::vector<std::string>& mentions);
+// The same with the names that stand in it.
+std::optional<HtmlText> html_text(std::string_view html);
 
 }  // namespace viaduct::teams
