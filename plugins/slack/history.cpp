@@ -18,8 +18,8 @@ std::string oldest_of(std::chrono::system_clock::time_point since) {
 
 }  // namespace
 
-net::Task<> fill_gap(World& world, Inbound& inbound, Inbox& inbox,
-                     std::chrono::system_clock::time_point since) {
+net::Task<> fill_gap(chat::World& world, WebApi& api, const Installations& installations,
+                     Inbound& inbound, Inbox& inbox, std::chrono::system_clock::time_point since) {
   std::vector<chat::Place> places;
   std::set<std::string> seen;
   auto bound = world.bindings.all_active();
@@ -33,16 +33,16 @@ net::Task<> fill_gap(World& world, Inbound& inbound, Inbox& inbox,
   }
   std::size_t found = 0;
   for (const chat::Place& place : places) {
-    const Installation* installation = world.installations.find(place.team);
+    const Installation* installation = installations.find(place.team);
     if (installation == nullptr) continue;
     const Installation one = *installation;
     std::string args = R"({"channel":)" + sdk::json_string(place.channel) + R"(,"oldest":")" +
                        oldest_of(since) + R"(","limit":100)";
     if (!place.thread.empty()) args += R"(,"ts":)" + sdk::json_string(place.thread);
     args += "}";
-    const ApiResult answer = co_await world.api.call(
-        place.thread.empty() ? "conversations.history" : "conversations.replies", args, one.token,
-        kPatience);
+    const ApiResult answer =
+        co_await api.call(place.thread.empty() ? "conversations.history" : "conversations.replies",
+                          args, one.token, kPatience);
     if (!answer) {
       world.log.warn("what was said meanwhile cannot be read channel=" + place.channel +
                      " reason=" + answer.error().message);
@@ -55,7 +55,7 @@ net::Task<> fill_gap(World& world, Inbound& inbound, Inbox& inbox,
       if (!request || inbound.is_nothing(*request)) continue;
       const auto keys = inbound.keys(*request);
       ++found;
-      inbox.receive(*std::move(request), keys, false, "events_api", payload,
+      inbox.receive(*std::move(request), keys, kept_json(false, "events_api", payload),
                     [](const sdk::Status&) {});
     }
   }

@@ -13,8 +13,8 @@
 
 namespace viaduct::slack {
 
-net::Task<> fill_gap(World& world, Inbound& inbound, Inbox& inbox,
-                     std::chrono::system_clock::time_point since);
+net::Task<> fill_gap(chat::World& world, WebApi& api, const Installations& installations,
+                     Inbound& inbound, Inbox& inbox, std::chrono::system_clock::time_point since);
 
 // Each message of such an answer as an event's payload.
 std::vector<std::string> history_events(std::string_view answer, std::string_view team,

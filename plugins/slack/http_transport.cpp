@@ -79,7 +79,7 @@ void HttpTransport::take(const sdk::Request& request, sdk::Exchange exchange) {
     seen = slash_seen_json(*command);
   const auto keys = inbound_.keys(*parsed);
   inbox_.receive(
-      *std::move(parsed), keys, true, type, body,
+      *std::move(parsed), keys, kept_json(true, type, body),
       [seen = std::move(seen),
        kept = std::make_shared<sdk::Exchange>(std::move(exchange))](const sdk::Status& status) {
         if (!status.ok())

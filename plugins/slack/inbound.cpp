@@ -3,9 +3,12 @@
 #include <viaduct/chat/text.hpp>
 #include "plugins/slack/attachment.hpp"
 #include "plugins/slack/mentions.hpp"
+#include "plugins/slack/message_json.hpp"
 
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+
+#include <viaduct/chat/context.hpp>
 
 #include <algorithm>
 #include <cstdlib>
@@ -24,7 +27,6 @@ constexpr std::ptrdiff_t kMostEarlier = 200;  // messages of a thread
 constexpr int kMostPages = 20;
 constexpr std::size_t kMostOfAFile = 5 << 20;
 constexpr std::size_t kMostOfFiles = 10 << 20;
-constexpr int kTries = 5;  // of a message that a session cannot take now
 
 const Message* message_of(const Request& request) {
   const auto* event = std::get_if<Event>(&request.what);
@@ -44,16 +46,20 @@ chat::Place place_of(const std::string& team, const Message& message) {
 
 }  // namespace
 
-Inbound::Inbound(World& world, Conversations& conversations, Commands& commands,
-                 Directory& directory, const Config& config)
+Inbound::Inbound(chat::World& world, chat::Conversations& conversations, chat::Commands& commands,
+                 WebApi& api, const Installations& installations, Directory& directory,
+                 const Config& config)
     : world_(world),
       conversations_(conversations),
       commands_(commands),
+      api_(api),
+      installations_(installations),
       directory_(directory),
-      config_(config) {}
+      config_(config),
+      home_(world, commands, api, installations) {}
 
 const Installation* Inbound::workspace(const Workspace& of) const {
-  return world_.installations.find(of.team.empty() ? of.enterprise : of.team);
+  return installations_.find(of.team.empty() ? of.enterprise : of.team);
 }
 
 Self Inbound::self(const Installation& installation) const {
@@ -117,12 +123,11 @@ net::Task<> Inbound::handle(Request request, std::chrono::milliseconds age) {
       co_await deleted(std::move(of), std::move(*gone));
     } else if (const auto* home = std::get_if<HomeOpened>(&event->what)) {
       if (home->messages)
-        co_await commands_.suggest(of.team, home->channel, "");
+        co_await home_.suggest(of.team, home->channel, "");
       else
-        co_await commands_.show_home(of.team, home->user);
+        co_await home_.show(of.team, home->user);
     } else if (const auto* thread = std::get_if<AssistantThread>(&event->what)) {
-      if (thread->has_started)
-        co_await commands_.suggest(of.team, thread->channel, thread->thread_ts);
+      if (thread->has_started) co_await home_.suggest(of.team, thread->channel, thread->thread_ts);
     } else if (std::holds_alternative<Uninstalled>(event->what) ||
                std::holds_alternative<TokensRevoked>(event->what)) {
       if (uninstalled_) uninstalled_(of.team);
@@ -148,12 +153,12 @@ net::Task<std::optional<chat::Asker>> Inbound::admit(chat::Asker asker, bool ans
     co_return asker;
   world_.log.info("person not allowed user=" + asker.user + " channel=" + asker.channel);
   if (answer)
-    co_await commands_.whisper(
+    co_await commands_.tell(
         asker,
-        note_body("You may not use this bot here. Whoever runs it can let you in with this line of "
-                  "its configuration:\n```" +
-                  escaped(line_to_add(config_.allow, asker.user)) + "```"),
-        "refused");
+        "You may not use this bot here. Whoever runs it can let you in with this line of "
+        "its configuration:\n```" +
+            escaped(line_to_add(config_.allow, asker.user)) + "```",
+        {}, "refused");
   co_return std::nullopt;
 }
 
@@ -164,7 +169,7 @@ net::Task<std::string> Inbound::readable_text(std::string team, std::string text
 
 net::Task<std::string> Inbound::earlier(std::string team, std::string channel, std::string thread,
                                         std::string before) {
-  const Installation* installation = world_.installations.find(team);
+  const Installation* installation = installations_.find(team);
   if (installation == nullptr) co_return "";
   const Self me = self(*installation);
   const std::string token = installation->token;
@@ -176,7 +181,7 @@ net::Task<std::string> Inbound::earlier(std::string team, std::string channel, s
                        sdk::json_string(thread) + R"(,"latest":)" + sdk::json_string(before) +
                        R"(,"limit":)" + std::to_string(kMostEarlier);
     if (!cursor.empty()) args += R"(,"cursor":)" + sdk::json_string(cursor);
-    const ApiResult answer = co_await world_.api.call("conversations.replies", args + "}", token);
+    const ApiResult answer = co_await api_.call("conversations.replies", args + "}", token);
     auto had = answer ? parse_messages(*answer, channel)
                       : std::expected<std::vector<Message>, std::string>(
                             std::unexpected(answer.error().message));
@@ -191,7 +196,7 @@ net::Task<std::string> Inbound::earlier(std::string team, std::string channel, s
     cursor = next_cursor(*answer);
     if (cursor.empty()) break;
   }
-  std::vector<EarlierLine> lines;
+  std::vector<chat::EarlierLine> lines;
   for (const Message& message : messages) {
     if (!is_earlier(message.ts, before) || message.text.empty()) continue;
     if (message.user == me.user || message.bot_id == me.bot) continue;
@@ -199,7 +204,7 @@ net::Task<std::string> Inbound::earlier(std::string team, std::string channel, s
     if (const auto person = co_await directory_.person(team, message.user)) author = person->name;
     lines.push_back({std::move(author), co_await readable_text(team, message.text)});
   }
-  co_return context_json(lines, kMostContext);
+  co_return chat::context_json(lines, kMostContext);
 }
 
 // ---------------------------------------------------------------- messages
@@ -241,13 +246,13 @@ net::Task<> Inbound::message(std::string key, Workspace of, Message said,
                            : chat::parse_in_thread(text, config_.command);
   age = std::max(age, age_of(said.ts));
   if (age > kTooOld) {
-    co_await commands_.whisper(
+    co_await commands_.tell(
         *admitted,
-        note_body("This message came while I was away, " +
-                  std::to_string(std::chrono::duration_cast<std::chrono::minutes>(age).count()) +
-                  " minutes ago, and was not run. Send it again if you still want it:\n> " +
-                  escaped(text.substr(0, 300))),
-        "old");
+        "This message came while I was away, " +
+            std::to_string(std::chrono::duration_cast<std::chrono::minutes>(age).count()) +
+            " minutes ago, and was not run. Send it again if you still want it:\n> " +
+            escaped(text.substr(0, 300)),
+        {}, "old");
     co_return;
   }
   if (command) {
@@ -265,11 +270,12 @@ net::Task<> Inbound::message(std::string key, Workspace of, Message said,
   if (!said.is_direct() && !in_channel) admitted->thread = place.thread;
   const std::string blocks = co_await attachments(*admitted, said.files);
   if (text.empty() && blocks.empty()) co_return;
-  co_await to_session(*admitted, {admitted->principal(), key, admitted->ts, text, blocks, context});
+  co_await commands_.to_session(
+      *admitted, {admitted->principal(), key, admitted->message, text, blocks, context});
 }
 
 net::Task<std::string> Inbound::attachments(chat::Asker asker, std::vector<File> files) {
-  const Installation* installation = world_.installations.find(asker.team);
+  const Installation* installation = installations_.find(asker.team);
   if (installation == nullptr || files.empty()) co_return "";
   const std::string token = installation->token;
   std::string blocks;
@@ -278,15 +284,15 @@ net::Task<std::string> Inbound::attachments(chat::Asker asker, std::vector<File>
   for (const File& file : files) {
     std::string url = file.url;
     if (file.needs_info || url.empty()) {
-      const ApiResult info = co_await world_.api.call(
-          "files.info", R"({"file":)" + sdk::json_string(file.id) + "}", token);
+      const ApiResult info =
+          co_await api_.call("files.info", R"({"file":)" + sdk::json_string(file.id) + "}", token);
       if (info) url = file_url(*info);
     }
     std::string why = "Slack does not say where it is";
     if (total >= kMostOfFiles) {
       why = "there are too many";
     } else if (!url.empty()) {
-      const auto had = co_await world_.api.download(url, token, kMostOfAFile);
+      const auto had = co_await api_.download(url, token, kMostOfAFile);
       if (had) {
         total += had->bytes.size();
         const std::string type = file.mimetype.empty() ? had->type : file.mimetype;
@@ -299,28 +305,8 @@ net::Task<std::string> Inbound::attachments(chat::Asker asker, std::vector<File>
     missing += "\n• " + escaped(file.name) + ": " + escaped(why);
   }
   if (!missing.empty())
-    co_await commands_.whisper(asker, note_body("Not given to the agent:" + missing), "files");
+    co_await commands_.tell(asker, "Not given to the agent:" + missing, {}, "files");
   co_return blocks.empty() ? "" : "[" + blocks + "]";
-}
-
-net::Task<> Inbound::to_session(chat::Asker asker, Said said) {
-  const auto found = co_await commands_.begin(asker.place(), asker, {"", "", said.text});
-  if (!found) {
-    co_await commands_.whisper(asker, note_body(found.error()), "refused");
-    co_return;
-  }
-  const std::shared_ptr<Conversation> conversation = *found;
-  auto wait = std::chrono::milliseconds(500);
-  for (int i = 0; i < kTries; ++i) {
-    const auto taken = co_await conversation->say(said);
-    if (taken) co_return;
-    if (i + 1 == kTries) break;
-    boost::asio::steady_timer pause(world_.loop.context(), wait);
-    co_await pause.async_wait(boost::asio::use_awaitable);
-    wait *= 2;
-  }
-  co_await conversation->note(said.key + "/failed",
-                              "Error: Failed to get response from the session. Try again.");
 }
 
 net::Task<> Inbound::deleted(Workspace of, MessageDeleted gone) {
@@ -378,11 +364,11 @@ net::Task<> Inbound::shortcut(std::string key, MessageAction action) {
   if (!asker) co_return;
   const std::string text = co_await readable_text(asker->team, message.text);
   if (text.empty()) {
-    co_await commands_.whisper(*asker, note_body("This message has no text."));
+    co_await commands_.tell(*asker, "This message has no text.");
     co_return;
   }
-  asker->ts = message.ts;
-  co_await to_session(*asker, {asker->principal(), key, message.ts, text, "", ""});
+  asker->message = message.ts;
+  co_await commands_.to_session(*asker, {asker->principal(), key, message.ts, text, "", ""});
 }
 
 }  // namespace viaduct::slack

@@ -2,9 +2,10 @@
 // is for a session, for the bridge, or for nobody. On the loop's thread; owned by the plugin.
 #pragma once
 
-#include "plugins/slack/commands.hpp"
+#include "plugins/slack/config.hpp"
 #include "plugins/slack/directory.hpp"
 #include "plugins/slack/event.hpp"
+#include "plugins/slack/home.hpp"
 
 #include <chrono>
 #include <functional>
@@ -17,7 +18,8 @@ namespace viaduct::slack {
 
 class Inbound {
  public:
-  Inbound(World& world, Conversations& conversations, Commands& commands, Directory& directory,
+  Inbound(chat::World& world, chat::Conversations& conversations, chat::Commands& commands,
+          WebApi& api, const Installations& installations, Directory& directory,
           const Config& config);
 
   // Before the inbox: nothing is to be done about it, so it need not be kept.
@@ -49,7 +51,6 @@ class Inbound {
   // What others said in the thread before, as JSON, or empty.
   net::Task<std::string> earlier(std::string team, std::string channel, std::string thread,
                                  std::string before);
-  net::Task<> to_session(chat::Asker asker, Said said);
   // What was posted with a message, as content blocks, or empty; what could not be had is told.
   net::Task<std::string> attachments(chat::Asker asker, std::vector<File> files);
 
@@ -57,19 +58,15 @@ class Inbound {
   Self self(const Installation& installation) const;
   bool is_bound(const chat::Place& place) const;
 
-  World& world_;
-  Conversations& conversations_;
-  Commands& commands_;
+  chat::World& world_;
+  chat::Conversations& conversations_;
+  chat::Commands& commands_;
+  WebApi& api_;
+  const Installations& installations_;
   Directory& directory_;
   const Config& config_;
+  Home home_;
   std::function<void(const std::string& team)> uninstalled_;
 };
-
-// [{"author","text"}], the newest of `lines` that fit into `limit` bytes; empty: none.
-struct EarlierLine {
-  std::string author;
-  std::string text;
-};
-std::string context_json(const std::vector<EarlierLine>& lines, std::size_t limit);
 
 }  // namespace viaduct::slack

@@ -1,6 +1,6 @@
-#include <viaduct/chat/value.hpp>
 #include "plugins/slack/inbox.hpp"
 
+#include <viaduct/chat/value.hpp>
 #include <viaduct/sdk/base.hpp>
 
 namespace viaduct::slack {
@@ -10,18 +10,10 @@ std::string kept_json(bool is_http, std::string_view source, std::string_view te
          sdk::json_string(source) + R"(,"text":)" + sdk::json_string(text) + "}";
 }
 
-KeptPage parse_kept(std::string_view answer) {
-  const chat::Value page = chat::Value::parsed(answer);
-  KeptPage found;
-  for (const chat::Value& event : page.at("events").items()) {
-    const chat::Value payload = event.at("payload");
-    found.events.push_back({event.number("number"), event.text("key"),
-                            payload.text("via") == "http", payload.text("source"),
-                            payload.text("text"),
-                            std::chrono::milliseconds(event.number("age_ms"))});
-  }
-  found.more = page.yes("more");
-  return found;
+std::expected<Request, std::string> parse_kept(std::string_view json) {
+  const chat::Value kept = chat::Value::parsed(json);
+  return kept.text("via") == "http" ? parse_http(kept.text("source"), kept.text("text"))
+                                    : parse_envelope(kept.text("source"), kept.text("text"));
 }
 
 }  // namespace viaduct::slack

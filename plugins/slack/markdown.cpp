@@ -327,9 +327,9 @@ class Renderer {
     const std::uint16_t columns = cmark_gfm_extensions_get_table_columns(node);
     const std::uint8_t* const aligns = cmark_gfm_extensions_get_table_alignments(node);
     for (std::uint16_t i = 0; i < columns; ++i)
-      table_->columns.push_back(aligns[i] == 'r'   ? Align::kRight
-                                : aligns[i] == 'c' ? Align::kCenter
-                                                   : Align::kLeft);
+      table_->columns.push_back(aligns[i] == 'r'   ? chat::Align::kRight
+                                : aligns[i] == 'c' ? chat::Align::kCenter
+                                                   : chat::Align::kLeft);
     outside_.clear();
   }
   void end_cell() {

@@ -2,13 +2,12 @@
 // Slack.
 #include <viaduct/chat/calls.hpp>
 #include <viaduct/chat/value.hpp>
-#include "plugins/slack/commands.hpp"
 #include "plugins/slack/config.hpp"
-#include "plugins/slack/conversations.hpp"
 #include "plugins/slack/doctor.hpp"
 #include "plugins/slack/history.hpp"
 #include "plugins/slack/http_transport.hpp"
 #include "plugins/slack/manifest.hpp"
+#include "plugins/slack/network.hpp"
 #include "plugins/slack/oauth.hpp"
 #include "plugins/slack/simulator/simulator.hpp"
 #include "plugins/slack/socket_mode.hpp"
@@ -60,17 +59,20 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
              simulator_ ? simulator_->stand_in() : nullptr),
         bindings_(host_),
         outbox_(host_, loop_, api_, installations_),
-        world_{log_,    sdk::Sessions(host_), loop_, api_, installations_, bindings_,
-               outbox_, config_.command,      true,  true},
+        network_(host_, loop_, api_, installations_, outbox_),
+        world_{log_, sdk::Sessions(host_), loop_, bindings_, network_, config_.command},
         conversations_(world_),
         directory_(api_, installations_),
-        commands_(host_, world_, conversations_, config_),
-        inbound_(world_, conversations_, commands_, directory_, config_),
-        inbox_(
-            host_, loop_, [this](const Request& request) { return inbound_.lane(request); },
-            [this](Request request, std::chrono::milliseconds age) {
-              return inbound_.handle(std::move(request), age);
-            }) {
+        commands_(
+            host_, world_, conversations_,
+            {config_.default_working_dir, config_.working_dirs, config_.max_sessions_per_user}),
+        inbound_(world_, conversations_, commands_, api_, installations_, directory_, config_),
+        inbox_(host_, loop_,
+               {parse_kept, [this](const Request& request) { return inbound_.lane(request); },
+                [this](Request request, std::chrono::milliseconds age) {
+                  return inbound_.handle(std::move(request), age);
+                },
+                "slack_duplicates_total"}) {
     if (simulator_) {
       simulator_->stand_in()->connect([this](const Envelope& envelope, SocketModeOptions::Ack ack) {
         take(envelope, std::move(ack));
@@ -84,7 +86,7 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
     }
     if (!config_.client_id.empty()) oauth_.emplace(host_, loop_, api_, installations_, config_);
     outbox_.on_refused([this](const Shipment& shipment, const ApiFailure& why) {
-      loop_.spawn(commands_.hint(shipment, why));
+      loop_.spawn(network_.hint(shipment, why, bindings_));
     });
     inbound_.on_uninstalled([this](const std::string& team) {
       log_.warn("the app was uninstalled team=" + team);
@@ -232,7 +234,7 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
       take(envelope, std::move(ack));
     };
     options.gap = [this](std::chrono::system_clock::time_point since) {
-      loop_.spawn(fill_gap(world_, inbound_, inbox_, since));
+      loop_.spawn(fill_gap(world_, api_, installations_, inbound_, inbox_, since));
     };
     options.log = [this](SocketAction::Kind level, const std::string& line) {
       if (level == SocketAction::Kind::kError)
@@ -259,7 +261,7 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
       seen = slash_seen_json(*command);
     const auto keys = inbound_.keys(*request);
     inbox_.receive(
-        *std::move(request), keys, false, envelope.type, envelope.payload,
+        *std::move(request), keys, kept_json(false, envelope.type, envelope.payload),
         [this, seen = std::move(seen), ack = std::move(ack)](const sdk::Status& status) {
           if (status.ok()) return ack(seen);
           log_.error("event not kept, Slack will send it again reason=" + status.message);
@@ -275,7 +277,7 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
         static_cast<std::time_t>(chat::Value::parsed(answer.result).at("value").number("at"));
     const auto last = std::chrono::system_clock::from_time_t(seconds) - kBetweenNotes;
     const auto longest = std::chrono::system_clock::now() - kLongestGap;
-    loop_.spawn(fill_gap(world_, inbound_, inbox_, std::max(last, longest)));
+    loop_.spawn(fill_gap(world_, api_, installations_, inbound_, inbox_, std::max(last, longest)));
   }
 
   net::Task<> note_alive() {
@@ -344,10 +346,11 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
   WebApi api_;
   chat::Bindings bindings_;
   Outbox outbox_;
-  World world_;
-  Conversations conversations_;
+  SlackNetwork network_;
+  chat::World world_;
+  chat::Conversations conversations_;
   Directory directory_;
-  Commands commands_;
+  chat::Commands commands_;
   Inbound inbound_;
   Inbox inbox_;
   std::optional<OAuth> oauth_;         // null: only the workspace of the configured token

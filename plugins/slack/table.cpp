@@ -1,112 +1,33 @@
 #include "plugins/slack/table.hpp"
 
-#include <viaduct/chat/text.hpp>
 #include "plugins/slack/mentions.hpp"
 
-#include <algorithm>
-#include <array>
 #include <utility>
 
 namespace viaduct::slack {
-namespace {
-
-constexpr std::size_t kWidest = 72;  // that a phone can still scroll, and a window shows whole
-
-char32_t code_point(std::string_view character) {
-  const auto first = static_cast<unsigned char>(character[0]);
-  if (character.size() == 1) return first;
-  char32_t code = first & (0xFFU >> (character.size() + 1));
-  for (std::size_t i = 1; i < character.size(); ++i)
-    code = (code << 6U) | (static_cast<unsigned char>(character[i]) & 0x3FU);
-  return code;
-}
-
-bool in(char32_t code, std::initializer_list<std::pair<char32_t, char32_t>> ranges) {
-  return std::any_of(ranges.begin(), ranges.end(), [code](const auto& range) {
-    return code >= range.first && code <= range.second;
-  });
-}
-
-// Letters of East Asia and emoji take two columns, marks on other letters none.
-std::size_t width_of(char32_t code) {
-  if (in(code, {{0x300, 0x36F}, {0x200B, 0x200F}, {0x20D0, 0x20FF}, {0xFE00, 0xFE0F}})) return 0;
-  const bool is_wide = in(code, {{0x1100, 0x115F},
-                                 {0x2E80, 0x303E},
-                                 {0x3041, 0xA4CF},
-                                 {0xAC00, 0xD7A3},
-                                 {0xF900, 0xFAFF},
-                                 {0xFE30, 0xFE6F},
-                                 {0xFF00, 0xFF60},
-                                 {0xFFE0, 0xFFE6},
-                                 {0x1F300, 0x1F64F},
-                                 {0x1F680, 0x1F6FF},
-                                 {0x1F900, 0x1FAFF},
-                                 {0x20000, 0x3FFFD}});
-  return is_wide ? 2 : 1;
-}
-
-std::string padded(const std::string& text, std::size_t width, Align align) {
-  const std::size_t blanks = width - std::min(width, slack::width_of(text));
-  const std::size_t left = align == Align::kRight    ? blanks
-                           : align == Align::kCenter ? blanks / 2
-                                                     : 0;
-  return std::string(left, ' ') + text + std::string(blanks - left, ' ');
-}
-
-std::string without_end_blanks(std::string line) {
-  line.erase(line.find_last_not_of(' ') + 1);
-  return line;
-}
-
-}  // namespace
-
-std::size_t width_of(std::string_view text) {
-  std::size_t width = 0;
-  for (std::size_t i = 0; i < text.size();) {
-    const std::size_t size = chat::character_size(text.substr(i));
-    width += width_of(code_point(text.substr(i, size)));
-    i += size;
-  }
-  return width;
-}
 
 std::string Table::text() const {
   if (rows.empty()) return "";
-  std::vector<std::size_t> widths(columns.size(), 0);
-  for (const auto& row : rows)
-    for (std::size_t i = 0; i < row.size() && i < widths.size(); ++i)
-      widths[i] = std::max(widths[i], slack::width_of(row[i].plain));
-  std::size_t total = 0;
-  for (const std::size_t width : widths) total += width + 3;
+  std::vector<std::vector<std::string>> plain;
+  for (const auto& row : rows) {
+    plain.emplace_back();
+    for (const Cell& cell : row) plain.back().push_back(cell.plain);
+  }
+  const auto lines = has_links ? std::nullopt : chat::aligned(columns, plain);
+  if (lines) return "```\n" + escaped(*lines) + "```";
   std::string text;
-  if (has_links || total > kWidest) {
-    for (std::size_t r = rows.size() == 1 ? 0 : 1; r < rows.size(); ++r) {
-      std::string line;
-      for (std::size_t i = 0; i < rows[r].size(); ++i) {
-        if (rows[r][i].mrkdwn.empty()) continue;
-        const std::string& heading = i < rows[0].size() ? rows[0][i].plain : std::string();
-        line += line.empty() ? "• " : "  ";
-        if (r > 0 && !heading.empty()) line += "*" + escaped(heading) + ":* ";
-        line += rows[r][i].mrkdwn;
-      }
-      if (!line.empty()) text.append(text.empty() ? "" : "\n").append(line);
-    }
-    return text;
-  }
-  text = "```\n";
-  for (std::size_t r = 0; r < rows.size(); ++r) {
+  for (std::size_t r = rows.size() == 1 ? 0 : 1; r < rows.size(); ++r) {
     std::string line;
-    std::string rule;
-    for (std::size_t i = 0; i < widths.size(); ++i) {
-      if (i > 0) line += " | ";
-      if (i > 0) rule += "-|-";
-      line += padded(i < rows[r].size() ? rows[r][i].plain : "", widths[i], columns[i]);
-      rule += std::string(widths[i], '-');
+    for (std::size_t i = 0; i < rows[r].size(); ++i) {
+      if (rows[r][i].mrkdwn.empty()) continue;
+      const std::string& heading = i < rows[0].size() ? rows[0][i].plain : std::string();
+      line += line.empty() ? "• " : "  ";
+      if (r > 0 && !heading.empty()) line += "*" + escaped(heading) + ":* ";
+      line += rows[r][i].mrkdwn;
     }
-    text += escaped(without_end_blanks(std::move(line))) + "\n";
-    if (r == 0) text += rule + "\n";
+    if (!line.empty()) text.append(text.empty() ? "" : "\n").append(line);
   }
-  return text + "```";
+  return text;
 }
 
 }  // namespace viaduct::slack

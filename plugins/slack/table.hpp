@@ -1,14 +1,12 @@
 // A Markdown table as mrkdwn, which has none. Any thread.
 #pragma once
 
-#include <cstddef>
+#include <viaduct/chat/table.hpp>
+
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace viaduct::slack {
-
-enum class Align { kLeft, kRight, kCenter };
 
 struct Cell {
   std::string mrkdwn;
@@ -16,7 +14,7 @@ struct Cell {
 };
 
 struct Table {
-  std::vector<Align> columns;
+  std::vector<chat::Align> columns;
   std::vector<std::vector<Cell>> rows;  // the first is the heading
   bool has_links = false;
 
@@ -24,8 +22,5 @@ struct Table {
   // behind it.
   std::string text() const;
 };
-
-// How many columns of a fixed-width font a text takes.
-std::size_t width_of(std::string_view text);
 
 }  // namespace viaduct::slack

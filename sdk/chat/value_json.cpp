@@ -7,10 +7,10 @@
 namespace viaduct::chat {
 namespace {
 
-using nlohmann::json;
+using Json = nlohmann::json;
 
-const json* as_json(const void* node) {
-  return static_cast<const json*>(node);
+const Json* as_json(const void* node) {
+  return static_cast<const Json*>(node);
 }
 
 // The number of an escape \uXXXX that `text` begins with.
@@ -56,9 +56,9 @@ std::string with_whole_pairs(std::string_view text) {
 
 Value Value::parsed(std::string_view text) {
   if (net::too_complex(text)) return {};
-  auto document = std::make_shared<json>(json::parse(text, nullptr, /*allow_exceptions=*/false));
+  auto document = std::make_shared<Json>(Json::parse(text, nullptr, /*allow_exceptions=*/false));
   if (document->is_discarded())
-    *document = json::parse(with_whole_pairs(text), nullptr, /*allow_exceptions=*/false);
+    *document = Json::parse(with_whole_pairs(text), nullptr, /*allow_exceptions=*/false);
   if (document->is_discarded()) return {};
   const void* const node = document.get();
   return {std::move(document), node};
@@ -74,7 +74,7 @@ Value Value::at(std::string_view name) const {
 std::vector<Value> Value::items() const {
   std::vector<Value> all;
   if (!is_list()) return all;
-  for (const json& one : *as_json(node_)) all.push_back({document_, &one});
+  for (const Json& one : *as_json(node_)) all.push_back({document_, &one});
   return all;
 }
 
@@ -101,6 +101,11 @@ bool Value::yes(std::string_view name) const {
   const Value found = at(name);
   return found.node_ != nullptr && as_json(found.node_)->is_boolean() &&
          as_json(found.node_)->get<bool>();
+}
+
+std::string Value::json() const {
+  if (node_ == nullptr) return "";
+  return as_json(node_)->dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 bool Value::is_object() const {

@@ -112,7 +112,7 @@ TEST(SlackMrkdwn, OfAWideTableHasALineForEachRow) {
 }
 
 TEST(SlackMrkdwn, AlignsLettersOfEveryWidth) {
-  EXPECT_EQ(width_of("aé日😀"), 6U);
+  EXPECT_EQ(chat::width_of("aé日😀"), 6U);
   EXPECT_EQ(mrkdwn("|A|B|\n|:-:|-|\n|日本|2|\n|abcdef|3|"),
             "```\n  A    | B\n-------|--\n 日本  | 2\nabcdef | 3\n```");
 }

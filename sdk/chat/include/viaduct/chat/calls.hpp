@@ -30,4 +30,11 @@ net::Task<sdk::Answer> answered(Start start) {
       asio::use_awaitable, std::move(start));
 }
 
+// The same answer, with a value.
+inline net::Task<net::Result<bool>> done(net::Task<net::Result<>> work) {
+  const auto result = co_await std::move(work);
+  if (!result) co_return std::unexpected(result.error());
+  co_return true;
+}
+
 }  // namespace viaduct::chat

@@ -1,31 +1,31 @@
-// All bound threads. On the loop's thread; owned by the plugin.
+// All bound places. On the loop's thread; owned by the plugin.
 #pragma once
 
-#include "plugins/slack/conversation.hpp"
+#include <viaduct/chat/conversation.hpp>
 
 #include <map>
 #include <memory>
 #include <string>
 
-namespace viaduct::slack {
+namespace viaduct::chat {
 
 class Conversations {
  public:
   explicit Conversations(World& world) : world_(world) {}
 
   // The one of this place; null: nothing is bound there.
-  std::shared_ptr<Conversation> at(const chat::Place& place);
+  std::shared_ptr<Conversation> at(const Place& place);
   // The one that shows this session; where several do, any. Null: none.
   std::shared_ptr<Conversation> of(const std::string& session);
   // Those that owe an answer are followed, so that it is shown.
   void begin();
   // A place is bound anew, or no longer.
-  void forget(const chat::Place& place);
+  void forget(const Place& place);
   void close();
 
  private:
   World& world_;
-  std::map<std::string, std::shared_ptr<Conversation>> open_;  // by chat::Place::key()
+  std::map<std::string, std::shared_ptr<Conversation>> open_;  // by Place::key()
 };
 
-}  // namespace viaduct::slack
+}  // namespace viaduct::chat

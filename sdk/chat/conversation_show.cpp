@@ -1,29 +1,21 @@
 // What a conversation shows of its session.
+#include <viaduct/chat/conversation.hpp>
 #include <viaduct/chat/split.hpp>
-#include "plugins/slack/conversation.hpp"
-#include "plugins/slack/guard.hpp"
-#include "plugins/slack/mentions.hpp"
-#include "plugins/slack/message_json.hpp"
 
 #include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <optional>
 #include <utility>
+#include <viaduct/chat/calls.hpp>
 
-namespace viaduct::slack {
+namespace viaduct::chat {
 namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kFirstWords = 400ms;       // that an answer gathers before it is posted
-constexpr auto kBetweenAppends = 700ms;   // of a stream
-constexpr auto kBetweenUpdates = 1500ms;  // chat.update: 50 a minute for the workspace
-constexpr auto kBetweenWork = 3s;
 constexpr auto kBeforeStop = 5s;  // of a turn that shows no work, until it gets a button to stop it
 constexpr auto kQuiet = 2s;       // after which a text outside of turns counts as said
-constexpr auto kLongestStream = 4min;   // a stream dies at about five, whatever it is given
-constexpr std::size_t kMostParts = 12;  // longer answers become a file
 
 }  // namespace
 
@@ -96,8 +88,8 @@ net::Task<> Conversation::show_outside() {
 
 net::Task<bool> Conversation::show_turn(std::uint64_t number) {
   Turn& turn = turns_.at(number);
-  const chat::Entry* const last = turn.view.end();
-  std::optional<chat::Entry> end;
+  const Entry* const last = turn.view.end();
+  std::optional<Entry> end;
   if (last != nullptr) end = *last;
   co_await show_permissions(number, turn);
   co_await show_notices(number, turn);
@@ -105,8 +97,9 @@ net::Task<bool> Conversation::show_turn(std::uint64_t number) {
   co_await show_answer(number, "p", turn, end.has_value());
   if (!end) co_return false;
   co_await show_end(number, turn.parts.empty() && turn.view.work().empty(), *end);
-  if (const chat::Entry* question = turn.view.question()) unsign(ts_of(question->key));
-  for (const Part& part : turn.parts) world_.outbox.forget(part.key);
+  if (const Entry* question = turn.view.question())
+    sign(world_.network.message_of(question->key), Life::kDone);
+  for (const Part& part : turn.parts) world_.network.forget(part.key);
   std::erase_if(turn_of_, [number](const auto& one) { return one.second == number; });
   turns_.erase(number);
   const bool dead = end->error_code == "session_dead";
@@ -116,31 +109,31 @@ net::Task<bool> Conversation::show_turn(std::uint64_t number) {
 }
 
 net::Task<> Conversation::show_permissions(std::uint64_t number, Turn& turn) {
-  std::vector<chat::Entry> all;
-  for (const chat::Entry* entry : turn.view.permissions()) all.push_back(*entry);
-  for (const chat::Entry& entry : all) {
+  std::vector<Entry> all;
+  for (const Entry* entry : turn.view.permissions()) all.push_back(*entry);
+  for (const Entry& entry : all) {
     std::string& shows = turn.asked[entry.number];
     if (shows == entry.status) continue;
     const std::string key = key_of(number, "ask" + std::to_string(entry.number));
-    const Body body = permission_body(entry, binding_.session);
+    const Body body = world_.network.permission(entry, binding_.session);
     if (shows.empty()) {
-      const bool is_new = co_await post(key, post_args(binding_.place, body, key));
+      const bool is_new = co_await post(key, body);
       shows = is_new ? entry.status : "posted before";
     }
     if (shows != entry.status) {
-      co_await edit(key + "/" + entry.status, key, update_args(body));
+      co_await edit(key + "/" + entry.status, key, body);
       shows = entry.status;
     }
   }
 }
 
 net::Task<> Conversation::show_notices(std::uint64_t number, Turn& turn) {
-  std::vector<chat::Entry> all;
-  for (const chat::Entry* entry : turn.view.notices()) all.push_back(*entry);
-  for (const chat::Entry& entry : all) {
+  std::vector<Entry> all;
+  for (const Entry* entry : turn.view.notices()) all.push_back(*entry);
+  for (const Entry& entry : all) {
     if (!turn.noted.insert(entry.number).second) continue;
     const std::string key = key_of(number, "note" + std::to_string(entry.number));
-    co_await post(key, post_args(binding_.place, note_body("_" + escaped(entry.text) + "_"), key));
+    co_await note(key, world_.network.italic(world_.network.escaped(entry.text)));
   }
 }
 
@@ -165,15 +158,15 @@ net::Task<> Conversation::show_work(std::uint64_t number, Turn& turn, bool ended
     if (!ended)
       stop.push_back({std::string(kStopAction), "Stop", turn_value({binding_.session, number}),
                       Button::Style::kPlain});
-    const bool is_new = co_await post(key, post_args(binding_.place, work_body(work, stop), key));
+    const bool is_new = co_await post(key, world_.network.work(work, stop));
     turn.work = is_new ? work : std::string();
     turn.work_finished = is_new && ended;
   } else if (ended && !turn.work_finished) {
     turn.work_finished = true;
-    co_await edit(key + "/end", key, update_args(work_body(work)));
+    co_await edit(key + "/end", key, world_.network.work(work, {}));
     turn.work = work;
   } else if (!ended && changed) {
-    const auto due = turn.work_changed + kBetweenWork;
+    const auto due = turn.work_changed + world_.network.pace().between_work;
     if (Clock::now() < due) {
       next_look_ = std::min(next_look_, due);
       co_return;
@@ -182,7 +175,7 @@ net::Task<> Conversation::show_work(std::uint64_t number, Turn& turn, bool ended
     turn.work = work;
     const std::vector<Button> stop{{std::string(kStopAction), "Stop",
                                     turn_value({binding_.session, number}), Button::Style::kPlain}};
-    co_await world_.outbox.update(binding_.place.team, key, update_args(work_body(work, stop)));
+    co_await world_.network.update(binding_.place, key, world_.network.work(work, stop));
   }
 }
 
@@ -191,12 +184,14 @@ net::Task<> Conversation::show_answer(std::uint64_t number, std::string name, Tu
   const std::string answer = turn.view.answer();
   if (answer.find_first_not_of(" \t\r\n") == std::string::npos) co_return;
   if (turn.first_text == Clock::time_point()) turn.first_text = Clock::now();
-  if (!ended && turn.parts.empty() && Clock::now() < turn.first_text + kFirstWords) {
-    next_look_ = std::min(next_look_, turn.first_text + kFirstWords);
+  const Pace& pace = world_.network.pace();
+  if (const auto due = turn.first_text + pace.first_words;
+      !ended && turn.parts.empty() && Clock::now() < due) {
+    next_look_ = std::min(next_look_, due);
     co_return;
   }
-  const std::vector<std::string> texts = split_markdown(answer, kLongestPart, ended);
-  const std::size_t shown_parts = std::min(texts.size(), kMostParts);
+  const std::vector<std::string> texts = world_.network.parts(answer, ended);
+  const std::size_t shown_parts = std::min(texts.size(), pace.most_parts);
   for (std::size_t i = 0; i < shown_parts; ++i) {
     if (texts[i].empty()) continue;
     if (i == turn.parts.size()) {
@@ -205,11 +200,12 @@ net::Task<> Conversation::show_answer(std::uint64_t number, std::string name, Tu
     }
     co_await show_part(turn, turn.parts[i], texts[i], ended || i + 1 < texts.size());
   }
-  if (ended && texts.size() > kMostParts) {
+  if (ended && texts.size() > pace.most_parts) {
     const std::string key = key_of(number, name + "file");
-    co_await ship(
-        {Shipment::Kind::kFile, key, binding_.place.key(), binding_.place.team, "answer.md",
-         file_args(binding_.place, "The answer is long: all of it is in this file."), "", answer});
+    co_await surely(key, [this, key, answer] {
+      return world_.network.post_file(binding_.place, key, "answer.md",
+                                      "The answer is long: all of it is in this file.", answer);
+    });
   }
 }
 
@@ -218,13 +214,11 @@ net::Task<> Conversation::show_part(Turn& turn, Part& part, std::string text, bo
     part.posted = true;
     part.begun = part.changed = Clock::now();
     const std::string asker = turn.view.question() ? turn.view.question()->author_id : "";
-    const bool streams =
-        !whole && world_.streams && !binding_.place.thread.empty() && !asker.empty();
-    const bool is_new =
-        streams ? co_await ship({Shipment::Kind::kPost, part.key, binding_.place.key(),
-                                 binding_.place.team, "chat.startStream",
-                                 stream_args(binding_.place, asker, text), "", text})
-                : co_await post(part.key, post_args(binding_.place, answer_body(text), part.key));
+    const bool streams = !whole && world_.network.can_stream(binding_.place, asker);
+    const bool is_new = co_await surely(part.key, [this, streams, key = part.key, asker, text] {
+      return streams ? world_.network.begin_stream(binding_.place, key, asker, text)
+                     : world_.network.post(binding_.place, key, world_.network.answer(text));
+    });
     part.streams = streams && is_new;
     part.began_as_stream = streams || !is_new;
     if (is_new) part.shows = text;
@@ -234,54 +228,53 @@ net::Task<> Conversation::show_part(Turn& turn, Part& part, std::string text, bo
   if (whole) {
     if (part.finished == text) co_return;
     part.finished = text;
-    Shipment last{Shipment::Kind::kEnd,
-                  part.key + "/" + std::to_string(text.size()),
-                  binding_.place.key(),
-                  binding_.place.team,
-                  "",
-                  update_args(answer_body(text)),
-                  part.key,
-                  text};
-    if (!part.began_as_stream) last.kind = Shipment::Kind::kEdit;
-    co_await ship(std::move(last));
+    const std::string end = part.key + "/" + std::to_string(text.size());
+    const bool streamed = part.began_as_stream;
+    co_await surely(end, [this, streamed, end, of = part.key, text] {
+      return done(streamed
+                      ? world_.network.end_stream(binding_.place, end, of, text)
+                      : world_.network.edit(binding_.place, end, of, world_.network.answer(text)));
+    });
     part.streams = false;
     co_return;
   }
-  if (part.shows == text || !world_.outbox.arrived(part.key)) co_return;
-  if (part.streams && Clock::now() > part.begun + kLongestStream) {
+  if (part.shows == text || !world_.network.has_arrived(part.key)) co_return;
+  if (part.streams && Clock::now() > part.begun + world_.network.pace().longest_stream) {
     part.streams = false;
-    co_await world_.outbox.stop_stream(part.key);
+    co_await world_.network.stop_stream(part.key);
   }
-  const auto due = part.changed + (part.streams ? kBetweenAppends : kBetweenUpdates);
+  const Pace& pace = world_.network.pace();
+  const auto due = part.changed + (part.streams ? pace.between_appends : pace.between_updates);
   if (Clock::now() < due) {
     next_look_ = std::min(next_look_, due);
     co_return;
   }
   part.changed = Clock::now();
   if (part.streams)
-    part.streams = co_await world_.outbox.grow(part.key, text);
+    part.streams = co_await world_.network.grow(part.key, text);
   else
-    co_await world_.outbox.update(binding_.place.team, part.key, update_args(answer_body(text)));
+    co_await world_.network.update(binding_.place, part.key, world_.network.answer(text));
   part.shows = std::move(text);
 }
 
 // How it ended, where the answer does not say so itself.
-net::Task<> Conversation::show_end(std::uint64_t number, bool said_nothing, chat::Entry end) {
+net::Task<> Conversation::show_end(std::uint64_t number, bool said_nothing, Entry end) {
   const Button again{std::string(kRetryAction), "Try again", turn_value({binding_.session, number}),
                      Button::Style::kPlain};
+  const Network& network = world_.network;
   const std::string& reason = end.stop_reason;
   std::string words;
   std::vector<Button> buttons;
   if (reason == "end_turn") {
-    if (said_nothing) words = "_The agent has nothing to say._";
+    if (said_nothing) words = network.italic("The agent has nothing to say.");
   } else if (reason == "cancelled") {
-    words = "_Stopped._";
+    words = network.italic("Stopped.");
   } else if (reason == "refusal") {
-    words = "_The agent declined to answer._";
+    words = network.italic("The agent declined to answer.");
   } else if (reason == "max_tokens") {
-    words = "_The answer is cut: it has reached the model's limit._";
+    words = network.italic("The answer is cut: it has reached the model's limit.");
   } else if (reason == "max_turn_requests") {
-    words = "_The agent stopped: it has reached its limit of steps._";
+    words = network.italic("The agent stopped: it has reached its limit of steps.");
   } else if (reason == "interrupted") {
     words = "The answer was interrupted by a restart. What there is of it is above.";
     buttons.push_back(again);
@@ -292,14 +285,14 @@ net::Task<> Conversation::show_end(std::uint64_t number, bool said_nothing, chat
     co_return;  // said by died()
   } else if (end.error_code == "failed_precondition" || end.error_code == "invalid_argument" ||
              end.error_code == "unsupported") {
-    words = escaped(end.error_message);
+    words = network.escaped(end.error_message);
     buttons.push_back(again);
   } else {
     words = "Error: Failed to get response from the session. Try again.";
-    if (!end.error_message.empty()) words += "\n" + escaped(end.error_message);
+    if (!end.error_message.empty()) words += "\n" + network.escaped(end.error_message);
     buttons.push_back(again);
   }
   if (!words.empty()) co_await note(key_of(number, "end"), words, buttons);
 }
 
-}  // namespace viaduct::slack
+}  // namespace viaduct::chat

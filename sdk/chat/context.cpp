@@ -1,8 +1,11 @@
-#include "plugins/slack/inbound.hpp"
+#include <viaduct/chat/context.hpp>
+
+#include <viaduct/sdk/base.hpp>
 
 #include <algorithm>
+#include <utility>
 
-namespace viaduct::slack {
+namespace viaduct::chat {
 
 std::string context_json(const std::vector<EarlierLine>& lines, std::size_t limit) {
   std::vector<std::string> kept;
@@ -21,4 +24,4 @@ std::string context_json(const std::vector<EarlierLine>& lines, std::size_t limi
   return json + "]";
 }
 
-}  // namespace viaduct::slack
+}  // namespace viaduct::chat

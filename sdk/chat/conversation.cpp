@@ -1,32 +1,20 @@
-#include "plugins/slack/conversation.hpp"
+#include <viaduct/chat/conversation.hpp>
 
 #include <viaduct/chat/calls.hpp>
-#include "plugins/slack/event.hpp"
-#include "plugins/slack/mentions.hpp"
-#include "plugins/slack/message_json.hpp"
 
+#include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <utility>
+#include <viaduct/chat/calls.hpp>
 
-namespace viaduct::slack {
+namespace viaduct::chat {
 namespace {
 
 using namespace std::chrono_literals;
 
 constexpr auto kBetweenSubscriptions = 5s;
-constexpr auto kLifeAgain = 100s;  // Slack takes a status away after two minutes
-constexpr std::string_view kWorking = "is working on it…";
-constexpr std::string_view kSeen = "eyes";
-constexpr std::string_view kQueued = "hourglass_flowing_sand";
 
 }  // namespace
-
-// Of the message that a key was made of: team/channel/ts; empty: of none.
-std::string Conversation::ts_of(const std::string& key) {
-  const std::size_t slash = key.rfind('/');
-  std::string ts = slash == std::string::npos ? "" : key.substr(slash + 1);
-  return is_ts(ts) ? ts : "";
-}
 
 class Conversation::Watcher final : public sdk::Subscriber {
  public:
@@ -43,7 +31,7 @@ class Conversation::Watcher final : public sdk::Subscriber {
   const std::weak_ptr<Conversation> whose_;
 };
 
-Conversation::Conversation(World& world, chat::Binding binding, std::function<void()> gone)
+Conversation::Conversation(World& world, Binding binding, std::function<void()> gone)
     : world_(world),
       binding_(std::move(binding)),
       gone_(std::move(gone)),
@@ -72,25 +60,25 @@ net::Task<net::Result<>> Conversation::say(Said said) {
   const auto self = shared_from_this();
   follow();
   const bool waits = running_ != 0;
-  if (!said.ts.empty()) sign(said.ts, waits ? kQueued : kSeen);
+  sign(said.message, waits ? Life::kQueued : Life::kWorking);
   const sdk::Principal who = with_place(said.who);
-  const sdk::Answer answer = co_await chat::answered([&](sdk::Callback done) {
+  const sdk::Answer answer = co_await answered([&](sdk::Callback done) {
     world_.sessions.send(who, binding_.session, {said.key, said.text, said.blocks, said.context},
                          std::move(done));
   });
-  const auto sent = answer.ok() ? chat::parse_sent(answer.result) : std::nullopt;
+  const auto sent = answer.ok() ? parse_sent(answer.result) : std::nullopt;
   if (sent) {
     if (sent->turn <= binding_.shown_turn) {
-      unsign(said.ts);
+      sign(said.message, Life::kDone);
       co_return net::Result<>();
     }
     last_sent_ = std::max(last_sent_, sent->turn);
     if (binding_.owes) co_return net::Result<>();
-    chat::Binding owing = binding_;
+    Binding owing = binding_;
     owing.owes = binding_.owes = true;
     co_return co_await world_.bindings.put(std::move(owing));
   }
-  unsign(said.ts);
+  sign(said.message, Life::kDone);
   world_.log.warn("message not taken session=" + binding_.session + " code=" +
                   std::to_string(static_cast<int>(answer.code)) + " reason=" + answer.message);
   switch (answer.code) {
@@ -104,7 +92,7 @@ net::Task<net::Result<>> Conversation::say(Said said) {
     case sdk::Code::kInvalidArgument:
     case sdk::Code::kFailedPrecondition:
     case sdk::Code::kUnsupported:
-      co_await note(said.key + "/refused", escaped(answer.message));
+      co_await note(said.key + "/refused", world_.network.escaped(answer.message));
       break;
     default: co_return std::unexpected(answer.status());  // said again by the caller, or told
   }
@@ -115,27 +103,28 @@ net::Task<sdk::Answer> Conversation::cancel(sdk::Principal who) {
   const auto self = shared_from_this();
   const std::uint64_t running = running_;  // 0: what has just been said
   const sdk::Principal asker = with_place(std::move(who));
-  co_return co_await chat::answered([&](sdk::Callback done) {
+  co_return co_await answered([&](sdk::Callback done) {
     world_.sessions.cancel(asker, binding_.session, running, std::move(done));
   });
 }
 
-net::Task<> Conversation::cancel_message(sdk::Principal who, std::string ts) {
+net::Task<> Conversation::cancel_message(sdk::Principal who, std::string message) {
   const auto self = shared_from_this();
   std::uint64_t begun = 0;
   for (const auto& [number, turn] : turns_)
-    if (const chat::Entry* question = turn.view.question(); question && ts_of(question->key) == ts)
+    if (const Entry* question = turn.view.question();
+        question && world_.network.message_of(question->key) == message)
       begun = number;
   if (begun == 0) co_return;
   const sdk::Principal asker = with_place(std::move(who));
-  co_await chat::answered([&](sdk::Callback done) {
+  co_await answered([&](sdk::Callback done) {
     world_.sessions.cancel(asker, binding_.session, begun, std::move(done));
   });
 }
 
 net::Task<bool> Conversation::unbind() {
   const auto self = shared_from_this();
-  chat::Binding released = binding_;
+  Binding released = binding_;
   released.active = false;
   released.owes = false;
   if (const auto kept = co_await world_.bindings.put(released); !kept) co_return false;
@@ -149,7 +138,7 @@ net::Task<sdk::Answer> Conversation::end(sdk::Principal who) {
   const auto self = shared_from_this();
   ending_ = true;
   const sdk::Principal asker = with_place(std::move(who));
-  co_return co_await chat::answered(
+  co_return co_await answered(
       [&](sdk::Callback done) { world_.sessions.end(asker, binding_.session, std::move(done)); });
 }
 
@@ -159,7 +148,7 @@ net::Task<sdk::Answer> Conversation::answer(sdk::Principal who, std::uint64_t en
   follow();
   // Who clicked decides, not who owns the session.
   who.place = binding_.owner_place;
-  co_return co_await chat::answered([&](sdk::Callback done) {
+  co_return co_await answered([&](sdk::Callback done) {
     world_.sessions.answer(who, binding_.session, entry, option, std::move(done));
   });
 }
@@ -169,14 +158,14 @@ net::Task<net::Result<>> Conversation::retry(sdk::Principal who, std::uint64_t t
   const auto self = shared_from_this();
   std::uint64_t before = 0;
   for (;;) {
-    const sdk::Answer answer = co_await chat::answered([&](sdk::Callback done) {
+    const sdk::Answer answer = co_await answered([&](sdk::Callback done) {
       world_.sessions.history(reader_, binding_.session, before, 200, std::move(done));
     });
     if (!answer.ok()) co_return std::unexpected(answer.status());
-    const auto page = chat::parse_entries(answer.result);
+    const auto page = parse_entries(answer.result);
     if (!page || page->entries.empty()) break;
-    for (const chat::Entry& entry : page->entries)
-      if (entry.turn == turn && entry.type == chat::EntryType::kUserMessage)
+    for (const Entry& entry : page->entries)
+      if (entry.turn == turn && entry.type == EntryType::kUserMessage)
         co_return co_await say({std::move(who), std::move(key), "", entry.text, "", ""});
     if (!page->more || page->entries.front().turn < turn) break;
     before = page->entries.front().number;
@@ -224,18 +213,18 @@ void Conversation::unsubscribed(const sdk::Status& why) {
 }
 
 void Conversation::forget_views() {
-  for (auto& [number, turn] : turns_) turn.view = chat::TurnView();
+  for (auto& [number, turn] : turns_) turn.view = TurnView();
   outside_.clear();
   turn_of_.clear();
 }
 
-void Conversation::take(chat::Entry entry) {
+void Conversation::take(Entry entry) {
   if (entry.turn > binding_.shown_turn) {
     turn_of_[entry.number] = entry.turn;
     turns_[entry.turn].view.take(std::move(entry));
   } else if (entry.turn == 0 && entry.number > binding_.shown_entry &&
-             (entry.type == chat::EntryType::kText || entry.type == chat::EntryType::kNotice ||
-              entry.type == chat::EntryType::kContextRestored)) {
+             (entry.type == EntryType::kText || entry.type == EntryType::kNotice ||
+              entry.type == EntryType::kContextRestored)) {
     Turn& held = outside_[entry.number];
     held.grown = Clock::now();
     held.view.take(std::move(entry));
@@ -247,10 +236,10 @@ net::Task<> Conversation::fill() {
   const auto self = shared_from_this();
   std::uint64_t before = std::exchange(first_, 0);
   while (before > binding_.shown_entry + 1 && !closed_) {
-    const sdk::Answer answer = co_await chat::answered([&](sdk::Callback done) {
+    const sdk::Answer answer = co_await answered([&](sdk::Callback done) {
       world_.sessions.history(reader_, binding_.session, before, 200, std::move(done));
     });
-    auto page = answer.ok() ? chat::parse_entries(answer.result) : std::nullopt;
+    auto page = answer.ok() ? parse_entries(answer.result) : std::nullopt;
     if (!page) {
       world_.log.warn("earlier entries not read session=" + binding_.session +
                       " reason=" + answer.message);
@@ -260,7 +249,7 @@ net::Task<> Conversation::fill() {
     }
     if (page->entries.empty()) break;
     before = page->entries.front().number;
-    for (chat::Entry& entry : page->entries) take(std::move(entry));
+    for (Entry& entry : page->entries) take(std::move(entry));
     if (!page->more) break;
   }
   live_ = true;
@@ -268,26 +257,26 @@ net::Task<> Conversation::fill() {
 }
 
 sdk::Flow Conversation::change(const sdk::Change& given) {
-  auto change = chat::parse_change(given.json);
+  auto change = parse_change(given.json);
   if (!change) return sdk::Flow::kOk;
   switch (change->kind) {
-    case chat::SessionChange::Kind::kState:
+    case SessionChange::Kind::kState:
       facts_ = std::move(change->session);
       running_ = change->running_turn;
-      set_title();
+      show_title();
       break;
-    case chat::SessionChange::Kind::kReset:
+    case SessionChange::Kind::kReset:
       forget_views();
       first_ = change->first;
       break;
-    case chat::SessionChange::Kind::kLive:
+    case SessionChange::Kind::kLive:
       if (first_ > binding_.shown_entry + 1)
         world_.loop.spawn(fill());
       else
         live_ = true;
       break;
-    case chat::SessionChange::Kind::kEntry: take(*std::move(change->entry)); break;
-    case chat::SessionChange::Kind::kDelta: {
+    case SessionChange::Kind::kEntry: take(*std::move(change->entry)); break;
+    case SessionChange::Kind::kDelta: {
       Turn* held = nullptr;
       if (const auto found = outside_.find(change->number); found != outside_.end())
         held = &found->second;
@@ -307,7 +296,7 @@ sdk::Flow Conversation::change(const sdk::Change& given) {
       }
       break;
     }
-    case chat::SessionChange::Kind::kOther: break;
+    case SessionChange::Kind::kOther: break;
   }
   if (live_) look();
   return sdk::Flow::kOk;
@@ -331,38 +320,40 @@ net::Task<> Conversation::died() {
   binding_.owes = false;
   close();
   co_await note(binding_.session + "/dead@" + binding_.place.key(),
-                "Session has ended. Start a new one with `" + world_.command + " new`.");
+                "Session has ended. Start a new one with " +
+                    world_.network.code(world_.command + " new") + ".");
   if (const auto kept = co_await world_.bindings.put(binding_); !kept)
     world_.log.error("binding of a dead session not given up session=" + binding_.session +
                      " reason=" + kept.error().message);
   if (gone_) gone_();
 }
 
-net::Task<> Conversation::note(std::string key, std::string mrkdwn, std::vector<Button> buttons) {
-  const std::string args = post_args(binding_.place, note_body(mrkdwn, buttons), key);
-  co_await post(std::move(key), args);
+net::Task<> Conversation::note(std::string key, std::string words, std::vector<Button> buttons) {
+  co_await post(std::move(key), world_.network.note(words, buttons));
 }
 
-net::Task<bool> Conversation::post(std::string key, std::string args) {
-  co_return co_await ship({Shipment::Kind::kPost, std::move(key), binding_.place.key(),
-                           binding_.place.team, "chat.postMessage", std::move(args), "", ""});
+net::Task<bool> Conversation::post(std::string key, Body body) {
+  co_return co_await surely(
+      key, [this, key, body] { return world_.network.post(binding_.place, key, body); });
 }
 
-net::Task<> Conversation::edit(std::string key, std::string of, std::string args) {
-  co_await ship({Shipment::Kind::kEdit, std::move(key), binding_.place.key(), binding_.place.team,
-                 "", std::move(args), std::move(of), ""});
+net::Task<> Conversation::edit(std::string key, std::string of, Body body) {
+  co_await surely(key, [this, key, of, body]() -> net::Task<net::Result<bool>> {
+    return done(world_.network.edit(binding_.place, key, of, body));
+  });
 }
 
 // Until it is on disk: what is not kept would be lost.
-net::Task<bool> Conversation::ship(Shipment shipment) {
+net::Task<bool> Conversation::surely(std::string key,
+                                     std::function<net::Task<net::Result<bool>>()> keep) {
   const auto self = shared_from_this();
   auto wait = std::chrono::milliseconds(100);
   for (;;) {
-    const auto posted = co_await world_.outbox.post(shipment);
-    if (posted) co_return posted->is_new;
-    world_.log.error("message not kept for sending, it is tried again key=" + shipment.key +
-                     " reason=" + posted.error().message);
-    if (posted.error().code == sdk::Code::kInvalidArgument) co_return false;
+    const auto kept = co_await keep();
+    if (kept) co_return *kept;
+    world_.log.error("message not kept for sending, it is tried again key=" + key +
+                     " reason=" + kept.error().message);
+    if (kept.error().code == sdk::Code::kInvalidArgument) co_return false;
     boost::asio::steady_timer pause(world_.loop.context(), wait);
     co_await pause.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
     wait = std::min(wait * 2, std::chrono::milliseconds(10'000));
@@ -371,86 +362,36 @@ net::Task<bool> Conversation::ship(Shipment shipment) {
 
 // ---------------------------------------------------------------- signs of life
 
-void Conversation::sign(const std::string& ts, std::string_view reaction) {
-  if (ts.empty()) return;
-  if (has_status()) {
-    set_status(status_thread(ts), reaction == kQueued ? "will come to this next" : kWorking);
-    return;
-  }
-  std::string& shows = signs_[ts];
-  if (shows == reaction) return;
-  if (!shows.empty()) react("reactions.remove", ts, shows);
-  shows = reaction;
-  react("reactions.add", ts, shows);
-}
-
-void Conversation::unsign(const std::string& ts) {
-  if (ts.empty()) return;
-  if (has_status()) return set_status(status_thread(ts), "");
-  const auto found = signs_.find(ts);
-  // One of an earlier life is there still.
-  react("reactions.remove", ts, found == signs_.end() ? std::string(kSeen) : found->second);
-  if (found != signs_.end()) signs_.erase(found);
+void Conversation::sign(const std::string& message, Life life) {
+  if (message.empty()) return;
+  if (life == Life::kDone)
+    signs_.erase(message);
+  else
+    signs_[message] = life;
+  world_.network.show_life(binding_.place, message, life);
 }
 
 void Conversation::show_life() {
   if (turns_.empty() || running_ == 0) return;
   const auto& [number, turn] = *turns_.begin();
-  const chat::Entry* question = turn.view.question();
-  if (number == running_ && question != nullptr)
-    if (const auto shows = signs_.find(ts_of(question->key));
-        shows != signs_.end() && shows->second == kQueued)
-      sign(shows->first, kSeen);
-  if (!has_status() || question == nullptr || ts_of(question->key).empty()) return;
-  const auto due = life_shown_ + kLifeAgain;
-  if (life_shown_ == Clock::time_point() || Clock::now() >= due) {
+  const Entry* question = turn.view.question();
+  const std::string message = question ? world_.network.message_of(question->key) : "";
+  if (number != running_ || message.empty()) return;
+  const auto shown = signs_.find(message);
+  const bool waited = shown != signs_.end() && shown->second == Life::kQueued;
+  const auto again = world_.network.pace().life_again;
+  if (waited || life_shown_ == Clock::time_point() || Clock::now() >= life_shown_ + again) {
     life_shown_ = Clock::now();
-    set_status(status_thread(ts_of(question->key)), kWorking);
+    sign(message, Life::kWorking);
   }
-  next_look_ = std::min(next_look_, life_shown_ + kLifeAgain);
+  next_look_ = std::min(next_look_, life_shown_ + again);
 }
 
-void Conversation::react(std::string method, std::string ts, std::string reaction) {
-  call_quietly(std::move(method), R"({"channel":)" + sdk::json_string(binding_.place.channel) +
-                                      R"(,"timestamp":)" + sdk::json_string(ts) + R"(,"name":)" +
-                                      sdk::json_string(reaction) + "}");
-}
-
-void Conversation::call_quietly(std::string method, std::string args) {
-  world_.loop.spawn([](std::shared_ptr<Conversation> self, std::string called,
-                       std::string arguments) -> net::Task<> {
-    const Installation* workspace = self->world_.installations.find(self->binding_.place.team);
-    if (workspace == nullptr) co_return;
-    const ApiResult done = co_await self->world_.api.call(called, arguments, workspace->token);
-    if (!done && called.starts_with("assistant.") && done.error().trouble == ApiTrouble::kSetUp)
-      self->world_.has_status = false;
-  }(shared_from_this(), std::move(method), std::move(args)));
-}
-
-void Conversation::set_title() {
-  const bool is_thread = binding_.place.channel.starts_with('D') && !binding_.place.thread.empty();
+void Conversation::show_title() {
   const std::string& name = facts_.name();
-  if (!is_thread || !world_.has_status || name.empty() || name == title_) return;
+  if (name.empty() || name == title_) return;
   title_ = name;
-  call_quietly("assistant.threads.setTitle",
-               R"({"channel_id":)" + sdk::json_string(binding_.place.channel) + R"(,"thread_ts":)" +
-                   sdk::json_string(binding_.place.thread) + R"(,"title":)" +
-                   sdk::json_string(name) + "}");
+  world_.network.show_title(binding_.place, name);
 }
 
-// In direct messages, as long as Slack takes it.
-bool Conversation::has_status() const {
-  return binding_.place.channel.starts_with('D') && world_.has_status;
-}
-
-std::string Conversation::status_thread(const std::string& ts) const {
-  return binding_.place.thread.empty() ? ts : binding_.place.thread;
-}
-
-void Conversation::set_status(const std::string& thread, std::string_view words) {
-  call_quietly("assistant.threads.setStatus",
-               R"({"channel_id":)" + sdk::json_string(binding_.place.channel) + R"(,"thread_ts":)" +
-                   sdk::json_string(thread) + R"(,"status":)" + sdk::json_string(words) + "}");
-}
-
-}  // namespace viaduct::slack
+}  // namespace viaduct::chat

@@ -1,12 +1,13 @@
-// One bound thread: what people say there goes into its session, and what the session says is shown
+// One bound place: what people say there goes into its session, and what the session says is shown
 // there, turn by turn, whole and once, also after a restart. On the loop's thread; owned by
 // Conversations.
 #pragma once
 
+#include <viaduct/chat/network.hpp>
+#include <viaduct/chat/turn_view.hpp>
+
 #include <viaduct/chat/bindings.hpp>
 #include <viaduct/chat/turn_view.hpp>
-#include "plugins/slack/message_json.hpp"
-#include "plugins/slack/outbox.hpp"
 
 #include <boost/asio/steady_timer.hpp>
 
@@ -22,27 +23,23 @@
 #include <viaduct/net/loop.hpp>
 #include <viaduct/sdk/sessions.hpp>
 
-namespace viaduct::slack {
+namespace viaduct::chat {
 
 // What conversations have in common; outlives them.
 struct World {
   sdk::Log log;
   sdk::Sessions sessions;
   net::Loop& loop;
-  WebApi& api;
-  Installations& installations;
-  chat::Bindings& bindings;
-  Outbox& outbox;
-  std::string command;     // "/amp", for what people are told
-  bool streams = true;     // chat.startStream, where Slack takes it
-  bool has_status = true;  // assistant.threads.setStatus, until Slack says otherwise
+  Bindings& bindings;
+  Network& network;
+  std::string command;  // how a command begins ("/amp"), for what people are told
 };
 
 // What a person said.
 struct Said {
-  sdk::Principal who;  // without the place
-  std::string key;     // idempotency key
-  std::string ts;      // of the message, for signs of life on it; empty: there is none
+  sdk::Principal who;   // without the place
+  std::string key;      // idempotency key
+  std::string message;  // its id, for signs of life on it; empty: there is none
   std::string text;
   std::string blocks;   // ACP content blocks, or empty
   std::string context;  // what others said around it, or empty
@@ -51,13 +48,13 @@ struct Said {
 class Conversation final : public std::enable_shared_from_this<Conversation> {
  public:
   // `gone`: the session is dead, the binding is no longer active.
-  Conversation(World& world, chat::Binding binding, std::function<void()> gone);
+  Conversation(World& world, Binding binding, std::function<void()> gone);
   Conversation(const Conversation&) = delete;
   Conversation& operator=(const Conversation&) = delete;
   ~Conversation();
 
-  const chat::Binding& binding() const { return binding_; }
-  const chat::SessionFacts& facts() const { return facts_; }
+  const Binding& binding() const { return binding_; }
+  const SessionFacts& facts() const { return facts_; }
 
   // Into the session; done when it is on disk, also that an answer is owed. What goes wrong is
   // said in the thread; the error is for the log, and kUnavailable where it may be said again.
@@ -71,14 +68,14 @@ class Conversation final : public std::enable_shared_from_this<Conversation> {
   net::Task<net::Result<>> retry(sdk::Principal who, std::uint64_t turn, std::string key);
   net::Task<sdk::Answer> answer(sdk::Principal who, std::uint64_t entry, std::string option);
   // What a message of a person has begun, running or waiting.
-  net::Task<> cancel_message(sdk::Principal who, std::string ts);
+  net::Task<> cancel_message(sdk::Principal who, std::string message);
   // The thread no longer belongs to the session. False: that could not be written.
   net::Task<bool> unbind();
   // Nothing is shown any more.
   void close();
 
-  // In the thread, by the outbox.
-  net::Task<> note(std::string key, std::string mrkdwn, std::vector<Button> buttons = {});
+  // In the place, for certain; `words` are in the network's markup.
+  net::Task<> note(std::string key, std::string words, std::vector<Button> buttons = {});
 
  private:
   class Watcher;
@@ -96,7 +93,7 @@ class Conversation final : public std::enable_shared_from_this<Conversation> {
     Clock::time_point changed{};
   };
   struct Turn {
-    chat::TurnView view;
+    TurnView view;
     std::vector<Part> parts;
     std::map<std::uint64_t, std::string> asked;  // permissions, and their state as it is shown
     std::set<std::uint64_t> noted;
@@ -114,7 +111,7 @@ class Conversation final : public std::enable_shared_from_this<Conversation> {
   void subscribe();
   void subscribe_again();
   void forget_views();
-  void take(chat::Entry entry);
+  void take(Entry entry);
   net::Task<> fill();
   void look();
 
@@ -127,46 +124,39 @@ class Conversation final : public std::enable_shared_from_this<Conversation> {
   // `name` makes the keys of its parts.
   net::Task<> show_answer(std::uint64_t number, std::string name, Turn& turn, bool ended);
   net::Task<> show_part(Turn& turn, Part& part, std::string text, bool whole);
-  net::Task<> show_end(std::uint64_t number, bool said_nothing, chat::Entry end);
+  net::Task<> show_end(std::uint64_t number, bool said_nothing, Entry end);
   net::Task<> shown(std::uint64_t turn, std::uint64_t entry);
   net::Task<> died();
 
   // True: it is on its way for the first time.
-  net::Task<bool> post(std::string key, std::string args);
-  net::Task<> edit(std::string key, std::string of, std::string args);
-  net::Task<bool> ship(Shipment shipment);
+  net::Task<bool> post(std::string key, Body body);
+  net::Task<> edit(std::string key, std::string of, Body body);
+  // Tries again until it is on disk; false: it never will be.
+  net::Task<bool> surely(std::string key, std::function<net::Task<net::Result<bool>>()> keep);
   std::string key_of(std::uint64_t turn, std::string_view part) const;
-  static std::string ts_of(const std::string& key);
 
-  // Signs of life: nothing depends on them.
-  void sign(const std::string& ts, std::string_view reaction);
-  void unsign(const std::string& ts);
+  void sign(const std::string& message, Life life);
   void show_life();
-  void call_quietly(std::string method, std::string args);
-  void react(std::string method, std::string ts, std::string reaction);
-  bool has_status() const;
-  std::string status_thread(const std::string& ts) const;
-  void set_status(const std::string& thread, std::string_view words);
-  void set_title();
+  void show_title();
 
   sdk::Principal with_place(sdk::Principal who) const;
 
   World& world_;
-  chat::Binding binding_;
+  Binding binding_;
   std::function<void()> gone_;
   sdk::Subscription subscription_;
   sdk::Principal reader_;
-  chat::SessionFacts facts_;
+  SessionFacts facts_;
   std::uint64_t running_ = 0;
   std::map<std::uint64_t, Turn> turns_;             // not shown whole yet
   std::map<std::uint64_t, Turn> outside_;           // texts outside of turns, by entry
   std::uint64_t last_sent_ = 0;                     // turn
   std::map<std::uint64_t, std::uint64_t> turn_of_;  // by entry
-  std::map<std::string, std::string> signs_;        // reaction on a message, by ts
+  std::map<std::string, Life> signs_;               // by message
   boost::asio::steady_timer timer_;
   Clock::time_point next_look_ = Clock::time_point::max();
   Clock::time_point life_shown_{};
-  std::string title_;                 // as an assistant's thread has it
+  std::string title_;                 // as it is shown
   Clock::time_point subscribe_at_{};  // not before
   bool showing_ = false;
   bool again_ = false;
@@ -176,4 +166,4 @@ class Conversation final : public std::enable_shared_from_this<Conversation> {
   bool closed_ = false;
 };
 
-}  // namespace viaduct::slack
+}  // namespace viaduct::chat

@@ -1,0 +1,94 @@
+// What is kept and what comes back, as JSON.
+#include <viaduct/chat/bindings.hpp>
+#include <viaduct/chat/button.hpp>
+#include <viaduct/chat/context.hpp>
+#include <viaduct/chat/inbox.hpp>
+#include <viaduct/chat/session.hpp>
+#include <viaduct/chat/value.hpp>
+
+#include <gtest/gtest.h>
+
+namespace viaduct::chat {
+namespace {
+
+TEST(PermitValue, IsNothingIfSomebodyElseWroteIt) {
+  for (const char* bad : {"", "x", "{}", R"({"s":"a"})", R"({"s":"a","e":-1,"o":""})", "[1]"})
+    EXPECT_FALSE(parse_permit(bad)) << bad;
+}
+
+TEST(Binding, ComesBackAsItWas) {
+  Binding one{{"T1", "C1", "1.000001"},
+              "s_1",
+              "T1/C1/1.000001",
+              "U1",
+              "/home/a-b",
+              "a \"b\"",
+              "echo",
+              "2026-01-01T00:00:00.000000Z",
+              false,
+              4,
+              40,
+              true};
+  Binding back;
+  ASSERT_TRUE(parse_binding(binding_json(one), back));
+  EXPECT_EQ(back, one);
+}
+
+TEST(Binding, IsNotMadeOfSomethingElse) {
+  Binding back;
+  for (const char* bad : {"", "[]", "{}", R"({"team":"T","channel":"C","thread":"","user":"U"})"})
+    EXPECT_FALSE(parse_binding(bad, back)) << bad;
+}
+
+TEST(Bindings, TellWhichDocumentsCannotBeRead) {
+  Binding one;
+  one.place = {"T1", "C1", ""};
+  one.session = "s_1";
+  one.user = "U1";
+  const auto page = parse_bindings(R"({"documents":[{"key":"binding/a","version":1,"value":)" +
+                                   binding_json(one) +
+                                   R"(},{"key":"binding/b","version":1,"value":7}],"more":true})");
+  ASSERT_TRUE(page);
+  ASSERT_EQ(page->bindings.size(), 1u);
+  EXPECT_EQ(page->bindings[0], one);
+  EXPECT_EQ(page->unreadable, std::vector<std::string>{"binding/b"});
+  EXPECT_EQ(page->last_key, "binding/b");
+  EXPECT_TRUE(page->more);
+}
+
+TEST(Context, KeepsTheNewestThatFit) {
+  EXPECT_EQ(context_json({}, 1000), "");
+  EXPECT_EQ(context_json({{"Al", "one"}, {"Bo", "two \"2\""}}, 1000),
+            R"([{"author":"Al","text":"one"},{"author":"Bo","text":"two \"2\""}])");
+  EXPECT_EQ(context_json({{"Al", std::string(100, 'x')}, {"Bo", "two"}}, 60),
+            R"([{"author":"Bo","text":"two"}])");
+}
+
+TEST(Sessions, AreReadAsTheHostTellsThem) {
+  const auto change = parse_change(
+      R"({"change":"entry","epoch":4,"seq":31,"entry":{"entry":7,"seq":31,"turn":3,"type":"turn_end","at":"x","complete":true,"text":"","data":{"stop_reason":"error","error":{"code":"session_dead","message":"gone"}}}})");
+  ASSERT_TRUE(change && change->entry);
+  EXPECT_EQ(change->entry->type, EntryType::kTurnEnd);
+  EXPECT_EQ(change->entry->error_code, "session_dead");
+  const auto state = parse_change(
+      R"({"change":"state","epoch":4,"seq":30,"session":{"session_id":"s_1","state":"running","ended":false,"turns_waiting":2},"running_turn":3})");
+  ASSERT_TRUE(state);
+  EXPECT_EQ(state->session.id, "s_1");
+  EXPECT_EQ(state->running_turn, 3u);
+  EXPECT_FALSE(parse_change("null"));
+  EXPECT_FALSE(parse_sent(R"({"turn":0})"));
+}
+
+TEST(Inbox, ReadsWhatItKept) {
+  const auto page = parse_kept(
+      R"({"events":[{"number":5,"key":"k","payload":{"a":["ä"]},"age_ms":1500}],"more":true})");
+  ASSERT_EQ(page.events.size(), 1u);
+  EXPECT_EQ(page.events[0].number, 5u);
+  EXPECT_EQ(page.events[0].key, "k");
+  EXPECT_EQ(page.events[0].payload, R"({"a":["ä"]})");
+  EXPECT_EQ(page.events[0].age.count(), 1500);
+  EXPECT_TRUE(page.more);
+}
+
+}  // namespace
+}  // namespace viaduct::chat
