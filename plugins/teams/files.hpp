@@ -21,7 +21,7 @@ namespace viaduct::teams {
 // Where Teams keeps files.
 std::vector<std::string> file_hosts();
 
-struct File {
+struct FetchedFile {
   std::string type;  // as the host calls it: image/png; may be empty
   std::string bytes;
 };
@@ -36,7 +36,7 @@ class Files {
   Files& operator=(const Files&) = delete;
 
   // A person's file, of at most so many bytes. `url`: downloadUrl or contentUrl of an attachment.
-  net::Task<std::expected<File, Failure>> download(std::string url, std::size_t max_bytes);
+  net::Task<std::expected<FetchedFile, Failure>> download(std::string url, std::size_t max_bytes);
   // To the uploadUrl of a consent; may be done again.
   net::Task<std::expected<void, Failure>> upload(std::string url, std::string bytes);
 

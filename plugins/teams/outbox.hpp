@@ -11,11 +11,13 @@
 #include "plugins/teams/files.hpp"
 #include "plugins/teams/shipment.hpp"
 
+#include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <cstdint>
 #include <expected>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -64,9 +66,9 @@ class Outbox {
   // The stream of this key shows `text` now, or soon. False: it takes no more, and is to be ended
   // (close) or changed by `update`.
   net::Task<bool> grow(std::string key, std::string text);
-  // Ends the stream of this key with `activity`, whose text continues what it has; the message can
-  // be updated after that. False: it was over.
-  net::Task<bool> close(std::string key, std::string activity);
+  // Ends the stream of this key with what it has; the message can be updated after that. False: it
+  // was over.
+  net::Task<bool> close(std::string key);
   net::Task<bool> update(Destination to, std::string key, std::string activity);
 
   // ---- sdk::Sender
@@ -77,15 +79,16 @@ class Outbox {
   using Clock = std::chrono::steady_clock;
   struct Stream {
     Destination to;
-    std::string format;  // the activity that began it, without its text
+    std::string format;  // the activity that began it
     std::string id;
     std::string said;  // what it may have been given
     std::uint64_t sequence = 1;
     Clock::time_point begun, changed;
     int failures = 0;  // one after the other
     bool open = true;
-    bool busy = false;
     bool cancelled = false;
+    bool busy = false;  // a frame is under way: at most one
+    std::shared_ptr<boost::asio::steady_timer> idle;
   };
 
   net::Task<> deliver(Shipment shipment, std::uint64_t attempt, sdk::Sending sending);
@@ -93,13 +96,15 @@ class Outbox {
   net::Task<CallResult> begin(const Shipment& shipment);
   net::Task<CallResult> edit(const Shipment& shipment);
   net::Task<CallResult> end(const Shipment& shipment);
-  net::Task<CallResult> finish_stream(Destination to, std::string key, std::string id,
-                                      std::string activity);
+  net::Task<CallResult> finish(const Shipment& shipment, std::string id);
+  net::Task<> settled(std::string key);
   net::Task<CallResult> post_whole(const Shipment& shipment);
   net::Task<CallResult> upload(const Shipment& shipment);
   net::Task<> look_at(Shipment shipment, sdk::Sending sending);
   net::Task<std::optional<Arrival>> where(std::string key);
   void was_cancelled(const std::string& key);
+  Stream* stream(std::string_view key);
+  void tidy();
 
   net::Loop& loop_;
   Connector& connector_;

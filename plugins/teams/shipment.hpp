@@ -18,18 +18,18 @@ struct Shipment {
              // possible
     kEdit,   // what the message that the shipment `of` made becomes
     kEnd,    // the same for kBegin: `activity` is all of it
-    kFile    // `text` to the place that a person has agreed to, and a card that says so
+    kFile    // `text` to the place that a person has agreed to; then `activity` says so
   };
   Kind kind = Kind::kPost;
   std::string key;
   std::string target;  // those of one target are sent in their order: the conversation
   Destination to;
   std::string activity;  // JSON object: a message as Teams gets it
-  std::string of;        // kEdit, kEnd: key of the shipment that made it
+  std::string of;        // kEdit, kEnd: key of the shipment that made it; kFile: that asked for it
   std::string reply_to;  // kPost: id of a message
   bool streams = false;  // kBegin
-  std::string upload;    // kFile: `uploadInfo` of the consent, JSON
-  std::string text;      // kFile
+  std::string upload_url;  // kFile: of the consent; a secret
+  std::string text;        // kFile
 };
 
 // Where it is now.
@@ -52,14 +52,6 @@ std::string frame_activity(std::string_view activity, std::string_view text,
 // The message that ends a stream.
 std::string final_activity(std::string_view activity, std::string_view stream_id);
 
-// ---- files that the agent gives
-
-// A message that asks a person in a personal chat whether they will have the file. `context`: JSON
-// object that comes back with the answer (fileConsent/invoke).
-std::string consent_activity(std::string_view name, std::string_view description, std::size_t size,
-                             std::string_view context);
-// A message with the file that is there now. `upload`: `uploadInfo` of the consent.
-std::string file_activity(std::string_view upload);
 // A message with a picture inside; empty: too large, or of a kind that Teams does not show.
 std::string picture_activity(std::string_view type, std::string_view bytes, std::string_view text);
 

@@ -88,6 +88,7 @@ class SocketPlan {
     Time pinged;
     std::optional<Time> renew;
     bool was_ready = false;
+    bool is_replaced = false;  // another one is on its way
   };
 
   void open(Actions& actions, Time now);
