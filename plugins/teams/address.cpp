@@ -1,15 +1,21 @@
 #include "plugins/teams/address.hpp"
 
-#include <boost/url/parse.hpp>
-#include <boost/url/src.hpp>  // the library itself, in this file only
+#include <arpa/inet.h>
+#include <curl/curl.h>
 
 #include <algorithm>
-#include <charconv>
-#include <cstdint>
+#include <array>
+#include <memory>
 #include <utility>
 
 namespace viaduct::teams {
 namespace {
+
+struct CurlFree {
+  void operator()(CURLU* url) const { curl_url_cleanup(url); }
+  void operator()(char* text) const { curl_free(text); }
+};
+using Url = std::unique_ptr<CURLU, CurlFree>;
 
 std::string lower(std::string_view text) {
   std::string out(text);
@@ -18,10 +24,18 @@ std::string lower(std::string_view text) {
   return out;
 }
 
-bool is_name(std::string_view host) {
-  return std::ranges::all_of(host, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_';
-  });
+// Empty: it has none.
+std::string part(CURLU* url, CURLUPart which) {
+  char* text = nullptr;
+  if (curl_url_get(url, which, &text, 0) != CURLUE_OK) return {};
+  const std::unique_ptr<char, CurlFree> owned(text);
+  return text;
+}
+
+bool is_loopback_host(const std::string& host) {
+  std::array<unsigned char, 4> address{};
+  if (inet_pton(AF_INET, host.c_str(), address.data()) == 1) return address[0] == 127;
+  return host == "localhost" || host == "[::1]";
 }
 
 bool is_usual_port(const Address& address) {
@@ -42,44 +56,37 @@ std::string Address::origin() const {
   return text;
 }
 
-std::optional<Address> parse_address(std::string_view url) {
-  namespace urls = boost::urls;
+std::optional<Address> parse_address(std::string_view text) {
   constexpr std::size_t kLongest = 2048;
-  if (url.size() > kLongest) return std::nullopt;
-  const auto parsed = urls::parse_uri({url.data(), url.size()});
-  if (!parsed || parsed->has_userinfo() || parsed->has_query() || parsed->has_fragment())
+  const bool is_plain =
+      text.size() <= kLongest && std::ranges::all_of(text, [](char c) {
+        return c > ' ' && c < 0x7F &&
+               std::string_view("\\\"<>^`{|}?#").find(c) == std::string_view::npos;
+      });
+  const Url url(is_plain ? curl_url() : nullptr);
+  if (!url || curl_url_set(url.get(), CURLUPART_URL, std::string(text).c_str(), 0) != CURLUE_OK)
     return std::nullopt;
-  const auto scheme = parsed->scheme_id();
-  if (scheme != urls::scheme::https && scheme != urls::scheme::http) return std::nullopt;
+  const std::string scheme = part(url.get(), CURLUPART_SCHEME);
+  if (scheme != "https" && scheme != "http") return std::nullopt;
   Address address;
-  address.is_secure = scheme == urls::scheme::https;
-  address.host =
-      lower(std::string_view(parsed->encoded_host().data(), parsed->encoded_host().size()));
-  switch (parsed->host_type()) {
-    case urls::host_type::name:
-      if (address.host.empty() || !is_name(address.host)) return std::nullopt;
-      address.is_loopback = address.host == "localhost";
-      break;
-    case urls::host_type::ipv4:
-      address.is_loopback = parsed->host_ipv4_address().is_loopback();
-      break;
-    case urls::host_type::ipv6:
-      address.is_loopback = parsed->host_ipv6_address().is_loopback();
-      break;
-    default: return std::nullopt;
-  }
-  if (parsed->has_port()) {
-    const std::string_view digits(parsed->port().data(), parsed->port().size());
-    std::uint16_t number = 0;
-    const auto [end, wrong] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-    if (wrong != std::errc() || end != digits.data() + digits.size() || number == 0)
-      return std::nullopt;
-    address.port = std::to_string(number);
-  }
-  address.path = std::string(parsed->encoded_path().data(), parsed->encoded_path().size());
-  if (address.path.empty()) address.path = "/";
-  // Boost 1.81 takes ".example/" in "http://127.0.0.1.example/" for the path.
-  if (!address.path.starts_with('/')) return std::nullopt;
+  address.is_secure = scheme == "https";
+  address.host = lower(part(url.get(), CURLUPART_HOST));
+  address.port = part(url.get(), CURLUPART_PORT);
+  address.path = part(url.get(), CURLUPART_PATH);
+  address.is_loopback = is_loopback_host(address.host);
+  // What is written is what is meant: no user name, no %2e, no 0x7f.1 and no missing slash.
+  const std::string meant =
+      address.host + (address.port.empty() ? std::string() : ":" + address.port);
+  const std::size_t begin = scheme.size() + 3;
+  const std::size_t end = std::min(text.find('/', begin), text.size());
+  const bool is_as_written = text.size() > begin && text.substr(scheme.size(), 3) == "://" &&
+                             lower(text.substr(begin, end - begin)) == meant;
+  const bool is_name =
+      address.host.starts_with('[') || std::ranges::all_of(address.host, [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_';
+      });
+  if (address.host.empty() || !is_as_written || !is_name || address.port == "0")
+    return std::nullopt;
   return address;
 }
 

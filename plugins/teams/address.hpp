@@ -1,5 +1,5 @@
-// Addresses of the service and of Microsoft's logins: taken apart by Boost.URL, compared, and held
-// against the hosts that are trusted. Any thread.
+// Addresses of the service and of Microsoft's logins: taken apart by libcurl, which connects to
+// them, compared, and held against the hosts that are trusted. Any thread.
 #pragma once
 
 #include <optional>

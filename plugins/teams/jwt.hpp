@@ -14,7 +14,7 @@
 namespace viaduct::teams {
 
 // More than any token of Microsoft's has.
-inline constexpr std::size_t kLongestToken = 16 << 10;
+inline constexpr std::size_t kLongestToken = 8 << 10;
 
 // What is read of a token's payload. A claim that is missing is empty.
 struct Claims {

@@ -25,10 +25,10 @@ TEST(TeamsAddress, IsOfThisComputerOnlyWhenItSaysSo) {
     const auto address = parse_address(good);
     EXPECT_TRUE(address && address->is_loopback) << good;
   }
-  for (const char* bad :
-       {"http://localhost.example/", "http://127.0.0.1.example/", "http://0.0.0.0/",
-        "http://127.1/", "http://0x7f.0.0.1/", "http://2130706433/", "http://[::ffff:127.0.0.1]/",
-        "http://[::]/", "http://192.168.0.1/", "http://localhost./"}) {
+  for (const char* bad : {"http://localhost.example/", "http://127.0.0.1.example/",
+                          "http://127.0.0.1x/", "http://0.0.0.0/", "http://127.1/",
+                          "http://0x7f.0.0.1/", "http://2130706433/", "http://[::ffff:127.0.0.1]/",
+                          "http://[::]/", "http://192.168.0.1/", "http://localhost./"}) {
     const auto address = parse_address(bad);
     EXPECT_FALSE(address && address->is_loopback) << bad;
   }
@@ -59,12 +59,8 @@ TEST(TeamsAddress, IsNoneWhereItCouldBeReadInTwoWays) {
                           "https://[::1/",
                           "https://ä.example/",
                           "javascript:alert(1)",
-                          "http://127.0.0.1.example/",
-                          "http://127.0.0.1.example:80/",
-                          "http://127.0.0.1x/",
                           "http://[::1].example/",
                           "http://[::1]x",
-                          "http://1.2.3.4.5/",
                           "https:/a.example/",
                           "https://a.example%00.b.example/"})
     EXPECT_FALSE(parse_address(bad)) << bad;
