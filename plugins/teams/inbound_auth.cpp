@@ -182,28 +182,39 @@ std::expected<InboundAuth::Proven, Refused> InboundAuth::prove(std::string_view 
   return *known;
 }
 
-InboundAuth::Verdict InboundAuth::permit(const Proven& proven, const ActivityFacts& facts) const {
-  if (proven.is_entra) {
-    if (!is_loopback(facts.service_url) && !config_.service_hosts.trusts(facts.service_url))
-      return std::unexpected(Refused::kServiceHost);
-    if (facts.channel != kChannel && facts.channel != kEmulator)
-      return std::unexpected(Refused::kChannel);
-  } else {
-    if (!same_service(proven.claims.service_url, facts.service_url))
-      return std::unexpected(Refused::kServiceUrl);
-    if (!config_.service_hosts.trusts(facts.service_url))
-      return std::unexpected(Refused::kServiceHost);
-    if (facts.channel != kChannel || !has(proven.key->endorsements, facts.channel))
-      return std::unexpected(Refused::kChannel);
-  }
+std::optional<Refused> InboundAuth::wrong_tenant(const ActivityFacts& facts) const {
   bool has_tenant = false;
   for (const std::string* tenant : {&facts.channel_tenant, &facts.conversation_tenant}) {
     if (tenant->empty()) continue;
     has_tenant = true;
-    if (!has(config_.allowed_tenants, lower(*tenant))) return std::unexpected(Refused::kTenant);
+    if (!has(config_.allowed_tenants, lower(*tenant))) return Refused::kTenant;
   }
-  if (!has_tenant) return std::unexpected(Refused::kTenant);
-  return proven.is_entra ? Caller::kEntra : Caller::kService;
+  return has_tenant ? std::nullopt : std::optional(Refused::kTenant);
+}
+
+InboundAuth::Verdict InboundAuth::permit(const Proven& proven, const ActivityFacts& facts) const {
+  if (!proven.is_entra) {
+    if (!same_service(proven.claims.service_url, facts.service_url))
+      return std::unexpected(Refused::kServiceUrl);
+    const Verdict verdict = check_socket(facts);
+    if (verdict && !has(proven.key->endorsements, facts.channel))
+      return std::unexpected(Refused::kChannel);
+    return verdict;
+  }
+  if (!is_loopback(facts.service_url) && !config_.service_hosts.trusts(facts.service_url))
+    return std::unexpected(Refused::kServiceHost);
+  if (facts.channel != kChannel && facts.channel != kEmulator)
+    return std::unexpected(Refused::kChannel);
+  if (const auto wrong = wrong_tenant(facts)) return std::unexpected(*wrong);
+  return Caller::kEntra;
+}
+
+InboundAuth::Verdict InboundAuth::check_socket(const ActivityFacts& facts) const {
+  if (!config_.service_hosts.trusts(facts.service_url))
+    return std::unexpected(Refused::kServiceHost);
+  if (facts.channel != kChannel) return std::unexpected(Refused::kChannel);
+  if (const auto wrong = wrong_tenant(facts)) return std::unexpected(*wrong);
+  return Caller::kService;
 }
 
 InboundAuth::Verdict InboundAuth::check(std::string_view authorization, const ActivityFacts& facts,

@@ -95,12 +95,17 @@ class InboundAuth {
   // The same, with the keys that are there; `now` in seconds since the epoch.
   Verdict check(std::string_view authorization, const ActivityFacts& facts, std::int64_t now);
 
+  // An activity of Socket Mode, whose connection was authenticated when it was opened: what is left
+  // to be checked.
+  Verdict check_socket(const ActivityFacts& facts) const;
+
  private:
   using Proven = VerifiedTokens::Entry;
 
   bool is_from_entra(const Claims& claims) const;
   std::optional<Refused> wrong_claim(const Claims& claims, bool is_entra, std::int64_t now) const;
   std::expected<Proven, Refused> prove(std::string_view authorization, std::int64_t now);
+  std::optional<Refused> wrong_tenant(const ActivityFacts& facts) const;
   Verdict permit(const Proven& proven, const ActivityFacts& facts) const;
   // Whose keys it is signed with, as it says; null: it is not worth asking for one that is not
   // known.

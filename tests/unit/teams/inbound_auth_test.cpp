@@ -608,6 +608,17 @@ TEST(TeamsInboundAuth, FailsClosedWithoutKeysAndGetsThemWithTheFirstToken) {
   EXPECT_EQ(alone.asked(), 1U);
 }
 
+TEST(TeamsInboundAuth, ChecksWhatTheActivityOfASocketSays) {
+  Gate gate;
+  const auto said = [&](const ActivityFacts& of) { return word(gate.auth().check_socket(of)); };
+  EXPECT_EQ(said(facts()), "admitted");
+  EXPECT_EQ(said(with_url("https://evil.example/")), "service_host");
+  EXPECT_EQ(said(with_url("")), "service_host");
+  EXPECT_EQ(said(by_channel("webchat")), "channel");
+  EXPECT_EQ(said(with_tenants("another", kTenant)), "tenant");
+  EXPECT_EQ(said(with_tenants("", "")), "tenant");
+}
+
 TEST(TeamsInboundAuth, AdmitsNobodyWithoutATenantThatIsAllowed) {
   InboundConfig nobody = config();
   nobody.allowed_tenants.clear();

@@ -216,5 +216,24 @@ TEST(TeamsKeys, MayGoWhileTheyAreFetched) {
   }(keys, login, gate));
 }
 
+TEST(TeamsKeys, LeaveNothingBehindWhenTheLoopEndsWhileTheyAreFetched) {
+  Login login([](const std::string&) { return reply("{}"); });
+  net::Signal gate;
+  login.say([&](const std::string&) {
+    gate.wait();
+    return reply("{}");
+  });
+  {
+    net::Loop loop;
+    Keys keys(loop, login.metadata_url(), {});
+    keys.start();
+    loop.spawn([](Keys& of) -> Task<> { co_await of.ask(); }(keys));
+    run_on(loop, [](Login& at) -> Task<> {
+      EXPECT_TRUE(co_await net::until([&] { return at.count() == 1; }));
+    }(login));
+  }
+  gate.give();
+}
+
 }  // namespace
 }  // namespace viaduct::teams
