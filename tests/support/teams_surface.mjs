@@ -85,3 +85,8 @@ export async function talk(teams, text = "hello", { who = "alice", where = "dm" 
 export const withButton = (teams, where, which, thread) => [...teams.answers(where, thread)].reverse().find(({ actions }) => actions.some(({ title, verb }) => which.test(title ?? "") || which.test(verb ?? "")));
 export const button = (teams, where, which, thread) => teams.until(() => withButton(teams, where, which, thread), `a button ${which} in ${JSON.stringify(teams.answers(where, thread).map(({ text }) => text))}`);
 export { visible };
+// Words that come to somebody, in a place (and its thread) or for them alone.
+export const told = (teams, where, words, { thread, who = "alice", limit } = {}) =>
+  teams.until(() => [...teams.answers(where, thread), ...teams.heard(who)].find(({ text }) => words.test(plain(text))), `${words} in ${JSON.stringify(said(teams, where, thread).slice(-600))}`, limit);
+// Activities that nobody has posted, for what comes again and again: the ids of what it is about are its own.
+export const bearer = (teams, activity) => ({ authorization: `Bearer ${teams.mint(activity)}` });

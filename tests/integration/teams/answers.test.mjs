@@ -1,0 +1,312 @@
+// What people read: whole answers however Teams behaves, grown while they come, in its own formatting; and what the bot never does with its token.
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import { LocalServer } from "../../support/local_server.mjs";
+import { answered, count, noPlugin, plain, prompts, response, said, sentinel, talk, teamsHost, told } from "../../support/teams_surface.mjs";
+import { folderFor } from "../../support/viaduct.mjs";
+import { until } from "../../support/wait.mjs";
+
+const one = (name, run) => test(name, { skip: noPlugin }, run);
+// Paragraphs of a size, of which each word stands there once.
+const text = (bytes) => {
+  let out = "";
+  for (let i = 0; out.length < bytes; ++i) out += `w${i}${i % 12 === 11 ? "\n\n" : " "}`;
+  return out.trim();
+};
+const words = (all) => all.match(/\bw\d+\b/g) ?? [];
+const settledAnswer = (teams, where, thread, last, limit = 120_000) =>
+  teams.until(() => said(teams, where, thread).includes(last) && teams.answers(where, thread).every(({ open }) => !open), `the end of the answer, which is ${JSON.stringify(said(teams, where, thread).slice(-300))}`, limit);
+const streamed = (teams, where = "@alice") => teams.answers(where).filter(({ stream }) => stream);
+const labelled = ({ body }) => (body.entities ?? []).some(({ additionalType }) => additionalType?.includes("AIGeneratedContent"));
+
+one("in a personal chat an answer grows by the rules: cumulative, at most one frame in a second, one end", async (t) => {
+  const long = text(4000);
+  const { teams } = await teamsHost(t, { rules: [{ match: "^tell", reply: long }], chunkDelay: "12ms" });
+  teams.post("alice", "dm", "tell me");
+  await settledAnswer(teams, "@alice", undefined, words(long).at(-1));
+  const [answer] = streamed(teams);
+  assert.ok(answer, "a stream");
+  assert.equal(answer.stream.ends, "final");
+  assert.deepEqual(words(said(teams, "@alice")), words(long));
+  const { frames } = answer.stream;
+  assert.ok(frames.length >= 3, `${frames.length} frames`);
+  frames.slice(1).forEach(({ at }, i) => assert.ok(at - frames[i].at >= 900, `${at - frames[i].at} ms between two frames`));
+  assert.deepEqual(frames.map(({ sequence }) => sequence), frames.map((_, i) => i + 1));
+  assert.equal(teams.calls("stream").at(-1).args.from?.id ?? teams.bot.id, teams.bot.id);
+  assert.ok(labelled(answer), "the label says that a machine wrote it");
+  assert.equal(teams.calls("final")[0].args.entities.find(({ type }) => type === "streaminfo").streamSequence, undefined);
+  assert.deepEqual(teams.advice, []);
+});
+
+for (const where of ["project", "general"])
+  one(`elsewhere (${where}) it is there at once or grows by updates at a bounded rate, without streams`, async (t) => {
+    const long = text(4000);
+    const { teams } = await teamsHost(t, { rules: [{ match: "^tell", reply: long }], chunkDelay: "12ms" });
+    const head = teams.post("alice", where, "@amp tell me");
+    const thread = head.conversation.isChannel ? head.id : undefined;
+    await settledAnswer(teams, where, thread, words(long).at(-1));
+    assert.deepEqual(words(said(teams, where, thread)), words(long));
+    assert.deepEqual(teams.calls(/^(stream|final)$/), []);
+    const times = teams.calls("update").map(({ at }) => at);
+    times.slice(1).forEach((at, i) => assert.ok(at - times[i] >= 500, `${at - times[i]} ms between two updates`));
+    assert.ok(teams.answers(where, thread).every(labelled));
+    assert.deepEqual([teams.limited, teams.advice], [[], []]);
+    if (where === "general") assert.deepEqual(teams.calls("typing"), [], "typing shows nothing there");
+  });
+
+const kNever = "Content stream is not allowed";
+const troubles = {
+  "that run out of time": (teams) => teams.fault("stream", { do: () => teams.advance(125_000) }, { when: ({ entities }) => entities?.[0]?.streamSequence === 3 }),
+  "that run out of time just before their end": (teams) => teams.fault("final", { do: () => teams.advance(125_000) }),
+  "that Teams never allows": (teams) => teams.fault("stream", { status: 403, code: "ContentStreamNotAllowed", message: kNever }, { times: Infinity }),
+  "that are not switched on": (teams) => (teams.features.streaming = false),
+  "with a Teams that has trouble": (teams) => ["stream", "final", "send", "reply"].forEach((op) => teams.fault(op, { status: 503 }, { times: 2 })),
+  "whose answers are lost": (teams) => ["stream", "final"].forEach((op) => teams.fault(op, { cut: "after" })),
+  "whose frames are slow": (teams) => teams.fault("stream", { do: () => new Promise((resolve) => setTimeout(resolve, 2500)) }, { times: 2 }),
+  "that are throttled": (teams) => ["stream", "final"].forEach((op) => teams.fault(op, { status: 429, retryAfter: 1 }, { times: 2 })),
+};
+for (const [name, trouble] of Object.entries(troubles))
+  one(`streams ${name} lose nothing and double nothing`, async (t) => {
+    const long = text(6000);
+    const { teams } = await teamsHost(t, { rules: [{ match: "^tell", reply: long }], chunkDelay: "8ms", mayComplain: true });
+    trouble(teams);
+    teams.post("alice", "dm", "tell me");
+    await settledAnswer(teams, "@alice", undefined, words(long).at(-1));
+    const seen = words(said(teams, "@alice"));
+    const cut = /lost|throttled|trouble/.test(name);
+    // Where an end was cut off nobody knows whether it arrived; then what was there before may be there twice, as a whole.
+    if (cut) assert.deepEqual([...new Set(seen)], words(long));
+    else assert.deepEqual(seen.slice(-words(long).length), words(long));
+    assert.deepEqual(new Set(seen), new Set(words(long)));
+  });
+
+one("a turn of more than two minutes rolls over to another message before the stream runs out", async (t) => {
+  const long = text(60_000);
+  const { teams } = await teamsHost(t, { rules: [{ match: "^tell", reply: long }], chunkDelay: "12ms" });
+  teams.post("alice", "dm", "tell me");
+  await settledAnswer(teams, "@alice", undefined, words(long).at(-1), 300_000);
+  assert.deepEqual(words(said(teams, "@alice")), words(long));
+  for (const { stream } of streamed(teams)) assert.ok(stream.ends === "final" && stream.frames.at(-1).at - stream.frames[0].at < 115_000);
+});
+
+one("whoever stops an answer stops the agent, too, and nothing is sent again", async (t) => {
+  const { teams } = await teamsHost(t, { rules: [{ match: "^tell", reply: text(60_000) }], chunkDelay: "20ms" });
+  teams.post("alice", "dm", "tell me");
+  await teams.until(() => streamed(teams)[0]?.stream.frames.length >= 2, "a stream");
+  const [answer] = streamed(teams);
+  teams.cancel(answer);
+  const stopped = answer.text;
+  teams.post("alice", "dm", "hello");
+  await answered(teams, "@alice", undefined, "hello", 60_000);
+  assert.equal(answer.text, stopped);
+  assert.equal(count(said(teams, "@alice"), "w0 "), 1);
+});
+
+one("an answer of 1 MB arrives in parts that join to the same text, each small enough", async (t) => {
+  const long = text(1_000_000);
+  const { teams } = await teamsHost(t, { rules: [{ match: "^tell", reply: long }], chunkDelay: "0ms", options: { limits: { off: true } } });
+  teams.post("alice", "project", "@amp tell me");
+  await settledAnswer(teams, "project", undefined, words(long).at(-1), 600_000);
+  const parts = teams.answers("project").filter(({ text: shown }) => /w\d/.test(shown));
+  assert.ok(parts.length >= 20 && parts.length < 200, `${parts.length}`);
+  assert.deepEqual(words(said(teams, "project")), words(long));
+  const squeeze = (all) => all.replaceAll(/\s+/g, " ").trim();
+  assert.equal(squeeze(parts.map(({ text: shown }) => plain(shown)).join(" ")), squeeze(long));
+  assert.deepEqual(teams.journal.filter(({ status }) => status === 413), []);
+});
+
+one("a long fence is closed and opened again where it is split, and no character is cut in two", async (t) => {
+  const code = Array.from({ length: 1600 }, (_, i) => `  f${i}("😀 <x>"); // ${"ü".repeat(10)}`).join("\n");
+  const { teams } = await teamsHost(t, { rules: [{ match: "^tell", reply: `Look:\n\n\`\`\`cpp\n${code}\n\`\`\`\nThe end.` }], chunkDelay: "0ms" });
+  teams.post("alice", "project", "@amp tell me");
+  await settledAnswer(teams, "project", undefined, "The end.");
+  const parts = teams.answers("project").map(({ text: shown }) => shown).filter((part) => /f\d+\(/.test(part));
+  assert.ok(parts.length >= 2);
+  for (const part of parts) assert.equal(count(part, "```") % 2, 0, part.slice(-200));
+  assert.deepEqual(parts.join("\n").match(/ {2}f\d+\(.*$/gm), code.split("\n"));
+});
+
+one("a message that is refused as too large is sent in smaller parts", async (t) => {
+  const long = text(15_000);
+  const { teams } = await teamsHost(t, { rules: [{ match: "^tell", reply: long }], chunkDelay: "0ms" });
+  teams.fault(/^(send|reply|update|final)$/, { status: 413, code: "MessageSizeTooBig", message: "Message size too large." }, { times: Infinity, when: ({ text: given }) => (given ?? "").length > 8000 });
+  teams.post("alice", "project", "@amp tell me");
+  await settledAnswer(teams, "project", undefined, words(long).at(-1));
+  assert.deepEqual(words(said(teams, "project")), words(long));
+});
+
+one("Markdown looks as Teams can show it, and what it cannot show is text", async (t) => {
+  const reply = '# Title\n\n**bold** and _this_, `a < b && c` [link](https://example.org/?a=1&b=2)\n\n- one\n- two\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n```cpp\nif (a < b && *p) { f<int>("**x**"); }\n```\n\n![a picture](https://example.org/x.png)\n\nthe end';
+  for (const extended of [false, true]) {
+    const { teams } = await teamsHost(t, { rules: [{ match: "^tell", reply }], config: { extended_markdown: extended } });
+    teams.post("alice", "project", "@amp tell me");
+    await settledAnswer(teams, "project", undefined, "the end");
+    const [answer] = teams.answers("project").filter(({ text: shown }) => shown.includes("the end"));
+    assert.equal(answer.body.textFormat ?? "markdown", extended ? "extendedmarkdown" : "markdown");
+    assert.ok(answer.text.includes('if (a < b && *p) { f<int>("**x**"); }'), answer.text);
+    assert.ok(answer.text.includes("https://example.org/?a=1&b=2") || answer.text.includes("https://example.org/?a=1&amp;b=2"), answer.text);
+    if (!extended) assert.doesNotMatch(answer.text, /^#|^\|---/m);
+  }
+});
+
+one("the model's text mentions nobody", async (t) => {
+  const { teams } = await teamsHost(t, { rules: [{ match: "^tell", reply: "Hello <at>Bob</at> and <at>everyone</at>, the end" }] });
+  for (const where of ["@alice", "project"]) {
+    teams.post("alice", where, where === "project" ? "@amp tell" : "tell");
+    await settledAnswer(teams, where, undefined, "the end");
+    for (const { body } of teams.answers(where)) assert.ok(!(body.entities ?? []).some(({ type, mentioned }) => type === "mention" && mentioned?.id !== teams.person("alice").id));
+    assert.doesNotMatch(teams.answers(where).map(({ text: shown }) => shown).join(), /<at>(Bob|everyone)<\/at>/);
+  }
+});
+
+one("tool calls and the plan are one card that changes, and goes quiet at the end", async (t) => {
+  const { teams } = await teamsHost(t, { rules: [{ match: "^work", plan: ["look", "build"], tool: { title: "make all", kind: "execute" }, reply: "built, the end" }] });
+  teams.post("alice", "project", "@amp work");
+  await settledAnswer(teams, "project", undefined, "the end");
+  const cards = teams.answers("project").filter(({ cards: all }) => all.length);
+  assert.equal(cards.length, 1, said(teams, "project"));
+  assert.match(cards[0].text, /make all/);
+  await teams.until(() => !cards[0].actions.some(({ title }) => /stop/i.test(title)), "no stop button is left");
+});
+
+one("a token that was revoked is got anew once, and the user notices nothing", async (t) => {
+  const { teams, host } = await teamsHost(t);
+  const chat = await talk(teams, "hello");
+  const tokens = teams.calls("token").length;
+  teams.revokeTokens();
+  await chat.ask("after the revocation");
+  assert.equal(teams.calls("token").length, tokens + 1);
+  assert.equal(count(said(teams, "@alice"), response("after the revocation")), 1);
+  assert.deepEqual(await sentinel(teams, host), ["hello", "after the revocation"]);
+});
+
+one("a token that is never good is not asked for in a storm, and when it is good again what waited arrives once", async (t) => {
+  const { teams } = await teamsHost(t);
+  const chat = await talk(teams, "hello");
+  const tokens = teams.calls("token").length;
+  const entry = teams.fault(/^(send|reply|stream|final|typing|update)$/, { status: 401, code: "AuthorizationError", message: "denied" }, { times: Infinity });
+  teams.post("alice", "dm", "while nothing works");
+  await teams.until(() => entry.reached >= 2);
+  assert.ok(teams.calls("token").length <= tokens + 3, `${teams.calls("token").length - tokens}`);
+  entry.left = 0;
+  await chat.ask("works again");
+  assert.ok(count(said(teams, "@alice"), response("while nothing works")) <= 1);
+});
+
+one("a token is renewed before it expires", async (t) => {
+  const { teams } = await teamsHost(t);
+  const chat = await talk(teams, "hello");
+  const tokens = teams.calls("token").length;
+  await chat.ask("soon after");
+  assert.equal(teams.calls("token").length, tokens, "and not without need");
+});
+
+one("a wrong secret is told in Azure's words, and not asked again and again", async (t) => {
+  const { teams, host } = await teamsHost(t, { config: { app_password: "wrong" } });
+  teams.post("alice", "dm", "hello");
+  await until(() => /AADSTS7000215|7000215/.test(host.output), "the words in the log");
+  assert.ok(!host.output.includes("wrong\""));
+  assert.ok(teams.calls("token").length <= 6, `${teams.calls("token").length}`);
+});
+
+one("with a certificate it proves itself, and its key is nowhere to be read", async (t) => {
+  const folder = folderFor(t);
+  const { teams, host } = await teamsHost(t, {
+    config: async (stand) => {
+      const { cert, key } = await stand.useCertificate();
+      const certificate = { cert: path.join(folder, "app.pem"), key: path.join(folder, "app.key") };
+      writeFileSync(certificate.cert, cert);
+      writeFileSync(certificate.key, key, { mode: 0o600 });
+      return { app_password: undefined, certificate };
+    },
+  });
+  const chat = await talk(teams, "hello");
+  await chat.ask("and on");
+  assert.ok(teams.calls("token").every(({ status, args }) => status === 200 && args.client_assertion && !args.client_secret));
+  assert.doesNotMatch(host.output, /PRIVATE KEY/);
+});
+
+const storms = {
+  "429 with Retry-After": { status: 429, retryAfter: 1, code: "Throttled", message: "too many" }, "429 without": { status: 429, code: "Throttled", message: "too many" }, 502: { status: 502 }, 503: { status: 503 }, 504: { status: 504 }, 412: { status: 412, code: "PreconditionFailed", message: "again" },
+};
+for (const [name, fault] of Object.entries(storms))
+  one(`a storm of ${name} delays, and loses nothing`, async (t) => {
+    const { teams, host } = await teamsHost(t, { mayComplain: true });
+    await talk(teams, "hello", { where: "project" });
+    for (const op of ["send", "reply", "update", "typing"]) teams.fault(op, fault, { times: 3 });
+    teams.post("alice", "project", "@amp through the storm");
+    // A gateway's failure says not whether it was done: then it is said that an answer may be missing, and it is not sent blindly.
+    await teams.until(() => said(teams, "project").includes(response("through the storm")) || /may be missing|possibly missing/i.test(said(teams, "project")), "the answer, or what became of it", 120_000);
+    await sentinel(teams, host, "project");
+    assert.ok(count(said(teams, "project"), response("through the storm")) <= 1);
+    if (name.startsWith("429") || name === "412") assert.equal(count(said(teams, "project"), response("through the storm")), 1, said(teams, "project"));
+  });
+
+one("a message whose answer was cut off is never sent again blindly", async (t) => {
+  const { teams, host } = await teamsHost(t);
+  await talk(teams, "hello", { where: "project" });
+  teams.fault(/^(send|reply)$/, { cut: "after" }, { when: ({ type }) => type === "message" });
+  teams.post("alice", "project", "@amp cut off");
+  await teams.until(() => said(teams, "project").includes(response("cut off")));
+  await sentinel(teams, host, "project");
+  assert.equal(count(said(teams, "project"), response("cut off")), 1, said(teams, "project"));
+});
+
+one("its limits are kept for a thread: 30 answers at once, and not one refusal", async (t) => {
+  const { teams, host } = await teamsHost(t);
+  await talk(teams, "hello", { where: "project" });
+  for (let i = 0; i < 30; ++i) teams.post("alice", "project", `@amp status`);
+  await teams.until(() => teams.answers("project").length + teams.heard("alice").length >= 31, "all answers", 120_000);
+  assert.deepEqual(teams.limited, []);
+  assert.ok(prompts(host).length >= 1);
+});
+
+one("the bot's token goes nowhere but to the service: not to hosts of strangers, not after a redirection", async (t) => {
+  const { teams, host } = await teamsHost(t);
+  const stranger = await LocalServer.start(t, {
+    seen: [],
+    async serve(request, response) {
+      this.seen.push({ url: request.url, authorization: request.headers.authorization ?? null });
+      response.writeHead(200, { "content-type": "application/json" }).end('{"id":"1"}');
+    },
+  });
+  const elsewhere = stranger.origin.replace("127.0.0.1", "localhost");
+  for (const serviceUrl of [`${elsewhere}/amer/`, `http://127.0.0.1.nip.example.test:${stranger.port}/`, `http://127.0.0.1@localhost:${stranger.port}/`]) {
+    const activity = teams.activity("bob", "dm", { fields: { text: "answer me there", textFormat: "plain", serviceUrl } });
+    const answer = await teams.send(activity, { authorization: `Bearer ${teams.mint({ serviceUrl })}` });
+    assert.ok([200, 401, 403].includes(answer.status), `${answer.status}`);
+  }
+  teams.fault(/^(send|reply|stream|typing)$/, { redirect: `${elsewhere}/v3/conversations/x/activities` }, { times: 2 });
+  teams.post("alice", "dm", "hello");
+  teams.post("alice", "dm", "look", { files: [{ name: "a.txt", url: `${elsewhere}/file` }], pictures: [{ url: `${elsewhere}/v3/attachments/1/views/original` }] });
+  await until(() => prompts(host).includes("hello"));
+  await sentinel(teams, host, "@carol");
+  assert.deepEqual(stranger.seen.filter(({ authorization }) => authorization !== null), []);
+  assert.ok(prompts(host).every((prompt) => !prompt.includes("answer me there")));
+});
+
+one("feedback buttons are below an answer, and what somebody says with them is taken", async (t) => {
+  const { teams } = await teamsHost(t);
+  const chat = await talk(teams, "hello");
+  const [answer] = teams.answers("@alice").filter(({ text: shown }) => shown.includes("Mock response"));
+  assert.ok(answer.body.channelData?.feedbackLoop?.type || answer.body.channelData?.feedbackLoopEnabled, JSON.stringify(answer.body.channelData));
+  assert.equal((await teams.feedback("alice", answer, "like", "well said")).error, null);
+  assert.equal((await teams.feedback("alice", answer, "dislike")).error, null);
+  await teams.react("alice", answer, "like").settled;
+  await chat.ask("and on");
+});
+
+one("something shows that it works while it works, and not where that shows nothing", async (t) => {
+  const { teams } = await teamsHost(t, { rules: [{ match: "^slow", delay: "9s" }] });
+  const begin = Date.now();
+  teams.post("alice", "dm", "slow please");
+  const head = teams.post("bob", "general", "@amp slow here");
+  await teams.until(() => teams.where("@alice").typings.length || streamed(teams).some(({ stream }) => stream.informative.length), "a sign of life");
+  assert.ok(Date.now() - begin < 5000);
+  await answered(teams, "@alice", undefined, "slow please");
+  await answered(teams, "general", head.id, "slow here");
+  assert.equal(teams.where("general").typings.length, 0);
+  assert.ok(!teams.advice.some((words) => /typing/.test(words)), `${teams.advice}`);
+});
