@@ -1,0 +1,140 @@
+// Setting it up: the app package that Teams takes, and what `viaduct doctor` finds and says is to be done.
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import { png, schemaErrors, unzip, why } from "../../support/app_package.mjs";
+import { noPlugin, talk, teamsHost } from "../../support/teams_surface.mjs";
+import { folderFor, forHost, reconfigure, viaduct } from "../../support/viaduct.mjs";
+
+const options = { skip: noPlugin };
+const kId = "8f14e45f-ceea-467f-ab3f-1c9b7c4d2a10";
+
+async function packed(t, config = {}, more = {}) {
+  const folder = folderFor(t);
+  const file = path.join(folder, "viaduct.yaml");
+  const out = path.join(folder, "app.zip");
+  const surface = { plugin: "teams", backend: "echo", config: { app_id: kId, ...config } };
+  writeFileSync(file, JSON.stringify({ plugins: { path: [process.env.VIADUCT_PLUGINS] }, backends: { echo: { plugin: "mock" } }, surfaces: { teams: surface }, ...more }));
+  const result = await viaduct(["teams", "manifest", "--out", out, "--config", file], { home: folder });
+  assert.equal(result.code, 0, result.err);
+  const files = unzip(readFileSync(out));
+  return { files, manifest: JSON.parse(files.get("manifest.json").toString()), ...result };
+}
+
+test("the app package is a zip of three files that Microsoft's own schema takes", { skip: noPlugin || why }, async (t) => {
+  const { files, manifest } = await packed(t);
+  assert.deepEqual([...files.keys()].sort(), ["color.png", "manifest.json", "outline.png"]);
+  assert.deepEqual(schemaErrors(manifest), []);
+  assert.equal(manifest.bots[0].botId, kId);
+  for (const scope of ["personal", "team", "groupChat"]) assert.ok(manifest.bots[0].scopes.includes(scope), scope);
+  assert.deepEqual([png(files.get("color.png")).width, png(files.get("color.png")).height], [192, 192]);
+  const { width, height, alpha } = png(files.get("outline.png"));
+  assert.deepEqual([width, height, alpha], [32, 32, true]);
+  assert.deepEqual([manifest.icons.color, manifest.icons.outline], ["color.png", "outline.png"]);
+});
+
+test("its commands are those that the bot knows, in all kinds of conversations, within Teams' limits", { skip: noPlugin || why }, async (t) => {
+  const { manifest } = await packed(t);
+  const lists = manifest.bots[0].commandLists;
+  assert.ok(lists.length >= 1 && lists.length <= 3);
+  for (const scope of ["personal", "team", "groupChat"]) {
+    const titles = lists.filter(({ scopes }) => scopes.includes(scope)).flatMap(({ commands }) => commands.map(({ title }) => title.split(" ")[0]));
+    for (const word of ["help", "new", "list", "connect", "status", "sessions", "end"]) assert.ok(titles.includes(word), `${word} in ${scope}: ${titles}`);
+  }
+  for (const { commands } of lists) {
+    assert.ok(commands.length <= 12, `${commands.length}`);
+    for (const { title, description } of commands) assert.ok(title.length <= 32 && description.length <= 128, `${title}: ${description}`);
+  }
+});
+
+test("the same app has the same id, the version is what the YAML says, and RSC is asked for only where it is used", { skip: noPlugin || why }, async (t) => {
+  const [one, two, all] = [await packed(t), await packed(t, { app: { name: "Helper", version: "1.2.3" } }), await packed(t, { channel_messages: "all" })];
+  assert.equal(one.manifest.id, two.manifest.id);
+  assert.deepEqual([two.manifest.version, two.manifest.name.short], ["1.2.3", "Helper"]);
+  const resources = ({ manifest }) => (manifest.authorization?.permissions?.resourceSpecific ?? []).map(({ name }) => name);
+  assert.ok(!resources(one).includes("ChannelMessage.Read.Group"), `${resources(one)}`);
+  assert.ok(resources(all).includes("ChannelMessage.Read.Group") && resources(all).includes("ChatMessage.Read.Chat"), `${resources(all)}`);
+  for (const { manifest } of [one, two, all]) assert.deepEqual(schemaErrors(manifest), []);
+});
+
+test("without an app id it says what is missing, and writes nothing", options, async (t) => {
+  const folder = folderFor(t);
+  const file = path.join(folder, "viaduct.yaml");
+  writeFileSync(file, JSON.stringify({ plugins: { path: [process.env.VIADUCT_PLUGINS] }, backends: { echo: { plugin: "mock" } }, surfaces: { teams: { plugin: "teams", backend: "echo", config: {} } } }));
+  const { code, err, out } = await viaduct(["teams", "manifest", "--out", path.join(folder, "app.zip"), "--config", file], { home: folder });
+  assert.notEqual(code, 0);
+  assert.match(err + out, /app_id/);
+  assert.throws(() => readFileSync(path.join(folder, "app.zip")));
+});
+
+// What it says of this surface, by name: [ok, message].
+async function doctor(host, teams) {
+  const { out, err } = await forHost(host, "doctor", "--json");
+  assert.ok(!(out + err).includes(teams.appPassword), "the secret is not shown");
+  const checks = JSON.parse(out).checks.filter(({ name }) => name.startsWith("teams: "));
+  return Object.fromEntries(checks.map(({ name, ok, message }) => [name.slice("teams: ".length), [ok, message]]));
+}
+const change = (host, config) => reconfigure(host, (all) => Object.assign(all.surfaces.teams.config, config));
+const failing = (checks) => Object.entries(checks).filter(([, [ok]]) => !ok).map(([name, [, message]]) => `${name}: ${message}`);
+
+test("doctor finds all well where it is, with a host and without", options, async (t) => {
+  const { host, teams } = await teamsHost(t);
+  await talk(teams, "hello");
+  assert.deepEqual(failing(await doctor(host, teams)), []);
+  await host.stop();
+  assert.deepEqual(failing(await doctor(host, teams)), []);
+});
+
+const wrong = {
+  "a wrong secret": [{ app_password: "wrong" }, /AADSTS7000215/],
+  "another app": [{ app_id: kId }, /AADSTS700016/],
+};
+for (const [name, [config, words]] of Object.entries(wrong))
+  test(`doctor tells ${name} in Azure's words`, options, async (t) => {
+    const { host, teams } = await teamsHost(t);
+    await host.stop();
+    change(host, config);
+    assert.match(failing(await doctor(host, teams)).join("\n"), words);
+  });
+
+test("doctor tells a tenant that is none, keys that do not come and a clock that is wrong", options, async (t) => {
+  const { host, teams } = await teamsHost(t);
+  await host.stop();
+  change(host, { endpoints: { ...teams.config.endpoints, token: `${teams.origin}/nobody/oauth2/v2.0/token` } });
+  assert.match(failing(await doctor(host, teams)).join("\n"), /AADSTS90002/);
+  change(host, { endpoints: teams.config.endpoints });
+  const entry = teams.fault("jwks", { status: 503 }, { times: Infinity });
+  assert.notDeepEqual(failing(await doctor(host, teams)), []);
+  entry.left = 0;
+  const serve = teams.serve.bind(teams);
+  teams.serve = (request, response) => {
+    response.setHeader("date", new Date(Date.now() + 3_600_000).toUTCString());
+    return serve(request, response);
+  };
+  assert.match(failing(await doctor(host, teams)).join("\n"), /clock|behind/i);
+});
+
+test("doctor tells where Teams cannot be reached at all", options, async (t) => {
+  const { host, teams } = await teamsHost(t);
+  await host.stop();
+  await teams.stop();
+  assert.notDeepEqual(failing(await doctor(host, teams)), []);
+});
+
+test("a configuration that cannot be is refused by `check`, with the field and without its secret", options, async (t) => {
+  const folder = folderFor(t);
+  const file = path.join(folder, "viaduct.yaml");
+  const base = { app_id: kId, app_password: "very~secret~value", tenant_id: kId, allow: "everyone" };
+  for (const [config, words] of [
+    [{ ...base, app_id: "" }, /app_id/], [{ ...base, app_password: "" }, /app_password|certificate/], [{ ...base, certificate: { cert: "a", key: "b" } }, /app_password|certificate/], [{ ...base, transport: "pigeon" }, /transport/], [{ ...base, allow: "nobody-knows" }, /allow/],
+    [{ ...base, allow: { users: ["not a guid"] } }, /allow\.users/], [{ ...base, endpoints: { token: "http://example.org/token" } }, /endpoints\.token/], [{ ...base, endpoints: { openid_metadata: "ftp://x" } }, /endpoints\.openid_metadata/], [{ ...base, unheard: 1 }, /unheard/],
+    [{ ...base, tenant_id: 7 }, /tenant_id/],
+  ]) {
+    writeFileSync(file, JSON.stringify({ plugins: { path: [process.env.VIADUCT_PLUGINS] }, backends: { echo: { plugin: "mock" } }, surfaces: { teams: { plugin: "teams", backend: "echo", config } } }));
+    const { code, out, err } = await viaduct(["check", "--config", file], { home: folder });
+    assert.notEqual(code, 0, JSON.stringify(config));
+    assert.match(out + err, words, JSON.stringify(config));
+    assert.doesNotMatch(out + err, /very~secret/);
+  }
+});
