@@ -41,7 +41,9 @@ inline bool has_member(cjose_header_t* header, const char* name) {
 inline std::optional<std::string> unbase64url(std::string_view text) {
   std::uint8_t* bytes = nullptr;
   std::size_t size = 0;
-  if (text.empty() || !cjose_base64url_decode(text.data(), text.size(), &bytes, &size, nullptr))
+  // With padding in the wrong place, cjose aborts.
+  if (text.empty() || text.find('=') != text.npos) return std::nullopt;
+  if (!cjose_base64url_decode(text.data(), text.size(), &bytes, &size, nullptr))
     return std::nullopt;
   std::string out(reinterpret_cast<const char*>(bytes), size);
   std::free(bytes);

@@ -67,7 +67,7 @@ Token::~Token() = default;
 std::expected<Token, TokenFault> Token::parse(std::string_view text) {
   const CleanErrors clean;
   if (text.size() > kLongestToken) return std::unexpected(TokenFault::kTooLong);
-  // cjose takes padding, RFC 7515 does not.
+  // RFC 7515 has no padding, and cjose aborts where it is in the wrong place.
   const bool is_whole = !text.empty() && !text.ends_with('.') && text.find('=') == text.npos;
   Jws jws(is_whole ? cjose_jws_import(text.data(), text.size(), nullptr) : nullptr);
   if (!jws) return std::unexpected(TokenFault::kMalformed);

@@ -54,6 +54,8 @@ TEST(TeamsToken, IsNoneWhereItIsCutOrLengthened) {
     auto token = Token::parse(std::string_view(text).substr(0, size));
     EXPECT_FALSE(token && token->verify(key)) << size;
   }
+  for (const char* bad : {"AAA=A.AAAA.AAAA", "A=AA.AAAA.AAAA", "AAAA.A=.AAAA", "AAAA.AAAA.A==="})
+    EXPECT_FALSE(Token::parse(bad)) << bad;
   for (const char* more : {"A", "=", "==", ".", ".AA", " ", "\n", "\r\n", "%3D"}) {
     auto token = Token::parse(text + more);
     EXPECT_FALSE(token && token->verify(key)) << more;
@@ -170,6 +172,8 @@ TEST(TeamsPublicKey, MustBeAnRsaKeyOf2048BitsOrMore) {
   EXPECT_EQ(error(Object(good).drop("n")), "it has no modulus or exponent");
   EXPECT_EQ(error(Object(good).text("e", "")), "it has no modulus or exponent");
   EXPECT_EQ(error(Object(good).text("n", "!!")), "it has no modulus or exponent");
+  EXPECT_EQ(error(Object(good).text("n", "A=")), "it has no modulus or exponent");
+  EXPECT_EQ(error(Object(good).text("e", "AQABA===")), "it has no modulus or exponent");
   EXPECT_EQ(error(Object(good).set("n", "1")), "it has no modulus or exponent");
   EXPECT_EQ(error(Object(good).text("kty", "EC")), "it cannot be read");
   EXPECT_EQ(error(Object()), "it has no modulus or exponent");
