@@ -2,23 +2,14 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import path from "node:path";
+import { count, prompts, response, rules } from "./chat_surface.mjs";
 import { Slack, visible } from "./slack.mjs";
-import { Host, plugins, recorded } from "./viaduct.mjs";
+import { Host, plugins } from "./viaduct.mjs";
 import { until } from "./wait.mjs";
 
+export { count, prompts, response, rules };
 export const modes = ["socket", "http"];
 export const noPlugin = plugins && existsSync(path.join(plugins, "slack.so")) ? false : "there is no plugin slack in VIADUCT_PLUGINS";
-
-// A turn that lasts until somebody stops it, one whose session is dead, one that fails and may succeed later, one of a length.
-export const rules = [
-  { match: "^wait", delay: "60m" },
-  { match: "^slow", delay: "2s" },
-  { match: "^build", tool: { title: "make all", kind: "execute" }, permission: { title: "Run it?", options: ["Allow", "Deny"] }, reply: "You chose $permission" },
-  { match: "^die$", fail: "session_dead" },
-  { match: "^flaky", fail: "unavailable" },
-  { match: "^what did I say", recall: true },
-  { match: "^deploy (.*)", permission: { title: "Deploy $1?", options: ["Allow", "Deny"] }, reply: "You chose $permission" },
-];
 
 // `config` is the surface's, `options` the stand-in's, `more` the host's whole configuration, `host` the rest of what a host takes.
 export async function slackHost(t, { mode = "socket", config = {}, options = {}, backend = "echo", more = {}, ...host } = {}) {
@@ -42,13 +33,8 @@ export async function slackHost(t, { mode = "socket", config = {}, options = {},
 // Connected, or listening.
 export const ready = (slack, mode) => mode === "http" || slack.until(() => slack.sockets.open.some(({ state, warned }) => state === "open" && !warned), "a connection");
 
-export const response = (text) => `[Mock response to: ${text}]`;
-// What the agent was asked, in the order in which it answered.
-export const prompts = (host) => (existsSync(path.join(host.home, "calls.jsonl")) ? recorded(host) : []).filter(({ method }) => method === "send_message").map(({ message, context }) => (context ? `${context}\n${message}` : message));
-
 // All that the app said in a thread, without its marks of work: joined in order.
 export const said = (slack, where, thread) => slack.answers(where, thread).map(({ text }) => text).join("\n");
-export const count = (text, part) => text.split(part).length - 1;
 // Waits for an answer to `text` in this thread: its last post is no open stream, and it is whole.
 export const answered = (slack, where, thread, text) =>
   slack.until(() => said(slack, where, thread).includes(response(text)) && slack.answers(where, thread).every(({ stream }) => !stream?.open), `an answer to "${text}"`);

@@ -2,23 +2,14 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import path from "node:path";
+import { count, prompts, response, rules } from "./chat_surface.mjs";
 import { Teams, visible } from "./teams.mjs";
-import { Host, plugins, recorded } from "./viaduct.mjs";
+import { Host, plugins } from "./viaduct.mjs";
 import { until } from "./wait.mjs";
 
+export { count, prompts, response, rules };
 export const transports = ["http", "socket"];
 export const noPlugin = plugins && existsSync(path.join(plugins, "teams.so")) ? false : "there is no plugin teams in VIADUCT_PLUGINS";
-
-// Turns that last, die, fail, ask, remember.
-export const rules = [
-  { match: "^wait", delay: "60m" },
-  { match: "^slow", delay: "2s" },
-  { match: "^build", tool: { title: "make all", kind: "execute" }, permission: { title: "Run it?", options: ["Allow", "Deny"] }, reply: "You chose $permission" },
-  { match: "^die$", fail: "session_dead" },
-  { match: "^flaky", fail: "unavailable" },
-  { match: "^what did I say", recall: true },
-  { match: "^deploy (.*)", permission: { title: "Deploy $1?", options: ["Allow", "Deny"] }, reply: "You chose $permission" },
-];
 
 // `config` is the surface's (or makes it of the stand-in's), `options` the stand-in's, `more` the host's whole configuration, `host` the rest of what a host takes.
 export async function teamsHost(t, { transport = "http", config = {}, options = {}, backend = "echo", more = {}, mayComplain = false, ...host } = {}) {
@@ -45,16 +36,11 @@ const without = (object, name) => Object.fromEntries(Object.entries(object).filt
 // Connected, or listening.
 export const ready = (teams) => teams.endpoint !== null || teams.until(() => teams.sockets.open.some(({ state }) => state === "open"), "a connection");
 
-export const response = (text) => `[Mock response to: ${text}]`;
-// What the agent was asked, in the order in which it answered.
-export const prompts = (host) => (existsSync(path.join(host.home, "calls.jsonl")) ? recorded(host) : []).filter(({ method }) => method === "send_message").map(({ message, context }) => (context ? `${context}\n${message}` : message));
-
 // All that the bot said there, joined in order, as it reads: escapes of Markdown are taken out.
 export const plain = (text) => text.replaceAll(/\\([\\`*_{}[\]()#+\-.!|<>~&])/g, "$1").replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&").replaceAll("&nbsp;", " ");
 export const said = (teams, where, thread) => teams.answers(where, thread).map(({ text }) => plain(text)).join("\n");
-export const count = (text, part) => text.split(part).length - 1;
 export const answered = (teams, where, thread, text, limit) =>
-  teams.until(() => said(teams, where, thread).includes(response(text)) && teams.answers(where, thread).every(({ open }) => !open), `an answer to "${text}" in ${JSON.stringify(said(teams, where, thread).slice(-500))}`, limit);
+  teams.until(() => said(teams, where, thread).includes(response(text)) && teams.answers(where, thread).every(({ open }) => !open), () => `an answer to "${text}" in ${JSON.stringify(said(teams, where, thread).slice(-500))}`, limit);
 
 // Something said after everything else has come to an end: what was said before it, twice even, has been answered when this is. The prompts without sentinels.
 export async function sentinel(teams, host, where = "@alice", thread, who) {
@@ -83,10 +69,10 @@ export async function talk(teams, text = "hello", { who = "alice", where = "dm" 
 }
 // The newest message of a place that has a button whose title or verb matches.
 export const withButton = (teams, where, which, thread) => [...teams.answers(where, thread)].reverse().find(({ actions }) => actions.some(({ title, verb }) => which.test(title ?? "") || which.test(verb ?? "")));
-export const button = (teams, where, which, thread) => teams.until(() => withButton(teams, where, which, thread), `a button ${which} in ${JSON.stringify(teams.answers(where, thread).map(({ text }) => text))}`);
+export const button = (teams, where, which, thread) => teams.until(() => withButton(teams, where, which, thread), () => `a button ${which} in ${JSON.stringify(teams.answers(where, thread).map(({ text }) => text))}`);
 export { visible };
 // Words that come to somebody, in a place (and its thread) or for them alone.
 export const told = (teams, where, words, { thread, who = "alice", limit } = {}) =>
-  teams.until(() => [...teams.answers(where, thread), ...teams.heard(who)].find(({ text }) => words.test(plain(text))), `${words} in ${JSON.stringify(said(teams, where, thread).slice(-600))}`, limit);
+  teams.until(() => [...teams.answers(where, thread), ...teams.heard(who)].find(({ text }) => words.test(plain(text))), () => `${words} in ${JSON.stringify(said(teams, where, thread).slice(-600))}`, limit);
 // Activities that nobody has posted, for what comes again and again: the ids of what it is about are its own.
 export const bearer = (teams, activity) => ({ authorization: `Bearer ${teams.mint(activity)}` });

@@ -17,7 +17,7 @@ const text = (bytes) => {
 };
 const words = (all) => all.match(/\bw\d+\b/g) ?? [];
 const settledAnswer = (teams, where, thread, last, limit = 120_000) =>
-  teams.until(() => said(teams, where, thread).includes(last) && teams.answers(where, thread).every(({ open }) => !open), `the end of the answer, which is ${JSON.stringify(said(teams, where, thread).slice(-300))}`, limit);
+  teams.until(() => said(teams, where, thread).includes(last) && teams.answers(where, thread).every(({ open }) => !open), () => `the end of the answer, which is ${JSON.stringify(said(teams, where, thread).slice(-300))}`, limit);
 const streamed = (teams, where = "@alice") => teams.answers(where).filter(({ stream }) => stream);
 const labelled = ({ body }) => (body.entities ?? []).some(({ additionalType }) => additionalType?.includes("AIGeneratedContent"));
 
