@@ -363,7 +363,10 @@ void Connection::deliver() {
   Request request;
   request.id = exchange_ = core_->next_exchange();
   request.route = plan_.token;
-  request.flags = plan_.flags;
+  request.flags =
+      plan_.flags | ((plan_.flags & VIADUCT_ROUTE_PUBLIC) != 0 && !plan_.forwarded && is_local()
+                         ? VIADUCT_REQUEST_LOCAL
+                         : 0);
   request.method = std::move(parser.head.method);
   request.path = std::move(plan_.below);
   request.query = std::move(plan_.query);
@@ -380,6 +383,11 @@ void Connection::deliver() {
   core_->exchanges().add(exchange_, *this);
   set(State::answering);
   plan_.mount->handler->request(std::move(request));
+}
+
+bool Connection::is_local() {
+  if (!is_local_) is_local_ = stream_.is_local();
+  return *is_local_;
 }
 
 void Connection::serve(const StaticFile& file, const RequestHead& head) {

@@ -66,6 +66,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, public
   void take(std::string_view bytes);  // feeds, and keeps the rest
   void refuse(unsigned status, std::string_view message);
   void deliver();
+  bool is_local();
   void serve(const StaticFile& file, const RequestHead& head);
   void answer(Response response);
   void append_answer_head(const Response& response, HeadOptions& options);
@@ -110,11 +111,12 @@ class Connection final : public std::enable_shared_from_this<Connection>, public
   unsigned status_ = 0;      // of a streamed answer
   State state_ = State::idle;
   bool webhooks_;
-  bool armed_ = false;       // waits to be readable
-  bool writing_ = false;     // `sending_` is on its way
-  bool processing_ = false;  // inside feed(): who answers now is flushed by it
-  bool keep_alive_ = false;  // after this answer
-  bool head_only_ = false;   // HEAD
+  std::optional<bool> is_local_;  // once it was asked
+  bool armed_ = false;            // waits to be readable
+  bool writing_ = false;          // `sending_` is on its way
+  bool processing_ = false;       // inside feed(): who answers now is flushed by it
+  bool keep_alive_ = false;       // after this answer
+  bool head_only_ = false;        // HEAD
   bool chunked_ = false;
   bool http10_ = false;
   bool send_shut_ = false;

@@ -409,6 +409,17 @@ std::optional<Response> Core::refusal(const RequestHead& head, const Target& tar
   return std::nullopt;
 }
 
+Result<> Core::add_alias(const std::string& path, const std::shared_ptr<MountState>& mount) {
+  if (path.find('{') != std::string::npos || path.starts_with(kApps) || path.size() < 2)
+    return fail(Errc::invalid_argument, "an alias is one address outside of /apps/, not " + path);
+  const std::lock_guard lock(aliases_mutex_);
+  auto& held = aliases_[path];
+  if (const auto other = held.lock(); other && other != mount)
+    return fail(Errc::conflict, path + " is the address of " + other->name + " already");
+  held = mount;
+  return {};
+}
+
 Plan Core::plan(const RequestHead& head, bool webhooks) {
   Plan plan;
   plan.method = head.method;
@@ -440,6 +451,13 @@ Plan Core::plan(const RequestHead& head, bool webhooks) {
     if (found != mounts_.end()) {
       plan.mount = found->second;
       plan.below = plan.path.substr(end);
+    }
+  }
+  if (!plan.mount) {
+    const std::lock_guard lock(aliases_mutex_);
+    if (const auto alias = aliases_.find(plan.path); alias != aliases_.end()) {
+      plan.mount = alias->second.lock();
+      if (plan.mount) plan.below = plan.path;
     }
   }
   const bool own_listener = !options_.webhooks_listen.empty();
@@ -481,6 +499,7 @@ Plan Core::plan(const RequestHead& head, bool webhooks) {
   plan.file = std::move(match.file);
   plan.token = match.token;
   plan.flags = match.flags;
+  plan.forwarded = is_public && !forwarding_header(head).empty();
   plan.params = std::move(match.params);
   if ((plan.flags & VIADUCT_ROUTE_WEBSOCKET) != 0) {
     if (auto bad = bad_upgrade(head)) return say(std::move(*bad));
@@ -499,6 +518,11 @@ class BeastMount final : public Mount {
 
   Result<> route(std::string method, std::string pattern, std::uint32_t flags,
                  std::uint64_t token) override {
+    if ((flags & VIADUCT_ROUTE_ALIAS) != 0) {
+      if ((flags & VIADUCT_ROUTE_PUBLIC) == 0)
+        return fail(Errc::invalid_argument, "only a public route has an alias");
+      if (auto taken = core_->add_alias(pattern, state_); !taken) return taken;
+    }
     const std::lock_guard lock(state_->mutex);
     return state_->table.add(std::move(method), std::move(pattern), flags, token);
   }

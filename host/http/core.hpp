@@ -69,7 +69,8 @@ struct Plan {
   std::string below;   // the mount
   std::string query;
   std::string websocket_key;
-  bool last = false;  // where the next request begins cannot be told
+  bool forwarded = false;  // a proxy says that it passed it on
+  bool last = false;       // where the next request begins cannot be told
 };
 
 struct Command {
@@ -94,6 +95,8 @@ class Core : public std::enable_shared_from_this<Core> {
   std::string address(bool webhooks) const;
   std::shared_ptr<MountState> mount(std::string name, Handler& handler);
   void unmount(MountState& mount);
+  // [any-thread] `path` from the root leads to the mount as well.
+  Result<> add_alias(const std::string& path, const std::shared_ptr<MountState>& mount);
   void page(std::string path, Server::Page page);
   void drain(std::chrono::milliseconds limit, Done<> done);
   // Closes everything; nothing is called after it.
@@ -153,6 +156,9 @@ class Core : public std::enable_shared_from_this<Core> {
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::map<std::string, std::shared_ptr<MountState>, std::less<>> mounts_;
   std::map<std::string, Server::Page, std::less<>> pages_;
+  // Addresses of the server itself that a mount answers. Plugins add them from their own threads.
+  std::mutex aliases_mutex_;
+  std::map<std::string, std::weak_ptr<MountState>, std::less<>> aliases_;
   std::vector<std::shared_ptr<Connection>> connections_;  // each knows its place
   std::size_t refusing_ = 0;
   bool full_ = false;

@@ -28,6 +28,14 @@ class Stream {
     socket_.set_option(boost::asio::ip::tcp::no_delay(true), ignored);
   }
   executor_type get_executor() { return socket_.get_executor(); }
+  // From this computer to one of its loopback addresses.
+  bool is_local() const {
+    boost::system::error_code error;
+    const auto peer = socket_.remote_endpoint(error);
+    if (error || !peer.address().is_loopback()) return false;
+    const auto own = socket_.local_endpoint(error);
+    return !error && own.address().is_loopback();
+  }
 
   // Whether there may be something to read, without a buffer being held for it.
   template <class Handler>

@@ -1,13 +1,13 @@
 #include "plugins/slack/inbound.hpp"
 
 #include <viaduct/chat/text.hpp>
-#include "plugins/slack/attachment.hpp"
 #include "plugins/slack/mentions.hpp"
 #include "plugins/slack/message_json.hpp"
 
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <viaduct/chat/attachment.hpp>
 #include <viaduct/chat/context.hpp>
 
 #include <algorithm>
@@ -296,8 +296,8 @@ net::Task<std::string> Inbound::attachments(chat::Asker asker, std::vector<File>
       if (had) {
         total += had->bytes.size();
         const std::string type = file.mimetype.empty() ? had->type : file.mimetype;
-        blocks +=
-            (blocks.empty() ? "" : ",") + attachment_json(file.id, file.name, type, had->bytes);
+        blocks += (blocks.empty() ? "" : ",") +
+                  chat::attachment_json("slack", file.id, file.name, type, had->bytes);
         continue;
       }
       why = had.error().message;

@@ -95,6 +95,11 @@ std::string code(std::string_view text) {
   return "`" + plain + "`";
 }
 
+// What stands in front of a command's word.
+std::string before(std::string_view slash_command) {
+  return slash_command.empty() ? "" : std::string(slash_command) + " ";
+}
+
 std::string usage(Word word) {
   for (const Known& known : kKnown)
     if (known.word == word)
@@ -359,10 +364,10 @@ std::string_view without_slash_command(std::string_view text, std::string_view s
 }  // namespace
 
 std::string UnknownCommand::words(std::string_view slash_command) const {
-  const std::string slash(slash_command);
+  const std::string slash = before(slash_command);
   std::string said = "Unknown command: " + code(word) + ".";
-  if (!nearest.empty()) said += " Did you mean `" + slash + " " + nearest + "`?";
-  return said + " Try `" + slash + " help` for available commands.";
+  if (!nearest.empty()) said += " Did you mean `" + slash + nearest + "`?";
+  return said + " Try `" + slash + "help` for available commands.";
 }
 
 Command parse_slash(std::string_view text) {
@@ -396,11 +401,11 @@ std::optional<Command> parse_in_thread(std::string_view text, std::string_view s
 }
 
 std::string help_text(std::string_view slash_command) {
-  const std::string slash(slash_command);
+  const std::string slash = before(slash_command);
   std::string text;
   for (const Known& known : kKnown) {
     if (known.what.empty()) continue;
-    text += "• `" + slash + " " + std::string(known.name);
+    text += "• `" + slash + std::string(known.name);
     if (!known.arguments.empty()) text.append(" ").append(known.arguments);
     text.append("` – ").append(known.what).append("\n");
   }

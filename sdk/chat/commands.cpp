@@ -291,10 +291,9 @@ net::Task<> Commands::run_connect(std::string id, bool revive, Asker asker) {
   if (id.empty()) {
     const Binding* here = world_.bindings.find(place);
     if (here == nullptr) {
-      co_await tell(
-          asker,
-          "Which session? See " + network_.code(world_.command + " list") + ", and then say " +
-              network_.code(world_.command + (revive ? " resume" : " connect") + " ID") + ".");
+      co_await tell(asker,
+                    "Which session? See " + network_.code(world_.line("list")) + ", and then say " +
+                        network_.code(world_.line(revive ? "resume ID" : "connect ID")) + ".");
       co_return;
     }
     id = here->session;
@@ -345,7 +344,7 @@ net::Task<> Commands::run_connect(std::string id, bool revive, Asker asker) {
     co_await tell(asker,
                   resumed.code == sdk::Code::kNotFound || resumed.code == sdk::Code::kSessionDead
                       ? "That session cannot be had again. Start a new one with " +
-                            network_.code(world_.command + " new") + "."
+                            network_.code(world_.line("new")) + "."
                       : "Could not resume session " + network_.code(source->session) + ": " +
                             network_.escaped(resumed.message));
     co_return;
@@ -427,7 +426,7 @@ net::Task<std::shared_ptr<Conversation>> Commands::meant(std::string id, std::st
     }
     if (auto open = conversations_.of(found->session)) co_return open;
     co_await tell(asker, "That session is not connected to any place. " +
-                             network_.code(world_.command + " connect " + found->session) +
+                             network_.code(world_.line("connect " + found->session)) +
                              " does that.");
     co_return nullptr;
   }
@@ -442,7 +441,7 @@ net::Task<std::shared_ptr<Conversation>> Commands::meant(std::string id, std::st
   if (here.size() == 1) co_return conversations_.at(here.front().place);
   if (here.empty()) {
     co_await tell(asker, "You have no session here. Start one with " +
-                             network_.code(world_.command + " new") + ".");
+                             network_.code(world_.line("new")) + ".");
     co_return nullptr;
   }
   std::vector<Button> choices;
@@ -468,7 +467,7 @@ net::Task<> Commands::run_end(std::string id, Asker asker) {
   co_await one->unbind();
   co_await say(binding.place, asker.key + "/ended",
                network_.note("Session ended. Start a new one with " +
-                             network_.code(world_.command + " new") + "."));
+                             network_.code(world_.line("new")) + "."));
   if (binding.place != asker.place()) co_await tell(asker, "Session ended.");
 }
 
@@ -482,7 +481,7 @@ net::Task<> Commands::run_unbind(std::string id, Asker asker) {
   }
   co_await say(binding.place, asker.key + "/unbound",
                network_.note("This conversation is no longer connected. The session lives on: " +
-                             network_.code(world_.command + " connect " + binding.session) + "."));
+                             network_.code(world_.line("connect " + binding.session)) + "."));
   if (binding.place != asker.place()) co_await tell(asker, "Disconnected.");
 }
 

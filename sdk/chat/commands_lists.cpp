@@ -64,7 +64,7 @@ net::Task<> Commands::run_list(std::string project, Asker asker) {
   }
   if (items.empty()) {
     co_await tell(asker, network_.italic("No sessions found.") + " Start one with " +
-                             network_.code(world_.command + " new") + ".");
+                             network_.code(world_.line("new")) + ".");
     co_return;
   }
   co_await whisper(
@@ -92,7 +92,7 @@ net::Task<> Commands::run_sessions(Asker asker) {
   const auto active = world_.bindings.active_of(asker.team, asker.user);
   if (active.empty()) {
     co_await tell(asker, network_.italic("No active sessions.") + " Start one with " +
-                             network_.code(world_.command + " new") + ".");
+                             network_.code(world_.line("new")) + ".");
     co_return;
   }
   std::vector<ListItem> items;

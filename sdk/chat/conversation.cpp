@@ -319,9 +319,9 @@ net::Task<> Conversation::died() {
   binding_.active = false;
   binding_.owes = false;
   close();
-  co_await note(binding_.session + "/dead@" + binding_.place.key(),
-                "Session has ended. Start a new one with " +
-                    world_.network.code(world_.command + " new") + ".");
+  co_await note(
+      binding_.session + "/dead@" + binding_.place.key(),
+      "Session has ended. Start a new one with " + world_.network.code(world_.line("new")) + ".");
   if (const auto kept = co_await world_.bindings.put(binding_); !kept)
     world_.log.error("binding of a dead session not given up session=" + binding_.session +
                      " reason=" + kept.error().message);

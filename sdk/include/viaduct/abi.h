@@ -343,7 +343,14 @@ enum {
   VIADUCT_ROUTE_PUBLIC =
       1u << 0, /* carries its own proof (a signature): no authentication, no Origin check */
   VIADUCT_ROUTE_WEBSOCKET =
-      1u << 1 /* a GET that asks for an upgrade; answered by accept or respond */
+      1u << 1, /* a GET that asks for an upgrade; answered by accept or respond */
+  VIADUCT_ROUTE_ALIAS =
+      1u << 2 /* since 0.5; of a public route: its pattern, a literal path, is an address of the
+                 server itself as well ("/api/messages"). VIADUCT_E_CONFLICT: it is another's */
+};
+enum {
+  VIADUCT_REQUEST_LOCAL = 1u << 16 /* since 0.5; of public routes: from this computer to one of its
+                                      own addresses, and no proxy says that it passed it on */
 };
 
 /* A static file, embedded in the plugin. `data` and `gzip` stay valid until the instance is
@@ -360,7 +367,7 @@ typedef struct viaduct_file { /* never grows */
 
 typedef struct viaduct_http_request {
   uint32_t struct_size;
-  uint32_t flags;     /* VIADUCT_ROUTE_… of its route */
+  uint32_t flags;     /* VIADUCT_ROUTE_… of its route, VIADUCT_REQUEST_… */
   uint64_t route;     /* the plugin's own token of the matched route */
   viaduct_str method; /* upper case */
   viaduct_str path;   /* below the mount, begins with '/', percent-decoded, no dot segments */

@@ -1,4 +1,5 @@
 // What is kept and what comes back, as JSON.
+#include <viaduct/chat/attachment.hpp>
 #include <viaduct/chat/bindings.hpp>
 #include <viaduct/chat/button.hpp>
 #include <viaduct/chat/context.hpp>
@@ -77,6 +78,17 @@ TEST(Sessions, AreReadAsTheHostTellsThem) {
   EXPECT_EQ(state->running_turn, 3u);
   EXPECT_FALSE(parse_change("null"));
   EXPECT_FALSE(parse_sent(R"({"turn":0})"));
+}
+
+TEST(Attachment, IsWhatTheAgentCanTake) {
+  EXPECT_EQ(attachment_json("slack", "F1", "a.png", "image/png", std::string_view("\x89PN", 3)),
+            R"({"type":"image","mimeType":"image/png","data":"iVBO"})");
+  EXPECT_EQ(
+      attachment_json("slack", "F1", "a.txt", "text/plain", "h\"i"),
+      R"({"type":"resource","resource":{"uri":"slack://file/F1/a.txt","mimeType":"text/plain","text":"h\"i"}})");
+  EXPECT_EQ(
+      attachment_json("slack", "F1", "a.txt", "text/plain", "\xff"),
+      R"({"type":"resource","resource":{"uri":"slack://file/F1/a.txt","mimeType":"text/plain","blob":"/w=="}})");
 }
 
 TEST(Inbox, ReadsWhatItKept) {

@@ -546,6 +546,48 @@ TEST_F(HttpTest, LetsPublicRoutesBeCalledByAnybodyButWithoutPrincipal) {
   EXPECT_EQ(handler.wait_request().flags, VIADUCT_ROUTE_PUBLIC);
 }
 
+TEST_F(HttpTest, AnswersAnAliasFromTheRootAndUnderTheMount) {
+  options.webhooks_listen = "127.0.0.1:0";
+  start();
+  ASSERT_TRUE(
+      mount->route("POST", "/api/hooks", VIADUCT_ROUTE_PUBLIC | VIADUCT_ROUTE_ALIAS, kHook));
+  std::size_t asked = 0;
+  for (const char* path : {"/api/hooks", "/apps/web-chat/api/hooks"}) {
+    Client client(webhooks);
+    client.send(post(path, "anything.example", "x"));
+    EXPECT_EQ(client.reply().status, 200u) << path;
+    EXPECT_EQ(handler.wait_request(asked++).path, "/api/hooks");
+  }
+  EXPECT_EQ(ask(post("/api/hooks", address, "x")).status, 404u) << "not on the main listener";
+}
+
+TEST_F(HttpTest, GivesAnAliasToOneMountOnlyAndNotForPrivateRoutes) {
+  start();
+  constexpr std::uint32_t kFlags = VIADUCT_ROUTE_PUBLIC | VIADUCT_ROUTE_ALIAS;
+  ASSERT_TRUE(mount->route("POST", "/api/hooks", kFlags, kHook));
+  Recorder second;
+  std::unique_ptr<Mount> other;
+  on_loop([&] { other = server->mount("other", second); });
+  const auto taken = other->route("POST", "/api/hooks", kFlags, kHook);
+  ASSERT_FALSE(taken);
+  EXPECT_EQ(taken.error().code, Errc::conflict);
+  EXPECT_NE(taken.error().message.find("web-chat"), std::string::npos) << taken.error().message;
+  EXPECT_FALSE(mount->route("POST", "/api/private", VIADUCT_ROUTE_ALIAS, kHook));
+  EXPECT_FALSE(mount->route("POST", "/apps/other/x", kFlags, kHook));
+  EXPECT_FALSE(mount->route("POST", "/api/{any}", kFlags, kHook));
+  on_loop([&] { mount.reset(); });
+  EXPECT_EQ(ask(post("/api/hooks", address, "x")).status, 404u);
+  EXPECT_TRUE(other->route("POST", "/api/hooks", kFlags, kHook)) << "free again";
+  on_loop([&] { other.reset(); });
+}
+
+TEST_F(HttpTest, SaysWhichPublicRequestsAreOfThisComputer) {
+  start();
+  EXPECT_EQ(ask(post("/apps/web-chat/hook", address, "x")).status, 200u);
+  EXPECT_EQ(handler.wait_request().flags,
+            std::uint32_t{VIADUCT_ROUTE_PUBLIC} | VIADUCT_REQUEST_LOCAL);
+}
+
 TEST_F(HttpTest, ServesPublicRoutesAndNothingElseOnTheirOwnListener) {
   options.webhooks_listen = "127.0.0.1:0";
   start();

@@ -1,7 +1,6 @@
 // What goes out, and what is kept of it: messages, bindings, shipments, events, context.
 #include <viaduct/chat/bindings.hpp>
 #include <viaduct/chat/value.hpp>
-#include "plugins/slack/attachment.hpp"
 #include "plugins/slack/inbound.hpp"
 #include "plugins/slack/inbox.hpp"
 #include "plugins/slack/message_json.hpp"
@@ -141,17 +140,6 @@ TEST(Inbox, GivesBackWhatItKept) {
   ASSERT_TRUE(request) << request.error();
   EXPECT_EQ(std::get<SlashCommand>(request->what).command, "/amp");
   EXPECT_FALSE(parse_kept(R"({"via":"http","source":"application/json","text":"["})"));
-}
-
-TEST(Attachment, IsWhatTheAgentCanTake) {
-  EXPECT_EQ(attachment_json("F1", "a.png", "image/png", std::string_view("\x89PN", 3)),
-            R"({"type":"image","mimeType":"image/png","data":"iVBO"})");
-  EXPECT_EQ(
-      attachment_json("F1", "a.txt", "text/plain", "h\"i"),
-      R"({"type":"resource","resource":{"uri":"slack://file/F1/a.txt","mimeType":"text/plain","text":"h\"i"}})");
-  EXPECT_EQ(
-      attachment_json("F1", "a.txt", "text/plain", "\xff"),
-      R"({"type":"resource","resource":{"uri":"slack://file/F1/a.txt","mimeType":"text/plain","blob":"/w=="}})");
 }
 
 }  // namespace

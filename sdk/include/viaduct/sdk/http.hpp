@@ -25,6 +25,8 @@ class Request {
   std::string_view query() const { return detail::view(raw_.query); }  // raw, without '?'
   std::string_view body() const { return detail::view(raw_.body); }
   std::string_view request_id() const { return detail::view(raw_.request_id); }
+  // From this computer, by no proxy that says so.
+  bool is_local() const { return (raw_.flags & VIADUCT_REQUEST_LOCAL) != 0; }
   // Nobody on public routes.
   std::optional<Principal> who() const {
     if (raw_.who == nullptr) return std::nullopt;
@@ -276,6 +278,11 @@ class Http : public detail::Service<viaduct_http> {
   // Carries its own proof (a signature): no authentication, no Origin check, nobody in who().
   void public_route(std::string_view method, std::string_view pattern, Handler handler) const {
     add(method, pattern, VIADUCT_ROUTE_PUBLIC, std::move(handler));
+  }
+  // The same, and answered at `path` from the server's root, too. Throws Error, kConflict where the
+  // path is another's.
+  void aliased_route(std::string_view method, std::string_view path, Handler handler) const {
+    add(method, path, VIADUCT_ROUTE_PUBLIC | VIADUCT_ROUTE_ALIAS, std::move(handler));
   }
   // A GET that asks for a WebSocket: Exchange::accept, or respond to refuse.
   void websocket(std::string_view pattern, Handler handler) const {

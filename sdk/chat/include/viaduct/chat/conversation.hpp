@@ -32,7 +32,12 @@ struct World {
   net::Loop& loop;
   Bindings& bindings;
   Network& network;
-  std::string command;  // how a command begins ("/amp"), for what people are told
+  std::string command;  // how a command begins ("/amp"), for what people are told; may be empty
+
+  // A command as people type it.
+  std::string line(const std::string& words) const {
+    return command.empty() ? words : command + " " + words;
+  }
 };
 
 // What a person said.

@@ -1,7 +1,7 @@
 // What a network delivers: on disk before it is acknowledged, handled once, in order for each
 // place, and handled again after a crash in the middle (viaduct.delivery/1). To acknowledge goes
-// before to handle: while deliveries are on their way to the disk, few are handled at a time, and
-// what memory is not to hold is read from there again. On the loop's thread; owned by the plugin.
+// before to handle: in a flood only a few begin to be handled, and what memory is not to hold is
+// read from the disk again. On the loop's thread; owned by the plugin.
 #pragma once
 
 #include <viaduct/chat/calls.hpp>
@@ -66,6 +66,7 @@ class Inbox {
                std::function<void(sdk::Status)> done) {
     const std::vector<std::string_view> views(keys.begin(), keys.end());
     const auto place = receiving_.insert(keys.front());
+    note_flood();
     delivery_.receive(views, payload,
                       [this, item = std::move(item), place,
                        done = std::move(done)](const sdk::Answer& answer) mutable {
@@ -92,13 +93,18 @@ class Inbox {
 
   std::size_t waiting() const { return known_.size(); }  // in memory, those that are handled too
 
-  static constexpr std::size_t kMostWaiting = 400;   // in memory
-  static constexpr std::size_t kAtOnce = 200;        // are handled
-  static constexpr std::size_t kWhileReceiving = 4;  // are handled meanwhile
+  static constexpr std::size_t kMostWaiting = 400;  // in memory
+  static constexpr std::size_t kAtOnce = 200;       // are handled
+  // More come in 20 ms than can be handled meanwhile.
+  static constexpr std::size_t kFlood = 40;
+  static constexpr std::size_t kAtOnceInFlood = 4;
+  static constexpr auto kPause =
+      std::chrono::milliseconds(5);  // from one beginning to the next then
 
  private:
   static constexpr std::uint32_t kPage = 100;
   static constexpr auto kRetry = std::chrono::seconds(1);
+  static constexpr auto kWindow = std::chrono::milliseconds(20);
   struct Waiting {
     Item item;
     std::string key;
@@ -114,18 +120,45 @@ class Inbox {
     if (is_new) ready_.push_back(std::move(lane));
   }
 
+  // One at a time, so that what comes in is looked at in between.
   void begin() {
-    while (!ready_.empty() && handling_ < (receiving_.empty() ? kAtOnce : kWhileReceiving)) {
-      ++handling_;
-      // Behind what is being answered at the moment: spawn() runs it at once.
-      boost::asio::post(loop_.context(),
-                        [this, lane = std::move(ready_.front())] { loop_.spawn(handle(lane)); });
-      ready_.pop_front();
-    }
     if (is_behind_ && !is_reading_ && waiting() <= kMostWaiting / 2) {
       is_reading_ = true;
       loop_.spawn(read(false));
     }
+    if (is_beginning_ || ready_.empty() || handling_ >= kAtOnce) return;
+    const auto now = std::chrono::steady_clock::now();
+    const bool is_flood = now < flood_until_;
+    if (is_flood && (now < next_in_flood_ || handling_ >= kAtOnceInFlood)) {
+      if (!std::exchange(is_pausing_, true)) loop_.spawn(pause());
+      return;
+    }
+    if (is_flood) next_in_flood_ = now + kPause;
+    is_beginning_ = true;
+    boost::asio::post(loop_.context(), [this] {
+      is_beginning_ = false;
+      ++handling_;
+      std::string lane = std::move(ready_.front());
+      ready_.pop_front();
+      begin();
+      loop_.spawn(handle(std::move(lane)));
+    });
+  }
+
+  net::Task<> pause() {
+    boost::asio::steady_timer timer(loop_.context(), kPause);
+    co_await timer.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
+    is_pausing_ = false;
+    begin();
+  }
+
+  void note_flood() {
+    const auto now = std::chrono::steady_clock::now();
+    if (now - counted_since_ > kWindow) {
+      counted_since_ = now;
+      counted_ = 0;
+    }
+    if (++counted_ >= kFlood) flood_until_ = now + kWindow;
   }
 
   net::Task<> handle(std::string lane) {
@@ -211,6 +244,10 @@ class Inbox {
   std::unordered_map<std::string, std::deque<Waiting>> lanes_;  // with what has not begun
   std::deque<std::string> ready_;                               // lanes of which nothing is handled
   std::size_t handling_ = 0;
+  bool is_beginning_ = false;
+  bool is_pausing_ = false;
+  std::size_t counted_ = 0;  // received since then
+  std::chrono::steady_clock::time_point counted_since_, flood_until_, next_in_flood_;
   bool is_behind_ = false;  // something is on disk only
   bool is_reading_ = false;
   std::vector<std::string> handled_;  // while it was read
