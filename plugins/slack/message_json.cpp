@@ -162,10 +162,12 @@ chat::Body permission_body(const chat::Entry& entry, std::string_view session) {
                      (entry.by.empty() ? "" : ", decided by " + escaped(entry.by)));
   if (entry.status != "pending") {
     const std::string why = entry.status + (entry.reason.empty() ? "" : ": " + entry.reason);
-    return note_body(
-        title + "\n" + escaped(why),
-        {{std::string(chat::kRetryAction), "Ask again",
-          chat::turn_value({std::string(session), entry.turn}), chat::Button::Style::kPlain}});
+    std::vector<chat::Button> again;
+    if (!session.empty())
+      again.push_back({std::string(chat::kRetryAction), "Ask again",
+                       chat::turn_value({std::string(session), entry.turn}),
+                       chat::Button::Style::kPlain});
+    return note_body(title + "\n" + escaped(why), again);
   }
   std::vector<chat::Button> buttons;
   for (const chat::PermissionChoice& choice : entry.choices) {

@@ -13,7 +13,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kLongestPost = 25s;  // until a thread's first message must be there
+constexpr auto kLongestPost = 48h;  // after which the outbox has given it up
 constexpr std::string_view kWorking = "is working on it…";
 constexpr std::string_view kSeen = "eyes";
 constexpr std::string_view kQueued = "hourglass_flowing_sand";
@@ -169,15 +169,22 @@ net::Task<std::expected<chat::Place, std::string>> SlackNetwork::open_channel(ch
   const ApiResult made = co_await api_.call("conversations.create",
                                             R"({"name":)" + sdk::json_string(name) + "}", token);
   if (!made) co_return std::unexpected(made.error().message);
-  const std::string channel = created_channel(*made);
+  const chat::Place channel{asker.team, created_channel(*made), ""};
+  co_await invite(channel, asker.user);
+  co_return channel;
+}
+
+net::Task<> SlackNetwork::invite(chat::Place channel, std::string user) {
+  const Installation* workspace = installations_.find(channel.team);
+  if (workspace == nullptr) co_return;
   const ApiResult invited =
       co_await api_.call("conversations.invite",
-                         R"({"channel":)" + sdk::json_string(channel) + R"(,"users":)" +
-                             sdk::json_string(asker.user) + "}",
-                         token);
+                         R"({"channel":)" + sdk::json_string(channel.channel) + R"(,"users":)" +
+                             sdk::json_string(user) + "}",
+                         workspace->token);
   if (!invited)
-    log_.warn("person not invited channel=" + channel + " reason=" + invited.error().message);
-  co_return chat::Place{asker.team, channel, ""};
+    log_.warn("person not invited channel=" + channel.channel +
+              " reason=" + invited.error().message);
 }
 
 // ---------------------------------------------------------------- while an answer grows

@@ -46,6 +46,7 @@ class SlackNetwork final : public chat::Network {
                                                                  chat::Body root) override;
   net::Task<std::expected<chat::Place, std::string>> open_channel(chat::Asker asker,
                                                                   std::string name) override;
+  net::Task<> invite(chat::Place channel, std::string user) override;
 
   bool can_stream(const chat::Place& place, std::string_view asker) const override;
   net::Task<net::Result<bool>> begin_stream(chat::Place place, std::string key, std::string asker,

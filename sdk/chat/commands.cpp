@@ -1,8 +1,5 @@
 #include <viaduct/chat/commands.hpp>
 
-#include <viaduct/chat/calls.hpp>
-#include <viaduct/chat/text.hpp>
-
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
@@ -173,7 +170,7 @@ net::Task<std::expected<std::shared_ptr<Conversation>, std::string>> Commands::b
     Place place, Asker asker, Wanted wanted) {
   using Refused = std::unexpected<std::string>;
   // A second event for the same place waits for the first.
-  while (is_beginning(place)) {
+  while (beginning_.contains(place.key())) {
     boost::asio::steady_timer pause(world_.loop.context(), 50ms);
     co_await pause.async_wait(boost::asio::use_awaitable);
   }

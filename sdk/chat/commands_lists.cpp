@@ -1,7 +1,5 @@
 // The commands that only tell.
-#include <viaduct/chat/calls.hpp>
 #include <viaduct/chat/commands.hpp>
-#include <viaduct/chat/text.hpp>
 
 #include <algorithm>
 #include <map>

@@ -1,7 +1,5 @@
 #include <viaduct/chat/conversation.hpp>
 
-#include <viaduct/chat/calls.hpp>
-
 #include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <utility>

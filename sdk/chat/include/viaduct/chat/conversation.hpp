@@ -6,9 +6,6 @@
 #include <viaduct/chat/network.hpp>
 #include <viaduct/chat/turn_view.hpp>
 
-#include <viaduct/chat/bindings.hpp>
-#include <viaduct/chat/turn_view.hpp>
-
 #include <boost/asio/steady_timer.hpp>
 
 #include <chrono>

@@ -69,7 +69,8 @@ class Network {
   // `title` and `below` are plain.
   virtual Body list(std::string_view title, const std::vector<ListItem>& items,
                     std::string_view below) const = 0;
-  // An entry of type kPermission, with buttons while it is pending.
+  // An entry of type kPermission, with buttons while it is pending, and one to ask again when
+  // nobody can decide it any more; `session` empty: without that one.
   virtual Body permission(const Entry& entry, const std::string& session) const = 0;
   virtual Body answer(std::string_view markdown) const = 0;
   // An answer as the Markdown of messages. `ended`: it grows no more; else what there is only
@@ -88,13 +89,16 @@ class Network {
                                                  std::string words, std::string content) = 0;
   // To the asker alone, where that can be; else where it was asked.
   virtual net::Task<net::Result<>> whisper(Asker asker, std::string key, Body body) = 0;
-  // A new thread in the asker's channel; the error is in plain words.
+  // A new thread in the asker's channel: waits until its first message is there, or never will be;
+  // the error is in plain words.
   virtual net::Task<std::expected<std::string, std::string>> open_thread(Asker asker,
                                                                          std::string key,
                                                                          Body root) = 0;
   // A new channel for the asker alone; the error is in plain words.
   virtual net::Task<std::expected<Place, std::string>> open_channel(Asker asker,
                                                                     std::string name) = 0;
+  // Somebody else into such a channel.
+  virtual net::Task<> invite(Place /*channel*/, std::string /*user*/) { co_return; }
 
   // ---- answers while they grow. `asker` is the user id of whoever is answered.
   virtual bool can_stream(const Place& place, std::string_view asker) const = 0;
