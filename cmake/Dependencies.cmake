@@ -13,6 +13,8 @@ pkg_check_modules(PROMETHEUS REQUIRED IMPORTED_TARGET prometheus-cpp-core)
 pkg_check_modules(CMARK_GFM REQUIRED IMPORTED_TARGET libcmark-gfm)
 pkg_check_modules(CJOSE REQUIRED IMPORTED_TARGET cjose)  # its .pc wants libjansson-dev
 find_library(CMARK_GFM_EXTENSIONS cmark-gfm-extensions REQUIRED)  # has no .pc
+pkg_check_modules(LIBXML2 REQUIRED IMPORTED_TARGET libxml-2.0)
+pkg_check_modules(LIBZIP REQUIRED IMPORTED_TARGET libzip)
 
 # RapidJSON for its JSON Schema validator. Clang 19 rejects one assignment operator, which nobody calls: it is deleted in a copy.
 find_path(RAPIDJSON_SYSTEM_INCLUDE rapidjson/document.h REQUIRED)

@@ -2,6 +2,8 @@
 
 #include <viaduct/chat/text.hpp>
 
+#include "plugins/teams/percent.hpp"
+
 #include <algorithm>
 #include <array>
 #include <utility>
@@ -10,28 +12,6 @@ namespace viaduct::teams {
 namespace {
 
 constexpr std::string_view kRoot = ";messageid=";
-
-bool is_plain(unsigned char c) {
-  return c > ' ' && c != 0x7F && c != '/' && c != '%';
-}
-
-// Any text as one without slashes, blanks and control characters.
-std::string encoded(std::string_view text) {
-  constexpr std::string_view kHex = "0123456789ABCDEF";
-  std::string out;
-  out.reserve(text.size());
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (is_plain(byte)) {
-      out += c;
-    } else {
-      out += '%';
-      out += kHex[byte >> 4U];
-      out += kHex[byte & 0xFU];
-    }
-  }
-  return out;
-}
 
 int digit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -59,7 +39,7 @@ std::string decoded(std::string_view text) {
 
 chat::Place place_of(const Activity& activity) {
   const ConversationRef& of = activity.conversation;
-  return {encoded(of.tenant), encoded(of.base), encoded(of.root)};
+  return {percent_encoded(of.tenant), percent_encoded(of.base), percent_encoded(of.root)};
 }
 
 std::string base_conversation_of(const chat::Place& place) {
@@ -73,7 +53,7 @@ std::string conversation_id_of(const chat::Place& place) {
 }
 
 chat::Place thread_of(const chat::Place& place, std::string_view root) {
-  return {place.team, place.channel, encoded(root)};
+  return {place.team, place.channel, percent_encoded(root)};
 }
 
 Ignored why_ignored(const Activity& activity, const Message& message) {

@@ -79,18 +79,6 @@ struct Answer {
   bool alert = false;             // in the activity feed
 };
 chat::Body answer_body(const Answer& answer);
-// A part of an answer as JSON and back, for what keeps it: text and what stands around it.
-std::string answer_json(const Answer& answer);
-std::optional<Answer> parse_answer(std::string_view json);
-
-// ---- the frames of a stream (reference section 3.6). `sequence` begins at 1; `stream` is the id
-// that the first one was answered with, empty in that one.
-std::string informative_frame(std::string_view plain, std::uint32_t sequence,
-                              std::string_view stream);
-std::string streaming_frame(std::string_view text, Flavour flavour, std::uint32_t sequence,
-                            std::string_view stream);
-std::string final_frame(const Answer& answer, std::string_view stream);
-
 std::string typing_body();
 
 struct SentFile {
@@ -106,17 +94,8 @@ chat::Body file_consent_body(std::string_view name, std::string_view words, std:
 // Shows one that is there.
 chat::Body file_info_body(const SentFile& file);
 
-// ---- who and where, put around a body
-struct Envelope {
-  std::string bot_id;
-  std::string bot_name;
-  std::string conversation_id;  // whole
-  std::string recipient;        // of a message that nobody else sees; else empty
-  std::string reply_to;         // may be empty
-  std::string key;  // by which the message is found again; empty: none. In channelData.viaduct
-};
-// Empty: `body` is no JSON object.
-std::string enveloped(std::string_view body, const Envelope& envelope);
+// The same message for one person alone, where it is sent so. Empty: `activity` is no JSON object.
+std::string to_person(std::string_view activity, std::string_view person_id);
 
 // UTF-16 units of a payload, twice: bytes as Teams counts them.
 std::size_t payload_size(std::string_view json);

@@ -21,8 +21,10 @@ std::vector<BotCommand> bot_commands();
 // The same for the same app, and no other's: Teams knows an app by it.
 std::string package_id(std::string_view app_id);
 
-// JSON. Fails in words where something is needed and is not configured, or would be refused.
-std::expected<std::string, std::string> manifest_json(const Config& config);
+// JSON.
+std::string manifest_json(const Config& config);
+// What the package can be made without, but is not good to be without, in words.
+std::vector<std::string> manifest_advice(const Config& config);
 
 // PNG.
 std::string_view color_icon();    // 192 x 192
