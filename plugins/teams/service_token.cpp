@@ -46,10 +46,11 @@ FetchResult set_up(std::string message) {
 }  // namespace
 
 struct ServiceToken::Shared : std::enable_shared_from_this<Shared> {
-  Shared(net::Loop& loop, ServiceCredentials given, Hosts to, Reporter report)
+  Shared(net::Loop& loop, ServiceCredentials given, Hosts to, Reporter report, Clock by)
       : credentials(std::move(given)),
         hosts(std::move(to)),
         reporter(std::move(report)),
+        clock(std::move(by)),
         http(loop, {.proxy_from_environment = !is_loopback(credentials.token_url)}),
         flight(std::make_shared<Flight<TokenResult>>(loop)) {}
 
@@ -67,6 +68,7 @@ struct ServiceToken::Shared : std::enable_shared_from_this<Shared> {
   const ServiceCredentials credentials;
   const Hosts hosts;
   const Reporter reporter;
+  const Clock clock;
   net::HttpClient http;
   const std::shared_ptr<Flight<TokenResult>> flight;
   TokenRules rules;
@@ -129,7 +131,7 @@ net::Task<TokenResult> ServiceToken::Shared::fetch(std::shared_ptr<Shared> self)
     report.error = result.error().error;
     report.message = result.error().message;
   }
-  TokenResult answer = self->rules.fetched(std::move(result), Uptime::now());
+  TokenResult answer = self->rules.fetched(std::move(result), self->clock());
   if (self->reporter) self->reporter(report);
   co_return answer;
 }
@@ -138,7 +140,7 @@ net::Task<TokenResult> ServiceToken::Shared::answer(std::shared_ptr<Shared> self
                                                     std::optional<TokenResult> known) {
   if (known) {
     // One that still serves is replaced while it does.
-    if (*known && self->rules.is_due(Uptime::now()))
+    if (*known && self->rules.is_due(self->clock()))
       Flight<TokenResult>::begin(self->flight, self->errand());
     co_return *std::move(known);
   }
@@ -150,9 +152,9 @@ net::Task<TokenResult> ServiceToken::Shared::answer(std::shared_ptr<Shared> self
 // ---------------------------------------------------------------- the public ends
 
 ServiceToken::ServiceToken(net::Loop& loop, ServiceCredentials credentials, Hosts hosts,
-                           Reporter reporter)
+                           Reporter reporter, Clock clock)
     : shared_(std::make_shared<Shared>(loop, std::move(credentials), std::move(hosts),
-                                       std::move(reporter))) {}
+                                       std::move(reporter), std::move(clock))) {}
 ServiceToken::~ServiceToken() = default;
 
 std::string ServiceToken::complaint() const {
@@ -161,11 +163,11 @@ std::string ServiceToken::complaint() const {
 }
 
 net::Task<TokenResult> ServiceToken::get() {
-  return Shared::answer(shared_, shared_->rules.look(Uptime::now()));
+  return Shared::answer(shared_, shared_->rules.look(shared_->clock()));
 }
 
 net::Task<TokenResult> ServiceToken::refused(std::string token) {
-  return Shared::answer(shared_, shared_->rules.refused(token, Uptime::now()));
+  return Shared::answer(shared_, shared_->rules.refused(token, shared_->clock()));
 }
 
 bool ServiceToken::may_have_token(std::string_view url) const {

@@ -40,8 +40,11 @@ class ServiceToken {
  public:
   using Reporter = std::function<void(const TokenReport&)>;
 
-  // `hosts`: where the token may go.
-  ServiceToken(net::Loop& loop, ServiceCredentials credentials, Hosts hosts, Reporter reporter);
+  using Clock = std::function<Uptime::time_point()>;
+
+  // `hosts`: where the token may go. `clock`: for tests.
+  ServiceToken(net::Loop& loop, ServiceCredentials credentials, Hosts hosts, Reporter reporter,
+               Clock clock = &Uptime::now);
   ~ServiceToken();
   ServiceToken(const ServiceToken&) = delete;
   ServiceToken& operator=(const ServiceToken&) = delete;

@@ -3,7 +3,6 @@
 #include "tests/unit/teams/login.hpp"
 #include "tests/unit/teams/signer.hpp"
 
-#include <deque>
 #include <filesystem>
 
 namespace viaduct::teams {
@@ -37,16 +36,19 @@ ServiceCredentials credentials(const Login& login) {
   return made;
 }
 
-std::vector<TokenReport> with_token(ServiceCredentials given,
-                                    std::function<Task<>(ServiceToken&)> test) {
+std::vector<TokenReport> with_token(
+    ServiceCredentials given, std::function<Task<>(ServiceToken&)> test,
+    ServiceToken::Clock clock = [] { return Uptime::time_point(1000h); }) {
   std::vector<TokenReport> reports;
   net::Loop loop;
-  ServiceToken token(loop, std::move(given), Hosts({"smba.trafficmanager.net", "127.0.0.1"}),
-                     [&](const TokenReport& report) {
-                       EXPECT_EQ(report.message.find(kSecret), std::string::npos) << report.message;
-                       EXPECT_EQ(report.message.find(kToken), std::string::npos) << report.message;
-                       reports.push_back(report);
-                     });
+  ServiceToken token(
+      loop, std::move(given), Hosts({"smba.trafficmanager.net", "127.0.0.1"}),
+      [&](const TokenReport& report) {
+        EXPECT_EQ(report.message.find(kSecret), std::string::npos) << report.message;
+        EXPECT_EQ(report.message.find(kToken), std::string::npos) << report.message;
+        reports.push_back(report);
+      },
+      std::move(clock));
   run_on(loop, [](ServiceToken& with, std::function<Task<>(ServiceToken&)> then) -> Task<> {
     co_await then(with);
   }(token, std::move(test)));
@@ -99,20 +101,44 @@ TEST(TeamsServiceToken, IsReplacedOnceForAllWhoWereRefused) {
 
 TEST(TeamsServiceToken, ServesWhileItIsReplacedBeforeItExpires) {
   const auto count = std::make_shared<int>(0);
-  Login login(
-      [count](const std::string&) { return token_reply("t" + std::to_string(++*count), 2); });
-  with_token(credentials(login), [&](ServiceToken& token) -> Task<> {
-    EXPECT_EQ((co_await token.get()).value_or("none"), "t1");
-    // After a second it is due, and after two it has expired: whoever asks has one all the time.
-    std::string last = "t1";
-    EXPECT_TRUE(co_await net::until([&] { return login.count() == 1; }));
-    const auto limit = std::chrono::steady_clock::now() + 20s;
-    while (last == "t1" && std::chrono::steady_clock::now() < limit) {
-      last = (co_await token.get()).value_or("none");
-      co_await net::pause(5ms);
-    }
-    EXPECT_EQ(last, "t2");
+  net::Signal gate;
+  Login login([&, count](const std::string&) {
+    if (++*count == 2) gate.wait();
+    return token_reply("t" + std::to_string(*count));
   });
+  Uptime::time_point now(1000h);
+  with_token(
+      credentials(login),
+      [&](ServiceToken& token) -> Task<> {
+        EXPECT_EQ((co_await token.get()).value_or("none"), "t1");
+        now += 3299s;
+        EXPECT_EQ((co_await token.get()).value_or("none"), "t1");
+        EXPECT_TRUE(co_await net::until([&] { return login.count() == 2; }));
+        EXPECT_EQ((co_await token.get()).value_or("none"), "t1");
+        gate.give();
+        std::string last;
+        const auto limit = std::chrono::steady_clock::now() + 20s;
+        while (last != "t2" && std::chrono::steady_clock::now() < limit) {
+          last = (co_await token.get()).value_or("none");
+          co_await net::pause(2ms);
+        }
+        EXPECT_EQ(last, "t2");
+      },
+      [&] { return now; });
+  EXPECT_EQ(login.count(), 2U);
+}
+
+TEST(TeamsServiceToken, IsWaitedForWhenTheOldOneHasExpired) {
+  Login login(numbered());
+  Uptime::time_point now(1000h);
+  with_token(
+      credentials(login),
+      [&](ServiceToken& token) -> Task<> {
+        EXPECT_EQ((co_await token.get()).value_or("none"), "t1");
+        now += 3599s;
+        EXPECT_EQ((co_await token.get()).value_or("none"), "t2");
+      },
+      [&] { return now; });
 }
 
 TEST(TeamsServiceToken, IsNotAskedForAgainAndAgainWhenTheSecretIsWrong) {
@@ -139,20 +165,22 @@ TEST(TeamsServiceToken, IsNotAskedForAgainAndAgainWhenTheSecretIsWrong) {
 
 TEST(TeamsServiceToken, IsFetchedAgainWhenTheLoginWasDown) {
   Login login([](const std::string&) { return std::string(); });
-  with_token(credentials(login), [&](ServiceToken& token) -> Task<> {
-    auto failed = co_await token.get();
-    EXPECT_FALSE(failed);
-    if (failed) co_return;
-    EXPECT_EQ(failed.error().trouble, TokenTrouble::kRetryLater);
-    EXPECT_EQ(failed.error().retry_after, 1s);
-    login.say(numbered());
-    const auto limit = std::chrono::steady_clock::now() + 20s;
-    while (!failed && std::chrono::steady_clock::now() < limit) {
-      co_await net::pause(20ms);
-      failed = co_await token.get();
-    }
-    EXPECT_EQ(failed.value_or("none"), "t1");
-  });
+  Uptime::time_point now(1000h);
+  with_token(
+      credentials(login),
+      [&](ServiceToken& token) -> Task<> {
+        for (int i = 0; i < 3; ++i) {
+          const auto failed = co_await token.get();
+          EXPECT_FALSE(failed);
+          if (failed) co_return;
+          EXPECT_EQ(failed.error().trouble, TokenTrouble::kRetryLater);
+          EXPECT_EQ(failed.error().retry_after, 1s);
+        }
+        login.say(numbered());
+        now += 1s;
+        EXPECT_EQ((co_await token.get()).value_or("none"), "t1");
+      },
+      [&] { return now; });
 }
 
 TEST(TeamsServiceToken, FollowsNoRedirectWithTheSecret) {
