@@ -2,6 +2,10 @@
 
 #include <viaduct/chat/value.hpp>
 
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
 #include <viaduct/sdk/base.hpp>
 
 namespace viaduct::slack {
@@ -22,6 +26,22 @@ net::Task<std::expected<Person, ApiFailure>> Directory::person(std::string team,
   const std::string key = team + "/" + user;
   if (const auto known = people_.find(key); known != people_.end() && is_fresh(known->second))
     co_return known->second.value;
+  if (const auto found = asked_.find(key); found != asked_.end()) {
+    const auto asked = found->second;
+    co_await asked->answered.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
+    co_return asked->answer;
+  }
+  const auto asked = std::make_shared<Asked>(boost::asio::steady_timer(
+      co_await boost::asio::this_coro::executor, std::chrono::steady_clock::time_point::max()));
+  asked_.emplace(key, asked);
+  asked->answer = co_await ask(std::move(team), std::move(user));
+  asked_.erase(key);
+  asked->answered.cancel();
+  co_return asked->answer;
+}
+
+net::Task<std::expected<Person, ApiFailure>> Directory::ask(std::string team, std::string user) {
+  const std::string key = team + "/" + user;
   const Installation* workspace = installations_.find(team);
   if (workspace == nullptr)
     co_return std::unexpected(ApiFailure{ApiTrouble::kSetUp, "", "the app is not installed there"});

@@ -1,4 +1,5 @@
-// Who people are and what channels are called, asked of Slack once an hour. On the loop's thread;
+// Who people are and what channels are called, asked of Slack once an hour, and once for all who
+// ask meanwhile. On the loop's thread;
 // owned by the plugin.
 #pragma once
 
@@ -7,10 +8,15 @@
 #include "plugins/slack/mentions.hpp"
 #include "plugins/slack/web_api.hpp"
 
+#include <boost/asio/steady_timer.hpp>
+
 #include <chrono>
+#include <expected>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <viaduct/net/loop.hpp>
 
 namespace viaduct::slack {
@@ -32,12 +38,20 @@ class Directory {
     T value;
     std::chrono::steady_clock::time_point at;
   };
+  struct Asked {
+    explicit Asked(boost::asio::steady_timer never) : answered(std::move(never)) {}
+    boost::asio::steady_timer answered;
+    std::expected<Person, ApiFailure> answer;
+  };
   template <class T>
   static bool is_fresh(const Known<T>& known);
+
+  net::Task<std::expected<Person, ApiFailure>> ask(std::string team, std::string user);
 
   WebApi& api_;
   const Installations& installations_;
   std::map<std::string, Known<Person>, std::less<>> people_;         // team/user
+  std::map<std::string, std::shared_ptr<Asked>> asked_;              // as above, at the moment
   std::map<std::string, Known<std::string>, std::less<>> channels_;  // team/channel
 };
 

@@ -11,6 +11,9 @@ using Arguments = std::vector<std::string>;
 // One request at a time on each of some connections: requests per second and how long they took.
 void requests(unsigned port, const std::string& path, int connections, double seconds,
               const std::string& body);
+// Requests from a file, each sent once, one at a time on each of some connections: the same, and
+// how often each status was answered.
+void replay(unsigned port, const std::string& file, int connections);
 // Idle WebSockets, which say hello first unless `quiet`: memory and processor time of `pid`.
 void idle(unsigned port, const std::string& path, int count, double seconds, const std::string& pid,
           bool quiet);

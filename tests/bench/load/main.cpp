@@ -9,6 +9,8 @@ namespace {
 constexpr const char* kUsage =
     R"(usage: viaduct_load requests PORT PATH CONNECTIONS SECONDS [BODY]
          one request at a time on each connection, a POST with BODY
+       viaduct_load replay PORT FILE CONNECTIONS
+         the requests of FILE, each once; each is there behind its length in four bytes
        viaduct_load idle PORT PATH COUNT SECONDS PID [quiet]
          WebSockets that say hello (not if quiet) and then nothing: memory and processor of PID
        viaduct_load stream PORT PATH SESSIONS SECONDS RATE
@@ -38,6 +40,8 @@ bool run(const viaduct::bench::Arguments& args) {
   const auto optional = [&](std::size_t at) { return args.size() > at ? args[at] : std::string(); };
   if (is("requests", 4, 5))
     requests(port(args[1]), args[2], std::stoi(args[3]), std::stod(args[4]), optional(5));
+  else if (is("replay", 3, 3))
+    replay(port(args[1]), args[2], std::stoi(args[3]));
   else if (is("idle", 5, 6))
     idle(port(args[1]), args[2], std::stoi(args[3]), std::stod(args[4]), args[5],
          optional(6) == "quiet");

@@ -176,6 +176,18 @@ one("an answer comes all the same when response_url is used up, over, or refused
   await answered(slack, "general", head.ts, "here");
 });
 
+one("who somebody is, is asked once, however many commands come at once, and all are answered", async (t) => {
+  const { slack } = await slackHost(t);
+  const asked = slack.gate("users.info");
+  const kMany = 300;
+  const told = Promise.all(Array.from({ length: kMany }, () => slack.command("carol", "general", "/amp config")));
+  await slack.until(() => asked.reached > 0);
+  await told;
+  asked.open();
+  await slack.until(() => slack.heard("carol").filter(({ text }) => /configuration/i.test(text)).length === kMany, "all results", 60_000);
+  assert.equal(asked.reached, 1);
+});
+
 one("a message is sent to the agent by its own menu", async (t) => {
   const { slack, host } = await slackHost(t);
   const post = slack.post("bob", "general", "please look into the red build");
