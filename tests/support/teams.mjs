@@ -28,6 +28,16 @@ export { cardActions, cardText, guid } from "./teams/world.mjs";
 const kTimes = { ack: 15_000, invoke: 10_000, retries: [1000, 5000, 15_000, 30_000], stream: 120_000, second: 1000, ping: 15_000, silence: 30_000 };
 const kLasting = { token: 3599, socketToken: 3600 };
 
+// They take their time to be made: all stand-ins of a process have the same.
+let allKeys = null;
+function makeKeys() {
+  const endorsements = ["msteams", "webchat", "directline"];
+  return Promise.all([
+    Key.rsa("channel-1", { endorsements }), Key.rsa("channel-2", { endorsements }), Key.rsa("web-1", { endorsements: ["webchat"] }), Key.rsa("plain-1"), Key.rsa("gov-1", { endorsements }), Key.rsa("entra-1"), Key.rsa("stranger-1", { endorsements }),
+    Key.ec("curve-1", { endorsements }),
+  ]);
+}
+
 // Its journal has { op, method, path, query, headers, args, conversation, thread, activity, at, ended, status, body, result, done, token?, fault? }.
 export class Teams extends StandIn {
   appId = guid("app amp");
@@ -57,7 +67,7 @@ export class Teams extends StandIn {
     Object.assign(teams.features, features);
     Object.assign(teams, options);
     teams.loginTenant ??= teams.tenant;
-    await teams.#makeKeys();
+    await teams.#takeKeys();
     teams.budget = new Limits(teams);
     teams.sockets = new Sockets(teams);
     teams.agent = new http.Agent({ keepAlive: true });
@@ -84,7 +94,7 @@ export class Teams extends StandIn {
   get config() {
     return {
       app_id: this.appId, app_password: this.appPassword, tenant_id: this.loginTenant, transport: this.endpoint ? "http" : "socket",
-      endpoints: { openid_metadata: `${this.origin}/v1/.well-known/openidconfiguration`, token: `${this.origin}/${this.loginTenant}/oauth2/v2.0/token`, service_hosts: ["127.0.0.1"], socket: this.origin },
+      endpoints: { openid_metadata: `${this.origin}/v1/.well-known/openidconfiguration`, token: `${this.origin}/${this.loginTenant}/oauth2/v2.0/token`, service_hosts: ["127.0.0.1"], connect: this.origin },
     };
   }
   // The clock of tokens and streams.
@@ -98,12 +108,8 @@ export class Teams extends StandIn {
   // ---------------------------------------------------------------- keys and tokens
 
   // `channel` signs; `next` is not published yet; `unendorsed` and `plain` are published, but not for Teams; `stranger` is nobody's.
-  async #makeKeys() {
-    const endorsements = ["msteams", "webchat", "directline"];
-    const [channel, next, unendorsed, plain, gov, entra, stranger, curve] = await Promise.all([
-      Key.rsa("channel-1", { endorsements }), Key.rsa("channel-2", { endorsements }), Key.rsa("web-1", { endorsements: ["webchat"] }), Key.rsa("plain-1"), Key.rsa("gov-1", { endorsements }), Key.rsa("entra-1"), Key.rsa("stranger-1", { endorsements }),
-      Key.ec("curve-1", { endorsements }),
-    ]);
+  async #takeKeys() {
+    const [channel, next, unendorsed, plain, gov, entra, stranger, curve] = await (allKeys ??= makeKeys());
     this.keys = { channel, next, unendorsed, plain, gov, entra, stranger, curve };
     this.published = [curve, channel, unendorsed, plain];
   }

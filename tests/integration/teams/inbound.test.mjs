@@ -33,7 +33,7 @@ one("each of more than a hundred bad tokens is refused in few words, without an 
   assert.equal(teams.outbound.length, before, "no call of any kind");
   assert.ok(teams.calls("jwks").length <= keys + 1, "and the keys are not fetched for every stranger");
   assert.deepEqual(await sentinel(teams, host), ["hello"]);
-  assert.ok(!host.output.includes(teams.mint().split(".")[0]) || !/eyJ[\w-]{10,}\.eyJ/.test(host.output), "no token is in the log");
+  assert.doesNotMatch(host.output, /eyJ[\w-]{10,}\.eyJ/, "no token is in the log");
 });
 
 one("good tokens are taken, also those that look odd", async (t) => {

@@ -161,7 +161,7 @@ export class Sockets {
 
 // POST {geo}/v3/websockets/connect, with the bot's own token.
 export function openSocket(teams, { url, request }) {
-  const geo = url.pathname.split("/").at(-4);
+  const geo = url.pathname.split("/").at(-4) || "amer";
   const token = teams.tokens.get(/^Bearer (\S+)$/.exec(request.headers.authorization ?? "")?.[1]);
   if (!token || token.state !== "live" || token.until <= teams.now()) refuse(401, "AuthorizationError", "Authorization has been denied for this request.");
   if (!kGeos.includes(geo)) refuse(404, "NotFound", "no such geography");
