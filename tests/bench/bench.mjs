@@ -9,6 +9,7 @@ import { acpRows } from "./acp.mjs";
 import { bridgeRows } from "./bridge.mjs";
 import { inboxRows } from "./inbox.mjs";
 import { slackRows } from "./slack.mjs";
+import { teamsRows } from "./teams.mjs";
 
 const kRoot = path.resolve(import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname), "../..");
 const kBuild = path.join(kRoot, "build/release");
@@ -328,8 +329,8 @@ function table() {
 }
 
 const tools = { build: kBuild, short, host, serving, output, load, store, post, used, onDisk, figure, atMost, atLeast, median, number };
-const hasSlack = existsSync(path.join(kBuild, "lib/viaduct/plugins/slack.so"));
-const all = { chat, stream, idle, start, resume, list, ...bridgeRows(tools), ...acpRows(tools), ...inboxRows(tools), ...(hasSlack ? slackRows(tools) : {}) };
+const has = (plugin) => existsSync(path.join(kBuild, `lib/viaduct/plugins/${plugin}.so`));
+const all = { chat, stream, idle, start, resume, list, ...bridgeRows(tools), ...acpRows(tools), ...inboxRows(tools), ...(has("slack") ? slackRows(tools) : {}), ...(has("teams") ? teamsRows(tools) : {}) };
 const wanted = positionals.length ? positionals : Object.keys(all);
 for (const name of wanted)
   if (!all[name]) {

@@ -1,10 +1,10 @@
 // The rows of the surface `slack`, each beside an app on Slack's official Bolt in the same run. The Slack that they talk to is the tests' stand-in, in
 // this process, which must not be kept from answering meanwhile: both ask it who somebody is.
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { Slack, signed } from "../support/slack.mjs";
+import { writeRequests } from "./requests.mjs";
 
 const here = (name) => fileURLToPath(new URL(name, import.meta.url));
 const kConnections = 64;
@@ -38,18 +38,10 @@ export function slackRows({ short, host, serving, load, onDisk, figure, atMost, 
   function write(slack, folder, what, count, body) {
     const { pathname } = new URL(slack.requestUrls[what]);
     const type = what === "events" ? "application/json" : "application/x-www-form-urlencoded";
-    const parts = [];
-    for (let i = 0; i < count; ++i) {
+    return writeRequests(path.join(folder, `${what}.requests`), count, (i) => {
       const text = body(i);
-      const headers = { host: "127.0.0.1", "content-type": type, "content-length": Buffer.byteLength(text), ...signed(text, { secret: slack.signingSecret }) };
-      const whole = Buffer.from(`POST ${pathname} HTTP/1.1\r\n${Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n${text}`);
-      const size = Buffer.alloc(4);
-      size.writeUInt32LE(whole.length);
-      parts.push(size, whole);
-    }
-    const file = path.join(folder, `${what}.requests`);
-    writeFileSync(file, Buffer.concat(parts));
-    return file;
+      return { path: pathname, headers: { "content-type": type, ...signed(text, { secret: slack.signingSecret }) }, text };
+    });
   }
   const command = (slack, text) => (i) => new URLSearchParams({
     token: "x", team_id: slack.team.id, team_domain: "acme", channel_id: "C0GENERAL", channel_name: "general", user_id: "U0ALICE", user_name: "alice", command: "/amp", text, api_app_id: slack.appId,
