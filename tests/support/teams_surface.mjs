@@ -76,3 +76,6 @@ export const told = (teams, where, words, { thread, who = "alice", limit } = {})
   teams.until(() => [...teams.answers(where, thread), ...teams.heard(who)].find(({ text }) => words.test(plain(text))), () => `${words} in ${JSON.stringify(said(teams, where, thread).slice(-600))}`, limit);
 // Activities that nobody has posted, for what comes again and again: the ids of what it is about are its own.
 export const bearer = (teams, activity) => ({ authorization: `Bearer ${teams.mint(activity)}` });
+// A turn is under way in a chat: its sign is there. `before` are the signs that were there before.
+export const signs = (teams, where) => teams.where(where).typings.length + teams.answers(where).filter(({ stream }) => stream).length;
+export const works = (teams, where, before = 0) => teams.until(() => signs(teams, where) > before, "a sign that it works");

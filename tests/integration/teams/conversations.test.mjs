@@ -1,7 +1,7 @@
 // Which chat or thread has which session: who may start one, what goes to it, where the answer stands, and how it ends.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { answered, button, count, noPlugin, prompts, response, said, sentinel, talk, teamsHost, told, transports } from "../../support/teams_surface.mjs";
+import { answered, button, count, noPlugin, prompts, response, said, sentinel, signs, talk, teamsHost, told, transports, works } from "../../support/teams_surface.mjs";
 import { until } from "../../support/wait.mjs";
 
 const one = (name, run) => test(name, { skip: noPlugin }, run);
@@ -228,8 +228,9 @@ one("an edit is not run again, and deleting a message that waits takes it back",
   const { teams, host } = await teamsHost(t);
   const chat = await talk(teams, "hello");
   await teams.edit("alice", chat.head, "hello again").settled;
+  const before = signs(teams, "@alice");
   teams.post("alice", "dm", "wait for me");
-  await until(() => prompts(host).length === 1);
+  await works(teams, "@alice", before);
   const gone = teams.post("alice", "dm", "never mind this");
   await gone.delivery.settled;
   await teams.remove("alice", gone).settled;

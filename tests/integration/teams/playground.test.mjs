@@ -14,7 +14,7 @@ async function bench(t, { config = {}, ...more } = {}) {
   const tenant = world(kAppId).tenantId;
   const nowhere = "http://127.0.0.1:9"; // nobody is asked who is here
   const own = {
-    app_id: kAppId, app_password: "none", tenant_id: tenant, transport: "http", allow: "everyone", allow_anonymous_loopback: true, ...config,
+    app_id: kAppId, tenant_id: tenant, transport: "http", allow: "everyone", allow_anonymous_loopback: true, ...config,
     endpoints: { openid_metadata: `${nowhere}/openid`, token: `${nowhere}/token`, service_hosts: ["127.0.0.1", "localhost"] },
   };
   const host = await hostFor(t, { rules, ...more, config: { surfaces: { "web-chat": { plugin: "web_chat", backend: "echo" }, teams: { plugin: "teams", backend: "echo", config: own } } } });

@@ -80,6 +80,10 @@ const failing = (checks) => Object.entries(checks).filter(([, [ok]]) => !ok).map
 
 test("doctor finds all well where it is, with a host and without", options, async (t) => {
   const { host, teams } = await teamsHost(t);
+  assert.match(failing(await doctor(host, teams)).join("\n"), /public_url/, "how Teams finds it");
+  host.options.config.surfaces.teams.config.public_url = host.origin;
+  await host.stop();
+  await host.start();
   await talk(teams, "hello");
   assert.deepEqual(failing(await doctor(host, teams)), []);
   await host.stop();
