@@ -16,6 +16,7 @@
 #include <fstream>
 #include <set>
 #include <system_error>
+#include <tuple>
 
 namespace viaduct::config {
 
@@ -463,7 +464,9 @@ class Reader {
     if (report_.size() > faults) return fields;
     instance.config = check_plugin_config(config, entry.line, entry.column, facts->schema,
                                           path + ".config", file_name_, report_, config_.origins);
+    if (config != nullptr) refuse_placeholders(*config, path + ".config");
     instance.sound = report_.size() == faults && !(config != nullptr && has_broken(*config));
+    if (instance.sound) look_for_shared_credentials(*facts, config, path, instance);
     return fields;
   }
 
@@ -576,6 +579,34 @@ class Reader {
       look_for_plain_secrets(entry.value, path + "." + entry.key);
   }
 
+  // What a guide shows is copied as it is, sooner or later.
+  void refuse_placeholders(const Node& node, const std::string& path) {
+    if (node.kind == Node::Kind::scalar && node.secret && !node.broken &&
+        (node.text.find("…") != std::string::npos || node.text.ends_with("...")))
+      report_.add(node, path + " is still the placeholder of a guide; put the real one there");
+    for (std::size_t i = 0; i < node.items.size(); ++i)
+      refuse_placeholders(node.items[i], fmt::format("{}[{}]", path, i));
+    for (const Entry& entry : node.entries)
+      refuse_placeholders(entry.value, path + "." + entry.key);
+  }
+
+  // Two instances of one account would take each other's events.
+  void look_for_shared_credentials(const PluginFacts& facts, const Node* config,
+                                   const std::string& path, Instance& instance) {
+    for (const auto& [key, value] : credentials_of(facts.schema, instance.config)) {
+      const std::string here = path + ".config." + key;
+      const auto [first, fresh] = credentials_.try_emplace({instance.plugin, key, value}, here);
+      if (fresh) continue;
+      instance.sound = false;
+      const Node* node = config != nullptr ? config->find(key) : nullptr;
+      report_.add(node != nullptr ? node->line : instance.line,
+                  node != nullptr ? node->column : instance.config_column,
+                  fmt::format("{} is the same as {}: two would take each other's events; give each "
+                              "its own, or remove one",
+                              here, first->second));
+    }
+  }
+
   static void collect_references(const Node& node, std::map<std::string, std::string>& out) {
     out.insert(node.references.begin(), node.references.end());
     for (const Node& item : node.items) collect_references(item, out);
@@ -605,6 +636,8 @@ class Reader {
   Config config_;
   std::string file_name_;
   std::map<std::string, Found> plugins_;
+  // (plugin, key, value) → where it stands
+  std::map<std::tuple<std::string, std::string, std::string>, std::string> credentials_;
 };
 
 std::optional<std::string> read_file(const std::string& path, Report& report) {

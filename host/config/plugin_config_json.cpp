@@ -60,7 +60,9 @@ const std::set<std::string>& known_keywords() {
                                             "examples",
                                             "$schema",
                                             "id",
-                                            "$comment"};
+                                            "$comment",
+                                            "x-credential",
+                                            "x-expects"};
   return kKnown;
 }
 
@@ -133,7 +135,9 @@ std::string keyword_fault(const std::string& keyword, const json& value, const s
     if (!value.is_array() || value.empty()) return expect(false, "a list of schemas");
     return fault_of_each(value, at);
   }
-  if (keyword == "uniqueItems" || keyword == "exclusiveMinimum" || keyword == "exclusiveMaximum")
+  if (keyword == "x-expects") return expect(value.is_string(), "a string");
+  if (keyword == "uniqueItems" || keyword == "exclusiveMinimum" || keyword == "exclusiveMaximum" ||
+      keyword == "x-credential")
     return expect(value.is_boolean(), "true or false");
   if (keyword == "minimum" || keyword == "maximum") return expect(value.is_number(), "a number");
   if (keyword == "multipleOf")
@@ -177,7 +181,7 @@ std::string expand(json& schema, const json& definitions, int depth) {
                          in_quotes(path));
     json target = definitions[path.substr(kPrefix.size())];
     if (!target.is_object()) return fmt::format("{} must be a schema, which is an object", path);
-    for (const char* note : {"title", "description", "default"})
+    for (const char* note : {"title", "description", "default", "x-credential", "x-expects"})
       if (schema.contains(note)) target[note] = schema[note];
     schema = std::move(target);
     return expand(schema, definitions, depth + 1);
@@ -330,7 +334,8 @@ class Checker {
     } else if (node.plain) {
       value = scalar(node.text);
       if (value.is_null() && scalar_type(node.text) != ScalarType::null)
-        report_.add(node, fmt::format("{}: {} is not a number that JSON has", path, shown(node)));
+        report_.add(node,
+                    fmt::format("{}: {} is not a number that JSON has", whole(path), shown(node)));
     }
     origin(node, path, value.dump());
     return value;
@@ -449,8 +454,16 @@ class Checker {
   void complain(const std::string& keyword, const json& schema, const json& instance,
                 const Node& node, const std::string& path) {
     const auto limit = [&] { return schema.contains(keyword) ? schema[keyword].dump() : ""; };
-    const std::string what = path.empty() ? "config" : path;
+    const std::string what = whole(path);
     std::string text;
+    if (const auto expects = schema.find("x-expects");
+        expects != schema.end() &&
+        (keyword == "type" || keyword == "pattern" || keyword == "anyOf" || keyword == "oneOf")) {
+      report_.add(node, fmt::format("{} cannot be {}; expected {}", what,
+                                    is_scalar(instance) ? shown(node) : kind_in_words(node),
+                                    expects->get<std::string>()));
+      return;
+    }
     if (keyword == "type" || ((keyword == "anyOf" || keyword == "oneOf") && !is_scalar(instance))) {
       text = fmt::format("{} must be {}, not {}", what, type_in_words(schema), is(node, instance));
       if (keyword != "type") {
@@ -508,11 +521,15 @@ class Checker {
     return (instance.is_string() ? "the string " : "") + shown(node);
   }
 
-  static std::string in(const std::string& path) { return path.empty() ? "" : " in " + path; }
+  // From the top of the file, so that it says which instance it is about.
+  std::string whole(const std::string& path) const {
+    return path.empty() ? path_ : path_ + "." + path;
+  }
+  std::string in(const std::string& path) const { return " in " + whole(path); }
 
   void origin(const Node& node, const std::string& path, std::string value) {
     Origin origin;
-    origin.path = path.empty() ? path_ : path_ + "." + path;
+    origin.path = whole(path);
     origin.secret = node.secret;
     if (!node.secret) origin.value = std::move(value);
     origin.origin = fmt::format("{}:{}:{}", file_, node.line, node.column);
@@ -556,7 +573,7 @@ std::string check_plugin_config(const Node* node, int line, int column, const st
   if (node == nullptr || node->kind == Node::Kind::null) node = &nothing;
   if (node->broken) return "{}";
   if (node->kind != Node::Kind::map) {
-    report.add(*node, "config must be a map, not " + shown(*node));
+    report.add(*node, path + " must be a map, not " + shown(*node));
     return "{}";
   }
   Checker checker(path, file, report, origins);
@@ -565,7 +582,7 @@ std::string check_plugin_config(const Node* node, int line, int column, const st
   if (report.size() == before) checker.check(parsed, instance, *node, "");
   // The check above walks maps and lists by itself; this is the proof that it forgot nothing.
   if (report.empty() && !broken_keyword(parsed, instance).empty())
-    report.add(*node, "config is against the plugin's schema");
+    report.add(*node, path + " is against the plugin's schema");
   for (const auto& [name, property] : parsed.value("properties", json::object()).items())
     if (property.contains("default") && !instance.contains(name))
       origins.push_back({path + "." + name, property["default"].dump(), "default", false});
@@ -580,6 +597,19 @@ bool schema_has_key(const std::string& schema, const std::string& key) {
     for (const json& branch : parsed.value(branches, json::array()))
       if (branch.value("properties", json::object()).contains(key)) return true;
   return false;
+}
+
+std::vector<std::pair<std::string, std::string>> credentials_of(const std::string& schema,
+                                                                const std::string& config) {
+  const json parsed = json::parse(schema, nullptr, /*allow_exceptions=*/false);
+  const json values = json::parse(config, nullptr, /*allow_exceptions=*/false);
+  std::vector<std::pair<std::string, std::string>> all;
+  if (!parsed.is_object() || !values.is_object()) return all;
+  for (const auto& [name, property] : parsed.value("properties", json::object()).items())
+    if (property.value("x-credential", false) && values.contains(name) && values[name].is_string())
+      if (auto value = values[name].get<std::string>(); !value.empty())
+        all.emplace_back(name, std::move(value));
+  return all;
 }
 
 bool schema_needs_backend(const std::string& schema) {

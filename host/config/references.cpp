@@ -97,17 +97,19 @@ Result<Filled> fill_in(const Reference& reference, const Surroundings& surroundi
     if (!text) return std::unexpected(text.error());
     return Filled{std::move(*text), false};
   }
+  bool is_empty = false;
   if (surroundings.environment) {
     auto value = surroundings.environment(reference.name);
     if (value && invalid_utf8(*value))
       return fail(Errc::invalid_argument,
                   "${env:" + reference.name + "}: the value of the variable is not UTF-8 text");
     if (value && !value->empty()) return Filled{std::move(*value), false};
+    is_empty = value.has_value();
   }
   if (reference.fallback) return Filled{*reference.fallback, true};
   return fail(Errc::not_found, "the environment variable " + reference.name +
-                                   " is not set; set it, or write ${env:" + reference.name +
-                                   ":-default}");
+                                   (is_empty ? " is empty" : " is not set") +
+                                   "; set it, or write ${env:" + reference.name + ":-default}");
 }
 
 // What stands below these keys ends on a command line.

@@ -133,8 +133,7 @@ TEST_F(Load, AnInstanceIsTheSameOnAnotherLine) {
 }
 
 TEST_F(Load, ReportsEveryErrorOfAFileInItsOrder) {
-  EXPECT_EQ(
-      errors(R"(serfer:
+  EXPECT_EQ(errors(R"(serfer:
   listen: 127.0.0.1:8410
 log: { level: loud, format: jsn }
 backends:
@@ -142,16 +141,17 @@ backends:
 surfaces:
   web-chat: { plugin: web_chat, backend: ecco }
 )"),
-      "1:1: unknown key \"serfer\"; did you mean \"server\"?\n"
-      "3:15: log.level cannot be \"loud\"; expected one of \"debug\", \"info\", \"warn\", "
-      "\"error\"\n"
-      "3:29: log.format cannot be \"jsn\"; did you mean \"json\"?\n"
-      "5:35: unknown key \"wordz\"; did you mean \"words\"?\n"
-      "5:58: chunk_delay must be a string, not \"20\"\n"
-      "5:71: \"match\" is missing in rules[0]\n"
-      "5:79: rules[0].fail cannot be \"dead\"; expected one of \"session_dead\", \"unavailable\", "
-      "\"internal\"\n"
-      "7:42: there is no backend \"ecco\"; did you mean \"echo\"?\n");
+            "1:1: unknown key \"serfer\"; did you mean \"server\"?\n"
+            "3:15: log.level cannot be \"loud\"; expected one of \"debug\", \"info\", \"warn\", "
+            "\"error\"\n"
+            "3:29: log.format cannot be \"jsn\"; did you mean \"json\"?\n"
+            "5:35: unknown key \"wordz\" in backends.echo.config; did you mean \"words\"?\n"
+            "5:58: backends.echo.config.chunk_delay must be a string, not \"20\"\n"
+            "5:71: \"match\" is missing in backends.echo.config.rules[0]\n"
+            "5:79: backends.echo.config.rules[0].fail cannot be \"dead\"; expected one of "
+            "\"session_dead\", \"unavailable\", "
+            "\"internal\"\n"
+            "7:42: there is no backend \"ecco\"; did you mean \"echo\"?\n");
 }
 
 TEST_F(Load, NamesTheFileInADiagnostic) {
@@ -261,9 +261,9 @@ INSTANTIATE_TEST_SUITE_P(
                  "2:13: the name \"a\" belongs to a backend already; each instance needs a name of "
                  "its own"},
         BadValue{"ConfigIsText", "backends: { a: { plugin: mock, config: x } }\n",
-                 "1:40: config must be a map, not \"x\""},
+                 "1:40: backends.a.config must be a map, not \"x\""},
         BadValue{"ConfigIsAList", "backends: { a: { plugin: mock, config: [x] } }\n",
-                 "1:40: config must be a map, not a list"}),
+                 "1:40: backends.a.config must be a map, not a list"}),
     [](const auto& test) { return std::string(test.param.name); });
 
 TEST_F(Load, SuggestsAPluginFileThatIsThere) {
@@ -350,6 +350,9 @@ TEST_F(Load, ReportsEveryReferenceThatCannotBeHad) {
 )");
   EXPECT_THAT(text, HasSubstr("5:15: the environment variable MISSING is not set; set it, or write "
                               "${env:MISSING:-default}\n"));
+  environment_["MISSING"] = "";
+  EXPECT_THAT(errors("log: { level: \"${env:MISSING}\" }\n"),
+              HasSubstr("the environment variable MISSING is empty; set it, or write "));
   EXPECT_THAT(text, HasSubstr("6:16: ${file:missing}: there is no file \"" +
                               (folder_ / "missing").string() + "\"\n"));
   EXPECT_THAT(text, HasSubstr("8:12: ${file:empty}: "));

@@ -28,8 +28,13 @@ class KeywordTest : public ConfigFixture, public testing::WithParamInterface<Key
     plugins_["odd"] = {
         std::string(R"({"type": "object", "properties": {"x": )") + GetParam().schema + "}}",
         false};
-    return errors(std::string("backends:\n  a:\n    plugin: odd\n    config:\n      x: ") + value +
-                  "\n");
+    std::string text = errors(
+        std::string("backends:\n  a:\n    plugin: odd\n    config:\n      x: ") + value + "\n");
+    // What they all have in common; see NamesTheInstanceInEveryMessage.
+    constexpr std::string_view kPath = "backends.a.config.";
+    for (std::size_t at; (at = text.find(kPath)) != std::string::npos;)
+      text.erase(at, kPath.size());
+    return text;
   }
 };
 
@@ -140,6 +145,20 @@ INSTANTIATE_TEST_SUITE_P(
                 "5:10: x cannot be \"a\"; expected something else"},
         Keyword{"Description", R"({"type": "integer", "description": "how many words"})", "1", "a",
                 "5:10: x must be a whole number, not the string \"a\" (how many words)"},
+        Keyword{"ExpectsInsteadOfThePattern",
+                R"({"type": "string", "pattern": "^U[A-Z]+$", "x-expects": "an id such as UA"})",
+                "UB", "bob", "5:10: x cannot be \"bob\"; expected an id such as UA"},
+        Keyword{"ExpectsInsteadOfTheType",
+                R"({"type": "string", "x-expects": "an id such as UA", "description": "who"})",
+                "UB", "5", "5:10: x cannot be \"5\"; expected an id such as UA"},
+        Keyword{
+            "ExpectsInsteadOfTheForms",
+            R"({"oneOf": [{"enum": ["all"]}, {"type": "object"}], "x-expects": "all, or a map"})",
+            "all", "[1]", "5:10: x cannot be a list; expected all, or a map"},
+        Keyword{
+            "ExpectsInsteadOfTheWord",
+            R"({"oneOf": [{"enum": ["all"]}, {"type": "object"}], "x-expects": "all, or a map"})",
+            "{}", "any", "5:10: x cannot be \"any\"; expected all, or a map"},
         Keyword{"NumberThatJsonLacks", R"({"type": "number"})", "1e3", ".nan",
                 "5:10: x: \".nan\" is not a number that JSON has"}),
     [](const auto& test) { return std::string(test.param.name); });
@@ -190,6 +209,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadSchema{"LookAhead", R"s({"pattern": "(?=a)"})s", "not supported"},
         BadSchema{"NonGreedy", R"({"pattern": "a+?"})", "not supported"},
         BadSchema{"UnbalancedPattern", R"({"pattern": "(a"})", "cannot be read"},
+        BadSchema{"ExpectsNoText", R"({"x-expects": 1})", "/x-expects must be a string"},
+        BadSchema{"CredentialIsText", R"({"x-credential": "yes"})", "/x-credential must be true"},
         BadSchema{"MultipleOfZero", R"({"multipleOf": 0})", "/multipleOf must be"}),
     [](const auto& test) { return std::string(test.param.name); });
 
@@ -224,14 +245,59 @@ TEST_F(PluginConfig, TypesPlainScalarsByTheCoreSchemaAndKeepsQuotedOnesText) {
 
 TEST_F(PluginConfig, ReportsWhatIsMissingWhereThereIsNoConfig) {
   plugins_["needy"] = {R"({"type": "object", "required": ["url"]})", false};
-  EXPECT_EQ(errors("backends:\n  a: { plugin: needy }\n"), "2:3: \"url\" is missing\n");
+  EXPECT_EQ(errors("backends:\n  a: { plugin: needy }\n"),
+            "2:3: \"url\" is missing in backends.a.config\n");
+}
+
+TEST_F(PluginConfig, NamesTheInstanceInEveryMessage) {
+  EXPECT_EQ(
+      errors("backends:\n  a: { plugin: mock, config: { wordz: 1 } }\n"
+             "  b: { plugin: mock, config: { words: x } }\n"
+             "  c: { plugin: mock, config: { rules: [{ matsch: x }] } }\n"),
+      "2:32: unknown key \"wordz\" in backends.a.config; did you mean \"words\"?\n"
+      "3:39: backends.b.config.words must be a whole number, not the string \"x\"\n"
+      "4:40: \"match\" is missing in backends.c.config.rules[0]\n"
+      "4:42: unknown key \"matsch\" in backends.c.config.rules[0]; did you mean \"match\"?\n");
+}
+
+TEST_F(PluginConfig, NoTwoInstancesOfAPluginMayHaveOneCredential) {
+  plugins_["chat"] = {
+      R"({"type": "object", "properties": {"token": {"type": "string", "x-credential": true}}})",
+      true};
+  plugins_["talk"] = plugins_["chat"];
+  environment_["ONE"] = environment_["SAME"] = "xoxb-hush";
+  environment_["OTHER"] = "xoxb-other";
+  const auto two = [&](const char* first, const char* second, const char* plugin = "chat") {
+    return errors(std::string("surfaces:\n  a: { plugin: chat, config: { token: \"") + first +
+                  "\" } }\n  b: { plugin: " + plugin + ", config: { token: \"" + second +
+                  "\" } }\n");
+  };
+  EXPECT_EQ(two("${env:ONE}", "${env:SAME}"),
+            "3:39: surfaces.b.config.token is the same as surfaces.a.config.token: two would take "
+            "each other's events; give each its own, or remove one\n");
+  EXPECT_EQ(two("${env:ONE}", "${env:OTHER}"), "");
+  EXPECT_EQ(two("${env:ONE}", "${env:SAME}", "talk"), "") << "another network";
+  EXPECT_EQ(two("", ""), "");
+}
+
+TEST_F(PluginConfig, APlaceholderOfAGuideIsNoSecret) {
+  environment_["TOKEN"] = "xoxb-…";
+  EXPECT_EQ(errors("backends:\n  a: { plugin: mock, config: { api_key: sk-… } }\n"
+                   "  b: { plugin: mock, config: { api_key: \"${env:TOKEN}\" } }\n"
+                   "  c: { plugin: mock, config: { api_key: sk-1..2...x } }\n"
+                   "  d: { plugin: mock, config: { record: a… } }\n"),
+            "2:41: backends.a.config.api_key is still the placeholder of a guide; put the real one "
+            "there\n"
+            "3:41: backends.b.config.api_key is still the placeholder of a guide; put the real one "
+            "there\n");
 }
 
 TEST_F(PluginConfig, SaysWhereAKeyBelongsThatIsOneLevelTooHighOrTooLow) {
   EXPECT_EQ(errors("backends:\n  a:\n    plugin: mock\n    words: 3\n"),
             "4:5: \"words\" is for the plugin: it belongs below \"config:\" in backends.a\n");
   EXPECT_EQ(errors("surfaces:\n  a:\n    plugin: web_chat\n    config:\n      backend: b\n"),
-            "5:7: unknown key \"backend\"; it belongs beside \"plugin\", one level up\n");
+            "5:7: unknown key \"backend\" in surfaces.a.config; it belongs beside \"plugin\", one "
+            "level up\n");
   EXPECT_EQ(errors("backends:\n  a:\n    plugin: mock\n  config:\n    words: 3\n"),
             "4:3: \"config\" is a key of a backend, not the name of one; indent it further, below "
             "that name\n");
