@@ -7,22 +7,18 @@
 #include <array>
 #include <memory>
 #include <utility>
+#include <viaduct/chat/text.hpp>
 
 namespace viaduct::teams {
 namespace {
+
+using chat::lower;
 
 struct CurlFree {
   void operator()(CURLU* url) const { curl_url_cleanup(url); }
   void operator()(char* text) const { curl_free(text); }
 };
 using Url = std::unique_ptr<CURLU, CurlFree>;
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
-  return out;
-}
 
 // Empty: it has none.
 std::string part(CURLU* url, CURLUPart which) {
@@ -88,6 +84,11 @@ std::optional<Address> parse_address(std::string_view text) {
   if (address.host.empty() || !is_as_written || !is_name || address.port == "0")
     return std::nullopt;
   return address;
+}
+
+bool is_loopback_url(std::string_view url) {
+  const auto address = parse_address(url);
+  return address && address->is_loopback;
 }
 
 bool same_service(std::string_view one, std::string_view other) {

@@ -23,6 +23,9 @@ struct Address {
 // two ways.
 std::optional<Address> parse_address(std::string_view url);
 
+// Whether it leads to this computer itself.
+bool is_loopback_url(std::string_view url);
+
 // Whether two service URLs are the same: scheme, host in any case, port and path; one slash at the
 // end is of no matter.
 bool same_service(std::string_view one, std::string_view other);

@@ -3,21 +3,17 @@
 #include <algorithm>
 #include <ctime>
 #include <utility>
+#include <viaduct/chat/text.hpp>
 
 namespace viaduct::teams {
 namespace {
+
+using chat::lower;
 
 constexpr std::int64_t kSkew = 300;
 constexpr std::string_view kChannel = "msteams";
 constexpr std::string_view kEmulator = "emulator";
 constexpr std::string_view kEntraV1 = "https://sts.windows.net/";
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
-  return out;
-}
 
 bool has(const std::vector<std::string>& list, std::string_view one) {
   return std::ranges::find(list, one) != list.end();
@@ -39,11 +35,6 @@ std::optional<Refused> wrong_time(const Claims& claims, std::int64_t now) {
   if (now >= *claims.expires + kSkew) return Refused::kExpired;
   if (claims.not_before && now <= *claims.not_before - kSkew) return Refused::kNotYet;
   return std::nullopt;
-}
-
-bool is_loopback(std::string_view url) {
-  const auto address = parse_address(url);
-  return address && address->is_loopback;
 }
 
 struct Facts {
@@ -201,7 +192,7 @@ InboundAuth::Verdict InboundAuth::permit(const Proven& proven, const ActivityFac
       return std::unexpected(Refused::kChannel);
     return verdict;
   }
-  if (!is_loopback(facts.service_url) && !config_.service_hosts.trusts(facts.service_url))
+  if (!is_loopback_url(facts.service_url) && !config_.service_hosts.trusts(facts.service_url))
     return std::unexpected(Refused::kServiceHost);
   if (facts.channel != kChannel && facts.channel != kEmulator)
     return std::unexpected(Refused::kChannel);
@@ -221,7 +212,7 @@ InboundAuth::Verdict InboundAuth::check(std::string_view authorization, const Ac
                                         std::int64_t now) {
   if (authorization.empty()) {
     const bool is_local = config_.allow_anonymous_loopback && config_.listener_is_loopback &&
-                          facts.is_direct && is_loopback(facts.service_url);
+                          facts.is_direct && is_loopback_url(facts.service_url);
     if (is_local) return Caller::kAnonymous;
     return std::unexpected(Refused::kNoToken);
   }

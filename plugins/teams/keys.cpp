@@ -21,11 +21,6 @@ constexpr std::size_t kMostWaiting = 256;
 // A timer stands still while the computer sleeps.
 constexpr std::chrono::nanoseconds kLongestSleep = 5min;
 
-bool is_loopback(const std::string& url) {
-  const auto address = parse_address(url);
-  return address && address->is_loopback;
-}
-
 }  // namespace
 
 struct Keys::Shared : std::enable_shared_from_this<Shared> {
@@ -33,7 +28,7 @@ struct Keys::Shared : std::enable_shared_from_this<Shared> {
       : loop(of),
         metadata_url(std::move(url)),
         reporter(std::move(to)),
-        http(of, {.proxy_from_environment = !is_loopback(metadata_url)}),
+        http(of, {.proxy_from_environment = !is_loopback_url(metadata_url)}),
         timer(of.context()),
         flight(std::make_shared<Flight<Report>>(of)) {}
 

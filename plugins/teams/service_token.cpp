@@ -2,6 +2,7 @@
 
 #include "plugins/teams/assertion.hpp"
 #include "plugins/teams/flight.hpp"
+#include "plugins/teams/percent.hpp"
 
 #include <ctime>
 #include <utility>
@@ -16,29 +17,6 @@ using namespace std::chrono_literals;
 constexpr auto kFetchLimit = 15s;
 constexpr std::size_t kMostOfAnAnswer = 64 << 10;
 
-std::string form_encoded(std::string_view text) {
-  constexpr std::string_view kPlain =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
-  constexpr std::string_view kHex = "0123456789ABCDEF";
-  std::string out;
-  for (const char c : text) {
-    if (kPlain.find(c) != kPlain.npos) {
-      out += c;
-      continue;
-    }
-    const auto byte = static_cast<unsigned char>(c);
-    out += '%';
-    out += kHex[byte >> 4U];
-    out += kHex[byte & 0xFU];
-  }
-  return out;
-}
-
-bool is_loopback(const std::string& url) {
-  const auto address = parse_address(url);
-  return address && address->is_loopback;
-}
-
 FetchResult set_up(std::string message) {
   return std::unexpected(TokenFailure{TokenTrouble::kSetUp, "", std::move(message), 0s});
 }
@@ -51,7 +29,7 @@ struct ServiceToken::Shared : std::enable_shared_from_this<Shared> {
         hosts(std::move(to)),
         reporter(std::move(report)),
         clock(std::move(by)),
-        http(loop, {.proxy_from_environment = !is_loopback(credentials.token_url)}),
+        http(loop, {.proxy_from_environment = !is_loopback_url(credentials.token_url)}),
         flight(std::make_shared<Flight<TokenResult>>(loop)) {}
 
   Flight<TokenResult>::Errand errand() {
@@ -79,12 +57,13 @@ std::expected<std::string, std::string> ServiceToken::Shared::form() const {
   if (!address || (!address->is_secure && !address->is_loopback))
     return std::unexpected(
         "endpoints.token: must begin with https://, since the secret goes there");
-  std::string body = "grant_type=client_credentials&client_id=" + form_encoded(credentials.app_id) +
-                     "&scope=" + form_encoded(credentials.scope);
+  std::string body =
+      "grant_type=client_credentials&client_id=" + percent_encoded(credentials.app_id) +
+      "&scope=" + percent_encoded(credentials.scope);
   if (credentials.certificate_file.empty()) {
     if (credentials.secret.empty())
       return std::unexpected("app_password: must be given, or a certificate");
-    return body + "&client_secret=" + form_encoded(credentials.secret);
+    return body + "&client_secret=" + percent_encoded(credentials.secret);
   }
   const auto assertion = make_assertion({credentials.app_id, credentials.token_url,
                                          credentials.certificate_file, credentials.key_file},

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 #include <nlohmann/json.hpp>
+#include <viaduct/chat/text.hpp>
 #include <viaduct/net/text.hpp>
 
 namespace viaduct::teams {
@@ -43,12 +44,6 @@ std::optional<seconds> seconds_of(const json& from, const char* name) {
 bool is_token(std::string_view text) {
   return !text.empty() && text.size() <= kLongestAccessToken &&
          std::ranges::all_of(text, [](char c) { return c > ' ' && c < 0x7F; });
-}
-
-bool is_bearer(std::string type) {
-  for (char& c : type)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
-  return type == "bearer";
 }
 
 // "7000215"; empty: none.
@@ -91,7 +86,7 @@ FetchResult parse_token_answer(int status, std::string_view body, std::string_vi
   if (status == 200) {
     FetchedToken fetched{text_of(from, "access_token"),
                          seconds_of(from, "expires_in").value_or(seconds(0))};
-    if (is_bearer(text_of(from, "token_type")) && is_token(fetched.token) &&
+    if (chat::lower(text_of(from, "token_type")) == "bearer" && is_token(fetched.token) &&
         fetched.lives.count() > 0)
       return fetched;
     failure.message =
