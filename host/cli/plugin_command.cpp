@@ -73,6 +73,12 @@ int run_plugin(const PluginCommand& command, const std::vector<std::string>& com
   const auto answer = reply ? parse_tool_answer(*reply) : std::unexpected(reply.error());
   const bool help = std::ranges::count(command.arguments, "--help") != 0;
   if (answer) {
+    if (answer->exit_code == 0) {
+      if (const auto written = write_files(answer->files, command.arguments); !written) {
+        std::cerr << command.name << ": " << written.error().message << '\n';
+        return 1;
+      }
+    }
     std::cout << answer->output << std::flush;
     // Many a plugin says how it is used for whatever it does not know.
     return help && answer->exit_code == 2 ? 0 : answer->exit_code;
@@ -83,7 +89,7 @@ int run_plugin(const PluginCommand& command, const std::vector<std::string>& com
     return 0;
   }
   // Without a host, and without the instance, the word was most likely meant to be something else.
-  if (error.code == Errc::not_found && !configured) return unknown(command, names, "");
+  if (error.code == Errc::not_found && !configured) return unknown(command, names, error.message);
   if (error.code == Errc::unavailable && !configured) return unknown(command, names, error.message);
   std::cerr << (error.message.starts_with(command.name) ? "" : command.name + ": ") << error.message
             << '\n';

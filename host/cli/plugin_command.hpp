@@ -2,6 +2,7 @@
 // viaduct.tool/1. A command of Viaduct itself goes before an instance of the same name. Any thread.
 #pragma once
 
+#include "host/cli/tool_files.hpp"
 #include "host/error.hpp"
 
 #include <functional>
@@ -31,6 +32,7 @@ int run_plugin(const PluginCommand& command, const std::vector<std::string>& com
 struct ToolAnswer {
   int exit_code = 0;
   std::string output;
+  std::vector<ToolFile> files{};  // written where the exit code is 0
 };
 Result<ToolAnswer> parse_tool_answer(std::string_view json);
 std::string to_json(const ToolAnswer& answer);

@@ -1,6 +1,6 @@
 // The command line, as a person and a script use it.
 import assert from "node:assert/strict";
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import path from "node:path";
 import { test } from "node:test";
@@ -507,6 +507,33 @@ test("a plugin's subcommands run in the host, with its output and exit code", as
   assert.deepEqual([typo.code, typo.out], [2, ""]);
   assert.match(typo.err, /^there is no command "tolls"; did you mean "tools"\?\n/);
   assert.doesNotMatch(typo.err, /no host/);
+});
+
+test("a plugin's subcommand has a file written where the command line runs, and only where the person said", async (t) => {
+  const host = await hostFor(t, { config: { plugins: { path: [plugins, fixtures] }, backends: { echo: { plugin: "mock" }, tools: { plugin: "toolbox" } } } });
+  const here = folderFor(t);
+  const ask = (...args) => viaduct(["--config", configOf(host), "tools", ...args], { home: host.home, cwd: here });
+  const app = path.join(here, "app.zip");
+  const bytes = Buffer.from([0x50, 0x4b, 0x03, 0x04, 0x00, 0xff]);
+  const fine = await ask("save", "--out", "app.zip");
+  assert.deepEqual([fine.code, fine.out, fine.err], [0, "saved\n", ""]);
+  assert.deepEqual(readFileSync(app), bytes);
+  assert.equal(statSync(app).mode & 0o777, 0o644);
+  writeFileSync(app, "what was there before, and is longer");
+  assert.equal((await ask("save", "--out", app)).code, 0);
+  assert.deepEqual(readFileSync(app), bytes);
+  assert.deepEqual(readdirSync(here), ["app.zip"], "and nothing beside it");
+
+  const refused = async (args, why) => {
+    const { code, out, err } = await ask(...args);
+    assert.deepEqual([code, out], [1, ""], args.join(" "));
+    assert.match(err, why);
+    assert.deepEqual(readdirSync(here), ["app.zip"], args.join(" "));
+  };
+  await refused(["elsewhere", "--out", "other.zip"], /^tools: the plugin wants to write "elsewhere\.zip", which no option names; nothing was written\n$/);
+  await refused(["save", "other.zip"], /wants to write "other\.zip"/);
+  await refused(["save", "--out", "none/other.zip"], /^tools: none\/other\.zip was not written: No such file or directory\n$/);
+  await refused(["save", "--out", "."], /was not written: it is a folder/);
 });
 
 test("an unknown first word: the nearest command, and that no host runs that might know it", async (t) => {

@@ -870,7 +870,10 @@ typedef struct viaduct_tool {
   uint32_t struct_size;
   uint32_t reserved;
   /* [plugin-thread] `viaduct <instance name> arguments…`; `arguments` is a JSON array of strings →
-   * {"exit_code":n,"output":text} */
+   * {"exit_code":n,"output":text,"files"?:[{"path":text,"base64":text} …]}. `files`, since 0.5: the
+   * command line writes them, when exit_code is 0, where the person is, up to 12 MiB in all. `path`
+   * is letter by letter what the person gave as the value of an option (`--out FILE`, `--out=FILE`);
+   * with any other path nothing is written. */
   void (*run)(viaduct_instance* self, uint64_t call, viaduct_str arguments_json) VIADUCT_NOEXCEPT;
   /* [plugin-thread] → {"checks":[{"name","ok":bool,"message"}]} */
   void (*doctor)(viaduct_instance* self, uint64_t call) VIADUCT_NOEXCEPT;

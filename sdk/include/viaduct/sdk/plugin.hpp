@@ -79,7 +79,8 @@ class Tool {
   Tool(const Tool&) = delete;
   Tool& operator=(const Tool&) = delete;
   virtual ~Tool() = default;
-  // `viaduct <instance name> arguments…`; a JSON array of strings → {"exit_code","output"}
+  // `viaduct <instance name> arguments…`; a JSON array of strings →
+  // {"exit_code","output","files"?:[{"path","base64"}]}
   virtual void run(std::string_view arguments_json, Reply reply) {
     (void)arguments_json;
     reply.fail(Code::kUnsupported, "has no subcommands");
