@@ -83,13 +83,19 @@ std::optional<Marker> marker_of(std::string_view line) {
   return marker;
 }
 
-// Whether a line that is not there wholly yet is words, whatever comes behind it.
+// Whether a line that is not there wholly yet begins with words, whatever comes behind it.
 bool is_words(std::string_view line) {
   if (line.empty()) return false;
   if (is_letter(line[0]) || is_foreign(line[0])) return true;
   if (line[0] == '"' || line[0] == '\'' || line[0] == '(') return true;
   const std::size_t digits = std::min(line.find_first_not_of("0123456789"), line.size());
   return digits > 0 && digits < line.size() && line[digits] != '.' && line[digits] != ')';
+}
+
+// The same, or an item of such.
+bool is_certain(std::string_view line) {
+  const auto marker = marker_of(line);
+  return is_words(marker && marker->has_content ? line.substr(marker->size) : line);
 }
 
 class Walk {
@@ -137,7 +143,7 @@ class Walk {
       fence_.reset();
       must_begin = true;
     }
-    if (!is_whole && (indent > 0 || !is_words(line.text))) return false;
+    if (!is_whole && (indent > 0 || !is_certain(line.text))) return false;
     if (must_begin || begins(line.text, indent, at)) begin(at, line.text, indent);
     end_ = at + line.size;
     was_empty_ = false;

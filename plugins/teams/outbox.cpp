@@ -41,7 +41,15 @@ std::string whole_key(const std::string& of) {
 }  // namespace
 
 Outbox::Outbox(const sdk::Host& host, net::Loop& loop, Connector& connector, Files& files)
-    : loop_(loop), connector_(connector), files_(files), posts_(host, loop, "Teams"), log_(host) {}
+    : Outbox(host, loop, connector, files, Times()) {}
+Outbox::Outbox(const sdk::Host& host, net::Loop& loop, Connector& connector, Files& files,
+               Times times)
+    : loop_(loop),
+      connector_(connector),
+      files_(files),
+      times_(times),
+      posts_(host, loop, "Teams"),
+      log_(host) {}
 
 net::Task<net::Result<Outbox::Posted>> Outbox::post(Shipment shipment) {
   const bool is_edit = shipment.kind == Shipment::Kind::kEdit ||
@@ -284,11 +292,11 @@ net::Task<bool> Outbox::grow(std::string key, std::string text) {
   if (one == nullptr || !one->open) co_return false;
   const auto now = Clock::now();
   if (one->busy) co_return true;
-  if (!text.starts_with(one->said) || now > one->begun + kLongestStream) {
+  if (!text.starts_with(one->said) || now > one->begun + times_.longest_stream) {
     co_await close(key);
     co_return false;
   }
-  if (text.size() == one->said.size() || now < one->changed + kBetweenFrames) co_return true;
+  if (text.size() == one->said.size() || now < one->changed + times_.between_frames) co_return true;
   one->busy = true;
   one->changed = now;
   const Destination to = one->to;
@@ -314,6 +322,10 @@ net::Task<bool> Outbox::grow(std::string key, std::string text) {
     co_return false;
   }
   // What a limit has held back comes with the next piece.
+  if (may_pass(why) && why.not_done) {
+    if (why.status == 0) --one->sequence;  // nobody has seen it
+    co_return true;
+  }
   const bool goes_on = why.stream == StreamTrouble::kSequence || may_pass(why);
   if (goes_on && ++one->failures < kMostFailures) co_return true;
   co_await close(key);

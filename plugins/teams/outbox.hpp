@@ -30,11 +30,13 @@ namespace viaduct::teams {
 
 class Outbox {
  public:
-  // A stream takes no more after that; the service ends it after two minutes.
-  static constexpr std::chrono::seconds kLongestStream{100};
-  static constexpr std::chrono::milliseconds kBetweenFrames{1500};
+  struct Times {
+    std::chrono::milliseconds longest_stream{100'000};  // the service ends it after two minutes
+    std::chrono::milliseconds between_frames{1500};
+  };
 
   Outbox(const sdk::Host& host, net::Loop& loop, Connector& connector, Files& files);
+  Outbox(const sdk::Host& host, net::Loop& loop, Connector& connector, Files& files, Times times);
 
   struct Posted {
     bool is_new = false;
@@ -109,6 +111,7 @@ class Outbox {
   net::Loop& loop_;
   Connector& connector_;
   Files& files_;
+  const Times times_;
   chat::Posts posts_;
   sdk::Log log_;
   std::map<std::string, Stream, std::less<>> streams_;  // by the key of what began them

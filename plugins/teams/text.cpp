@@ -207,9 +207,9 @@ std::string text_of(const Activity& activity, const Message& message) {
     begin = one.begin + one.size;
   }
   append(plain, std::string_view(raw).substr(begin));
-  const std::string& html = message.html.empty() && message.is_xml ? raw : message.html;
-  const auto rich = html_text(html, names);
-  if (rich && (rich->has_structure || chat::trimmed(plain).empty()))
+  const bool is_html = message.html.empty() && message.is_xml;
+  const auto rich = html_text(is_html ? raw : message.html, names);
+  if (rich && (is_html || rich->has_structure || chat::trimmed(plain).empty()))
     return without_marks(rich->text);
   // Some clients escape the plain text, some do not: the HTML tells.
   const bool is_escaped = !rich || letters(rich->text) != letters(plain);

@@ -1,0 +1,69 @@
+#include "plugins/teams/http_transport.hpp"
+
+#include <memory>
+#include <utility>
+
+namespace viaduct::teams {
+namespace {
+
+constexpr std::string_view kPath = "/api/messages";
+
+void respond(sdk::Exchange& exchange, int status, std::string_view body) {
+  exchange.respond(body.empty() ? sdk::Response::text(static_cast<unsigned>(status), "")
+                                : sdk::Response::json(static_cast<unsigned>(status),
+                                                      std::string(body)));
+}
+
+}  // namespace
+
+ActivityFacts facts_of(const Activity& activity) {
+  ActivityFacts facts;
+  facts.service_url = activity.service_url;
+  facts.channel = activity.channel;
+  facts.channel_tenant = activity.channel_tenant;
+  facts.conversation_tenant = activity.conversation_tenant;
+  return facts;
+}
+
+HttpTransport::HttpTransport(const sdk::Host& host, net::Loop& loop, InboundAuth& auth,
+                             Inbound& inbound)
+    : loop_(loop), http_(host), log_(host), metrics_(host), auth_(auth), inbound_(inbound) {}
+
+void HttpTransport::begin(bool with_alias) {
+  const auto handler = [this](const sdk::Request& request, sdk::Exchange exchange) {
+    // Neither a browser's page nor a proxy: of matter to the Playground, which has no token.
+    const bool is_direct = request.is_local() && !request.header("origin");
+    loop_.spawn(take(std::string(request.header("authorization").value_or("")),
+                     std::string(request.body()), is_direct, std::string(request.request_id()),
+                     std::make_shared<sdk::Exchange>(std::move(exchange))));
+  };
+  if (with_alias)
+    http_.aliased_route("POST", kPath, handler);
+  else
+    http_.public_route("POST", kPath, handler);
+}
+
+net::Task<> HttpTransport::take(std::string authorization, std::string body, bool is_direct,
+                                std::string request_id, std::shared_ptr<sdk::Exchange> exchange) {
+  auto activity = parse_activity(body);
+  if (!activity) {
+    log_.warn("request not understood request=" + request_id + " reason=" + activity.error());
+    co_return respond(*exchange, 400, R"({"error":"not an activity"})");
+  }
+  ActivityFacts facts = facts_of(*activity);
+  facts.is_direct = is_direct;
+  const auto verdict = co_await auth_.admit(std::move(authorization), std::move(facts));
+  if (!verdict) {
+    const Refused why = verdict.error();
+    metrics_.count("teams_refused_total", 1,
+                   R"({"reason":)" + sdk::json_string(word_of(why)) + "}");
+    log_.warn("request refused request=" + request_id + " reason=" + std::string(words_of(why)));
+    co_return respond(*exchange, status_of(why), body_of(why));
+  }
+  if (!is_open_) co_return respond(*exchange, 503, R"({"error":"not ready"})");
+  inbound_.take(*std::move(activity), body, [exchange](int status, const std::string& answer) {
+    respond(*exchange, status, answer);
+  });
+}
+
+}  // namespace viaduct::teams

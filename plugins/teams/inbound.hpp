@@ -1,0 +1,85 @@
+// What is done about each activity that Teams delivers, whichever way: whose it is, whether they
+// may, and whether it is for a session, for the bridge, or for nobody; and what an invoke is
+// answered with. On the loop's thread; owned by the plugin.
+#pragma once
+
+#include "plugins/teams/activity.hpp"
+#include "plugins/teams/card.hpp"
+#include "plugins/teams/config.hpp"
+#include "plugins/teams/files.hpp"
+#include "plugins/teams/network.hpp"
+
+#include <viaduct/chat/commands.hpp>
+#include <viaduct/chat/inbox.hpp>
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace viaduct::teams {
+
+class Inbound {
+ public:
+  // What the HTTP response or the socket's answer says.
+  using Answer = std::function<void(int status, std::string body)>;
+
+  Inbound(const sdk::Host& host, chat::World& world, chat::Conversations& conversations,
+          chat::Commands& commands, TeamsNetwork& network, References& references, Files& files,
+          const Config& config);
+
+  // An activity that is Teams' for certain, and what of it is to be kept. `answer` is told once:
+  // when it is safe, of an invoke when it is known what became of it, at the latest after
+  // kLongestInvoke.
+  void take(Activity activity, std::string_view json, Answer answer);
+  // What was received and not dealt with, from before the start.
+  net::Task<> catch_up() { return inbox_.catch_up(); }
+  void close();
+
+  static constexpr std::chrono::milliseconds kLongestInvoke{2'500};
+
+ private:
+  struct Waiting;  // an invoke
+
+  bool is_nothing(const Activity& activity) const;
+  void keep(Activity activity, std::string_view json, Answer answer);
+  // Answered without being kept; nullopt: it is not one of those.
+  std::optional<InvokeAnswer> at_once(const Activity& activity, const Invoke& invoke);
+  void settle(const std::string& key, InvokeAnswer answer);
+
+  net::Task<> handle(Activity activity, std::chrono::milliseconds age);
+  net::Task<> message(Activity activity, Message message, std::chrono::milliseconds age);
+  net::Task<> press(Activity activity, std::string_view data);
+  net::Task<> edited(Activity activity, MessageEdited edited);
+  net::Task<> deleted(Activity activity);
+  net::Task<> installed(Activity activity, bool is_added);
+  net::Task<> greet(Activity activity);
+  net::Task<> left(Activity activity);
+  net::Task<> ended(Activity activity);
+  net::Task<> say_to_session(chat::Asker asker, Activity activity, Message message,
+                             std::string text, std::string key);
+
+  chat::Asker asker_of(const Activity& activity) const;
+  // Who asks, if they may; they have been told if they may not.
+  net::Task<std::optional<chat::Asker>> admit(const Activity& activity, bool answer);
+  // What was sent with a message, as content blocks, or empty; what could not be had is told.
+  net::Task<std::string> attachments(chat::Asker asker, std::vector<File> files);
+  bool is_bound(const chat::Place& place) const;
+
+  net::Loop& loop_;
+  sdk::Log log_;
+  sdk::Metrics metrics_;
+  chat::World& world_;
+  chat::Conversations& conversations_;
+  chat::Commands& commands_;
+  TeamsNetwork& network_;
+  References& references_;
+  Files& files_;
+  const Config& config_;
+  chat::Inbox<Activity> inbox_;
+  std::map<std::string, std::shared_ptr<Waiting>, std::less<>> invokes_;  // by key
+};
+
+}  // namespace viaduct::teams

@@ -1,0 +1,328 @@
+#include "plugins/teams/network.hpp"
+
+#include "plugins/teams/words.hpp"
+
+#include <utility>
+#include <viaduct/chat/calls.hpp>
+#include <viaduct/chat/value.hpp>
+
+namespace viaduct::teams {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Answers that are longer than so many messages become a file.
+constexpr std::size_t kMostParts = 120;
+// As Teams names emojis.
+constexpr std::string_view kSeen = "1f440_eyes";
+constexpr std::string_view kQueued = "23f3_hourglassflowingsand";
+constexpr std::string_view kFiles = "file/";
+
+sdk::Status not_there() {
+  return {sdk::Code::kInvalidArgument, "the bot is not in this conversation any more"};
+}
+
+}  // namespace
+
+TeamsNetwork::TeamsNetwork(const sdk::Host& host, net::Loop& loop, const Config& config,
+                           Connector& connector, References& references, Outbox& outbox)
+    : loop_(loop),
+      config_(config),
+      log_(host),
+      documents_(host),
+      connector_(connector),
+      references_(references),
+      outbox_(outbox) {
+  pace_.first_words = 600ms;
+  pace_.between_appends = Outbox::Times().between_frames;
+  pace_.between_updates = 3s;  // 60 in 30 seconds are for all that is said there
+  pace_.between_work = 5s;
+  pace_.life_again = 4s;  // typing is shown for three and a bit
+  pace_.longest_stream = Outbox::Times().longest_stream;
+  pace_.most_parts = kMostParts;
+}
+
+// ---------------------------------------------------------------- words
+
+std::string TeamsNetwork::escaped(std::string_view plain) const {
+  return teams::escaped(plain);
+}
+std::string TeamsNetwork::code(std::string_view plain) const {
+  return teams::code(plain);
+}
+std::string TeamsNetwork::bold(std::string_view words) const {
+  return teams::bold(words);
+}
+std::string TeamsNetwork::italic(std::string_view words) const {
+  return teams::italic(words);
+}
+std::string TeamsNetwork::words(std::string_view text) const {
+  return with_code(text);
+}
+
+std::string TeamsNetwork::person(const chat::Asker& asker) const {
+  return teams::bold(teams::escaped(asker.name));
+}
+
+std::string TeamsNetwork::where(const chat::Binding& binding) const {
+  const Reference* place = references_.find(binding.place);
+  if (place == nullptr) return "somewhere in Teams";
+  const std::string name = place->name.empty() ? "" : " " + teams::escaped(place->name);
+  switch (place->kind) {
+    case ConversationKind::kPersonal: return "in your chat with me";
+    case ConversationKind::kGroup: return "in the group chat" + name;
+    case ConversationKind::kChannel: break;
+  }
+  const std::string conversation = conversation_id_of(binding.place);
+  const std::size_t root = conversation.rfind('=');
+  std::string said = "in the channel" + name;
+  if (root != std::string::npos)
+    said += " (" +
+            teams::link("https://teams.microsoft.com/l/message/" + place->conversation + "/" +
+                            conversation.substr(root + 1),
+                        "open") +
+            ")";
+  return said;
+}
+
+std::string TeamsNetwork::help_hint() const {
+  return "In a chat with me just say them, elsewhere mention me in front. Everything else that you "
+         "say to me is for the agent.";
+}
+
+// ---------------------------------------------------------------- messages
+
+chat::Body TeamsNetwork::note(std::string_view words,
+                              const std::vector<chat::Button>& buttons) const {
+  return note_body(words, buttons);
+}
+
+chat::Body TeamsNetwork::work(std::string_view text,
+                              const std::vector<chat::Button>& buttons) const {
+  return work_body(text, buttons);
+}
+
+chat::Body TeamsNetwork::list(std::string_view title, const std::vector<chat::ListItem>& items,
+                              std::string_view below) const {
+  return list_body(title, items, below);
+}
+
+chat::Body TeamsNetwork::permission(const chat::Entry& entry, const std::string& session) const {
+  return permission_body(entry, session);
+}
+
+chat::Body TeamsNetwork::answer(std::string_view text) const {
+  Answer answer;
+  answer.text = text;
+  answer.flavour = config_.extended_markdown ? Flavour::kExtended : Flavour::kMarkdown;
+  answer.ai_label = config_.ai_label;
+  answer.feedback = config_.feedback;
+  return answer_body(answer);
+}
+
+std::vector<std::string> TeamsNetwork::parts(std::string_view answer, bool ended) const {
+  return parts_of(answer, config_.extended_markdown ? Flavour::kExtended : Flavour::kMarkdown,
+                  ended);
+}
+
+// ---------------------------------------------------------------- what must arrive
+
+std::optional<Shipment> TeamsNetwork::shipment(Shipment::Kind kind, const chat::Place& place,
+                                               std::string key, const chat::Body& body) const {
+  auto to = references_.destination(place);
+  if (!to) return std::nullopt;
+  Shipment one;
+  one.kind = kind;
+  one.activity = body.rich;
+  one.key = std::move(key);
+  one.target = place.key();
+  one.to = *std::move(to);
+  return one;
+}
+
+net::Task<net::Result<bool>> TeamsNetwork::ship(std::optional<Shipment> shipment) {
+  if (!shipment) co_return std::unexpected(not_there());
+  const auto posted = co_await outbox_.post(*std::move(shipment));
+  if (!posted) co_return std::unexpected(posted.error());
+  co_return posted->is_new;
+}
+
+net::Task<net::Result<bool>> TeamsNetwork::post(chat::Place place, std::string key,
+                                                chat::Body body) {
+  co_return co_await ship(shipment(Shipment::Kind::kPost, place, std::move(key), body));
+}
+
+net::Task<net::Result<>> TeamsNetwork::edit(chat::Place place, std::string key, std::string of,
+                                            chat::Body body) {
+  auto change = shipment(Shipment::Kind::kEdit, place, std::move(key), body);
+  if (change) change->of = std::move(of);
+  const auto kept = co_await ship(std::move(change));
+  if (!kept) co_return std::unexpected(kept.error());
+  co_return net::Result<>();
+}
+
+// In a chat with one person it is offered, and put into their OneDrive when they have agreed;
+// elsewhere Teams takes no files from bots.
+net::Task<net::Result<bool>> TeamsNetwork::post_file(chat::Place place, std::string key,
+                                                     std::string name, std::string words,
+                                                     std::string content) {
+  const Reference* known = references_.find(place);
+  if (known == nullptr) co_return std::unexpected(not_there());
+  if (known->kind != ConversationKind::kPersonal) {
+    co_return co_await post(
+        std::move(place), std::move(key),
+        note(teams::escaped("The answer is longer than can be shown here. Whoever runs this host "
+                            "has all of it: viaduct sessions export"),
+             {}));
+  }
+  const std::size_t size = content.size();
+  const std::string document =
+      R"({"name":)" + sdk::json_string(name) + R"(,"content":)" + sdk::json_string(content) + "}";
+  const sdk::Answer kept = co_await chat::answered([&](sdk::Callback done) {
+    documents_.put(std::string(kFiles) + key, document, sdk::Documents::kAnyVersion,
+                   std::move(done));
+  });
+  if (!kept.ok()) co_return std::unexpected(kept.status());
+  const std::string context = R"({"viaduct":1,"file":)" + sdk::json_string(key) + "}";
+  co_return co_await post(std::move(place), key, file_consent_body(name, words, size, context));
+}
+
+net::Task<> TeamsNetwork::deliver_file(chat::Place place, FileConsent consent, std::string key) {
+  const std::string offered = chat::Value::parsed(consent.context).text("file");
+  if (offered.empty()) co_return;
+  const sdk::Answer kept = co_await chat::answered(
+      [&](sdk::Callback done) { documents_.get(std::string(kFiles) + offered, std::move(done)); });
+  if (!kept.ok() && kept.code != sdk::Code::kNotFound) co_return;
+  if (!consent.is_accepted || !kept.ok()) {
+    co_await edit(
+        place, key, offered,
+        note(consent.is_accepted ? "This file is not there any more." : "The file was declined.",
+             {}));
+  } else {
+    auto out = shipment(
+        Shipment::Kind::kFile, place, key,
+        file_info_body({consent.name, consent.id, consent.extension, consent.content_url}));
+    if (out) {
+      out->of = offered;
+      out->upload_url = consent.upload_url;
+      out->text = chat::Value::parsed(kept.result).at("value").text("content");
+      if (const auto posted = co_await outbox_.post(*std::move(out)); !posted) {
+        log_.error("file not kept for sending reason=" + posted.error().message);
+        co_return;
+      }
+    }
+  }
+  documents_.remove(std::string(kFiles) + offered, sdk::Documents::kAnyVersion, {});
+}
+
+net::Task<net::Result<>> TeamsNetwork::whisper(chat::Asker asker, std::string key,
+                                               chat::Body body) {
+  if (asker.reply_url.starts_with(kInvokeReply) && reply_ && reply_(asker.reply_url, body))
+    co_return net::Result<>();
+  auto out = shipment(Shipment::Kind::kPost, asker.place(), std::move(key), body);
+  if (out && asker.reply_url.starts_with(kTargetedReply)) {
+    out->to.is_targeted = true;
+    out->activity = to_person(body.rich, asker.reply_url.substr(kTargetedReply.size()));
+  }
+  const auto kept = co_await ship(std::move(out));
+  if (!kept) co_return std::unexpected(kept.error());
+  co_return net::Result<>();
+}
+
+// Whoever asks in a channel does it by a message, which is a thread's first or belongs to one.
+net::Task<std::expected<std::string, std::string>> TeamsNetwork::open_thread(chat::Asker,
+                                                                             std::string,
+                                                                             chat::Body) {
+  co_return std::unexpected("say it in a message of the channel");
+}
+
+net::Task<std::expected<chat::Place, std::string>> TeamsNetwork::open_channel(chat::Asker,
+                                                                              std::string) {
+  co_return std::unexpected("Teams lets no bot make channels");
+}
+
+// ---------------------------------------------------------------- while an answer grows
+
+// The outbox finds out whether it is a stream or a message that is updated.
+bool TeamsNetwork::can_stream(const chat::Place&, std::string_view) const {
+  return true;
+}
+
+net::Task<net::Result<bool>> TeamsNetwork::begin_stream(chat::Place place, std::string key,
+                                                        std::string, std::string text) {
+  auto begin = shipment(Shipment::Kind::kBegin, place, std::move(key), answer(text));
+  if (begin) begin->streams = begin->to.is_personal;
+  co_return co_await ship(std::move(begin));
+}
+
+net::Task<net::Result<>> TeamsNetwork::end_stream(chat::Place place, std::string key,
+                                                  std::string of, std::string text) {
+  auto end = shipment(Shipment::Kind::kEnd, place, std::move(key), answer(text));
+  if (end) end->of = std::move(of);
+  const auto kept = co_await ship(std::move(end));
+  if (!kept) co_return std::unexpected(kept.error());
+  co_return net::Result<>();
+}
+
+net::Task<bool> TeamsNetwork::grow(std::string key, std::string text) {
+  co_return co_await outbox_.grow(std::move(key), std::move(text));
+}
+
+net::Task<bool> TeamsNetwork::stop_stream(std::string key) {
+  co_return co_await outbox_.close(std::move(key));
+}
+
+net::Task<> TeamsNetwork::update(chat::Place place, std::string of, chat::Body body) {
+  const auto change = shipment(Shipment::Kind::kEdit, place, "", body);
+  if (change) co_await outbox_.update(change->to, std::move(of), change->activity);
+}
+
+bool TeamsNetwork::has_arrived(std::string_view key) const {
+  return outbox_.arrived(key).has_value();
+}
+
+void TeamsNetwork::forget(std::string_view key) {
+  outbox_.forget(key);
+}
+
+// ---------------------------------------------------------------- signs of life
+
+// A message's key ends with its id.
+std::string TeamsNetwork::message_of(std::string_view key) const {
+  const std::size_t slash = key.rfind('/');
+  return key.starts_with("message/") && slash != std::string_view::npos
+             ? std::string(key.substr(slash + 1))
+             : std::string();
+}
+
+// Typing shows nothing in channels; a reaction does, where Teams takes one.
+void TeamsNetwork::show_life(const chat::Place& place, const std::string& message,
+                             chat::Life life) {
+  const auto to = references_.destination(place);
+  const Reference* known = references_.find(place);
+  if (!to || known == nullptr) return;
+  if (life == chat::Life::kWorking && known->kind != ConversationKind::kChannel)
+    loop_.spawn([](TeamsNetwork& self, Destination where) -> net::Task<> {
+      co_await self.connector_.typing(std::move(where));
+    }(*this, *to));
+  const bool reacts = known->kind == ConversationKind::kChannel || life == chat::Life::kQueued ||
+                      shown_.contains(place.key() + "/" + message);
+  if (!takes_reactions_ || !reacts) return;
+  const std::string_view wanted =
+      life == chat::Life::kQueued                                                 ? kQueued
+      : life == chat::Life::kWorking && known->kind == ConversationKind::kChannel ? kSeen
+                                                                                  : "";
+  const std::string key = place.key() + "/" + message;
+  const std::string shows = std::exchange(shown_[key], std::string(wanted));
+  if (wanted.empty()) shown_.erase(key);
+  if (shows == wanted) return;
+  loop_.spawn([](TeamsNetwork& self, Destination where, std::string of, std::string old,
+                 std::string now) -> net::Task<> {
+    if (!old.empty()) co_await self.connector_.unreact(where, of, old);
+    if (now.empty()) co_return;
+    const CallResult done = co_await self.connector_.react(where, of, now);
+    if (!done && done.error().trouble != Trouble::kRetryLater) self.takes_reactions_ = false;
+  }(*this, *to, message, shows, std::string(wanted)));
+}
+
+}  // namespace viaduct::teams
