@@ -11,7 +11,7 @@ struct Principal {
   std::string user_id;
   std::string display_name;
   std::string place;         // the shared place that owns the session; empty: the user does
-  bool is_operator = false;  // may answer permission requests for others
+  bool is_operator = false;  // may answer for others, and see what other programs left
 
   // The one that everybody is who reaches the host without authentication: only from this machine.
   bool is_local() const { return user_id == "local" && tenant.empty() && place.empty(); }

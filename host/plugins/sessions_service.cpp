@@ -481,6 +481,41 @@ void sessions_proceed(const viaduct_host* host, std::uint64_t id) noexcept {
   if (const auto subscription = in->subscription(id)) subscription->proceed();
 }
 
+void sessions_discover(const viaduct_host* host, std::uint64_t call, const viaduct_principal* who,
+                       viaduct_str query_json) noexcept {
+  PluginCall in(host, call, "sessions.discover");
+  Principal principal = in.principal(who);
+  const std::string text = in.text(query_json, "the query");
+  if (!in) return;
+  auto query = sessions::parse_discover_query(text);
+  in.require(query.has_value(), query ? "" : query.error().message);
+  if (!in) return;
+  in.on_loop([principal = std::move(principal), query = std::move(*query)](
+                 Instance& i, Done<std::string> done) mutable {
+    i.services().sessions.discover(
+        std::move(principal), std::move(query),
+        as_json<sessions::DiscoverAnswer>(
+            std::move(done), [](const auto& answer) { return sessions::to_json(answer); }));
+  });
+}
+
+void sessions_adopt(const viaduct_host* host, std::uint64_t call, const viaduct_principal* who,
+                    viaduct_str native_id, viaduct_str raw_backend) noexcept {
+  PluginCall in(host, call, "sessions.adopt", /*waits=*/true);
+  Principal principal = in.principal(who);
+  std::string id = in.text(native_id, "native_id");
+  std::string backend = in.text(raw_backend, "backend");
+  in.require(!id.empty(), "native_id is empty");
+  if (!in) return;
+  in.on_loop([principal = std::move(principal), id = std::move(id), backend = std::move(backend)](
+                 Instance& i, Done<std::string> done) mutable {
+    i.services().sessions.adopt(
+        std::move(principal), std::move(id), std::move(backend),
+        as_json<sessions::AdoptAnswer>(
+            std::move(done), [](const auto& answer) { return sessions::to_json(answer); }));
+  });
+}
+
 constexpr viaduct_sessions kSessions{sizeof(viaduct_sessions),
                                      0,
                                      sessions_create,
@@ -499,7 +534,9 @@ constexpr viaduct_sessions kSessions{sizeof(viaduct_sessions),
                                      sessions_set_option,
                                      sessions_subscribe,
                                      sessions_unsubscribe,
-                                     sessions_proceed};
+                                     sessions_proceed,
+                                     sessions_discover,
+                                     sessions_adopt};
 
 }  // namespace
 

@@ -219,6 +219,7 @@ class Sessions::Impl {
   void adopt_unknown(Principal who, std::string id, std::vector<std::string> names,
                      Done<ResumeAnswer> done);
   void discover(std::string backend, std::uint32_t limit, Done<DiscoverAnswer> done);
+  void discover(Principal who, DiscoverQuery query, Done<DiscoverAnswer> done);
   Result<std::vector<std::string>> discovering(const Principal& who,
                                                const std::string& backend) const;
   void adopt(Principal who, std::string id, std::string backend, Done<AdoptAnswer> done);
@@ -488,6 +489,25 @@ Result<std::vector<std::string>> Sessions::Impl::discovering(const Principal& wh
   return names;
 }
 
+namespace {
+
+Error for_operators() {
+  return {Errc::permission_denied,
+          "What other programs left on this machine is for operators of the bot alone"};
+}
+
+Done<DiscoverAnswer> at_most(std::uint32_t limit, Done<DiscoverAnswer> done) {
+  return [limit, done = std::move(done)](Result<DiscoverAnswer> found) mutable {
+    if (found && found->sessions.size() > limit) {
+      found->left_out = found->sessions.size() - limit;
+      found->sessions.resize(limit);
+    }
+    done(std::move(found));
+  };
+}
+
+}  // namespace
+
 void Sessions::Impl::discover(std::string backend, std::uint32_t limit, Done<DiscoverAnswer> done) {
   std::vector<std::string> names;
   for (const auto& [name, one] : backends_)
@@ -507,14 +527,20 @@ void Sessions::Impl::discover(std::string backend, std::uint32_t limit, Done<Dis
         done(std::unexpected(std::move(error)));
       });
   }
-  discovery_.discover(std::move(names),
-                      [limit, done = std::move(done)](Result<DiscoverAnswer> found) mutable {
-                        if (found && found->sessions.size() > limit) {
-                          found->left_out = found->sessions.size() - limit;
-                          found->sessions.resize(limit);
-                        }
-                        done(std::move(found));
-                      });
+  discovery_.discover(std::move(names), at_most(limit, std::move(done)));
+}
+
+void Sessions::Impl::discover(Principal who, DiscoverQuery query, Done<DiscoverAnswer> done) {
+  auto names = discovering(who, query.backend);
+  if (names && !query.backend.empty() && names->empty())
+    names = fail(Errc::unsupported,
+                 "The backend " + query.backend + " finds no sessions of other programs");
+  if (!who.is_operator) names = std::unexpected(for_operators());
+  if (!names)
+    return shared_.loop.post([done = std::move(done), error = names.error()]() mutable {
+      done(std::unexpected(std::move(error)));
+    });
+  discovery_.discover(std::move(*names), at_most(query.limit, std::move(done)));
 }
 
 void Sessions::Impl::adopt(Principal who, std::string id, std::string backend,
@@ -525,6 +551,7 @@ void Sessions::Impl::adopt(Principal who, std::string id, std::string backend,
                  "No backend of the surface " + who.surface + " finds sessions of other programs");
   if (id.empty()) names = fail(Errc::invalid_argument, "The id is empty");
   if (shared_.stopping) names = fail(Errc::unavailable, "The host is stopping");
+  if (!who.is_operator) names = std::unexpected(for_operators());
   if (!names)
     return shared_.loop.post([done = std::move(done), error = names.error()]() mutable {
       done(std::unexpected(std::move(error)));
@@ -859,6 +886,10 @@ void Sessions::audit_any(std::string session_id, std::uint32_t limit,
 
 void Sessions::discover(std::string backend, std::uint32_t limit, Done<DiscoverAnswer> done) {
   impl_->discover(std::move(backend), limit, std::move(done));
+}
+
+void Sessions::discover(Principal who, DiscoverQuery query, Done<DiscoverAnswer> done) {
+  impl_->discover(std::move(who), std::move(query), std::move(done));
 }
 
 void Sessions::adopt(Principal who, std::string id, std::string backend, Done<AdoptAnswer> done) {

@@ -124,6 +124,10 @@ struct BackendFailure {
   std::string backend;
   Error error;
 };
+struct DiscoverQuery {
+  std::string backend;  // empty: of all
+  std::uint32_t limit = 50;
+};
 struct DiscoverAnswer {
   std::vector<Discovered> sessions;  // newest first
   std::uint64_t left_out = 0;        // more than were asked for
@@ -231,8 +235,11 @@ class Sessions {
   // What all backends that can (or the one by that name) find of other programs' sessions. One that
   // fails is named, the others are shown.
   void discover(std::string backend, std::uint32_t limit, Done<DiscoverAnswer> done);
+  // The same of the surface's backends, for operators.
+  void discover(Principal who, DiscoverQuery query, Done<DiscoverAnswer> done);
   // Makes one of those, by its id or the beginning of it, a session of `who` with all that was said
   // in it, and resumes it; twice is the same session. `backend` empty: the surface's own first.
+  // For operators.
   void adopt(Principal who, std::string id, std::string backend, Done<AdoptAnswer> done);
   // Deletes for good what nobody used since then, also at the backends, and frees its place in the
   // store. What runs or waits stays, and what its backend cannot remove. One at a time.

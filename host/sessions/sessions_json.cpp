@@ -185,6 +185,26 @@ Result<ListQuery> parse_list_query(std::string_view text) {
   return query;
 }
 
+Result<DiscoverQuery> parse_discover_query(std::string_view text) {
+  DiscoverQuery query;
+  if (text.empty()) return query;
+  const json value = json::parse(text, nullptr, false);
+  if (!value.is_object()) return fail(Errc::invalid_argument, "the query is no JSON object");
+  for (const auto& [key, item] : value.items()) {
+    if (key == "limit" && item.is_number_integer() && item >= 1 && item <= 500) {
+      query.limit = item.get<std::uint32_t>();
+    } else if (key == "backend" && item.is_string()) {
+      query.backend = item.get<std::string>();
+    } else {
+      return fail(Errc::invalid_argument,
+                  key +
+                      " is unknown or has a wrong value; the query takes limit (1 to 500) and "
+                      "backend (a name)");
+    }
+  }
+  return query;
+}
+
 std::string user_message_data(const Principal& who, const Message& message) {
   std::string out = fmt::format(
       R"({{"author":{{"user_id":{},"display_name":{},"surface":{},"tenant":{}}},"key":{})",

@@ -27,5 +27,6 @@ std::string to_json(const std::vector<store::AuditRecord>& records);
 // defaults.
 Result<CreateOptions> parse_create_options(std::string_view json);
 Result<ListQuery> parse_list_query(std::string_view json);
+Result<DiscoverQuery> parse_discover_query(std::string_view json);
 
 }  // namespace viaduct::sessions

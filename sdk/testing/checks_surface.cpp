@@ -134,9 +134,9 @@ void requests_are_answered(Probe& probe) {
 
 void service_failures(Probe& probe) {
   const auto host = probe.running();
-  const char* sessions[] = {"create", "send",    "ask",  "cancel",     "answer",
-                            "resume", "end",     "list", "get",        "history",
-                            "rename", "compact", "fork", "set_option", "subscribe"};
+  const char* sessions[] = {"create", "send",       "ask",       "cancel",   "answer", "resume",
+                            "end",    "list",       "get",       "history",  "rename", "compact",
+                            "fork",   "set_option", "subscribe", "discover", "adopt"};
   const char* others[] = {"documents.get",   "documents.put",      "documents.remove",
                           "documents.scan",  "memory.message",     "memory.remember",
                           "memory.recall",   "memory.work_status", "memory.work_log",

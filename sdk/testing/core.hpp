@@ -162,7 +162,13 @@ struct Subscription {
   bool proceed_came = false;  // inside the call of change
 };
 
+struct LeftBehind {
+  std::string native_id, title, working_dir, backend;
+  std::string session;  // that it is now
+};
+
 struct SessionsState {
+  std::vector<LeftBehind> left_behind;  // newest last
   std::map<std::string, Session> sessions;
   std::vector<std::string> order;
   std::map<std::uint64_t, Subscription> subscriptions;

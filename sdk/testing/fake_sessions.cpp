@@ -753,6 +753,89 @@ void proceed(const viaduct_host* host, std::uint64_t id) noexcept {
   pump(entry.core, id);
 }
 
+bool is_operator(const Asked& asked) {
+  if ((asked.who.flags & VIADUCT_PRINCIPAL_OPERATOR) != 0) return true;
+  refuse(asked, VIADUCT_E_PERMISSION_DENIED, "this is for operators");
+  return false;
+}
+
+Json left_behind_json(const LeftBehind& one) {
+  return Json::object({{"backend", one.backend},
+                       {"native_id", one.native_id},
+                       {"working_dir", one.working_dir},
+                       {"title", one.title},
+                       {"updated_at", Json()},
+                       {"session_id", one.session.empty() ? Json() : Json(one.session)}});
+}
+
+void discover(const viaduct_host* host, std::uint64_t call, const viaduct_principal* who,
+              viaduct_str query) noexcept {
+  std::string text(text_of(query));
+  operation(host, call, who, "discover", "", {"", "", "", text, "", 0}, [text](const Asked& asked) {
+    const auto json = Json::parse(text.empty() ? "{}" : text);
+    if (!json || !json->is_object()) {
+      asked.core.fault("bad-argument", "sessions.discover: the query is no JSON object");
+      refuse(asked, VIADUCT_E_INVALID_ARGUMENT, "the query is no JSON object");
+      return;
+    }
+    if (!is_operator(asked)) return;
+    constexpr std::int64_t kDefault = 50;
+    const auto limit = static_cast<std::size_t>(std::clamp<std::int64_t>(
+        json->contains("limit") ? (*json)["limit"].as_int() : kDefault, 1, 500));
+    Json sessions = Json::array();
+    std::size_t left_out = 0;
+    const auto& all = asked.core.sessions.left_behind;
+    for (auto one = all.rbegin(); one != all.rend(); ++one) {
+      if (json->contains("backend") && (*json)["backend"].as_string() != one->backend) continue;
+      if (sessions.size() == limit)
+        ++left_out;
+      else
+        sessions.push_back(left_behind_json(*one));
+    }
+    answer(asked, Json::object({{"sessions", std::move(sessions)},
+                                {"left_out", left_out},
+                                {"failures", Json::array()}}));
+  });
+}
+
+void adopt(const viaduct_host* host, std::uint64_t call, const viaduct_principal* who,
+           viaduct_str native_id, viaduct_str backend) noexcept {
+  std::string id(text_of(native_id));
+  std::string of(text_of(backend));
+  operation(host, call, who, "adopt", "", {"", "", "", id, "", 0}, [id, of](const Asked& asked) {
+    if (!is_operator(asked)) return;
+    LeftBehind* found = nullptr;
+    for (auto& one : asked.core.sessions.left_behind) {
+      if (one.native_id.rfind(id, 0) != 0 || (!of.empty() && of != one.backend)) continue;
+      if (found != nullptr) {
+        refuse(asked, VIADUCT_E_INVALID_ARGUMENT, "Several sessions begin with " + id);
+        return;
+      }
+      found = &one;
+    }
+    if (id.empty() || found == nullptr) {
+      refuse(asked, VIADUCT_E_NOT_FOUND, "No program has left a session " + id);
+      return;
+    }
+    if (found->session.empty()) {
+      Session& made = make_session(asked.core, asked.who);
+      made.title = found->title;
+      made.working_dir = found->working_dir;
+      made.backend = found->backend;
+      found->session = made.id;
+    }
+    const Session& session = asked.core.sessions.sessions.at(found->session);
+    if (!owns(asked.who, session)) {
+      refuse(asked, VIADUCT_E_CONFLICT, "it is a session of somebody else");
+      return;
+    }
+    answer(asked, Json::object({{"session", session_json(session)},
+                                {"from", left_behind_json(*found)},
+                                {"context", "native"},
+                                {"error", Json()}}));
+  });
+}
+
 constexpr viaduct_sessions kSessions{sizeof(viaduct_sessions),
                                      0,
                                      create,
@@ -771,7 +854,9 @@ constexpr viaduct_sessions kSessions{sizeof(viaduct_sessions),
                                      set_option,
                                      subscribe,
                                      unsubscribe,
-                                     proceed};
+                                     proceed,
+                                     discover,
+                                     adopt};
 
 Session* session_of(Core& core, const std::string& id) {
   const auto found = core.sessions.sessions.find(id);
@@ -963,6 +1048,13 @@ std::string FakeSessions::add_session(const Principal& owner, std::string_view d
   session.description = description;
   session.working_dir = working_dir;
   return session.id;
+}
+
+void FakeSessions::add_left_behind(std::string native_id, std::string title,
+                                   std::string working_dir, std::string backend) {
+  const std::lock_guard lock(core_->mutex);
+  core_->sessions.left_behind.push_back(
+      {std::move(native_id), std::move(title), std::move(working_dir), std::move(backend), ""});
 }
 
 void FakeSessions::user_says(const std::string& session_id, std::string_view text) {

@@ -242,8 +242,8 @@ TEST(PluginCheck, SaysWhatFollowsAFailedGateIsSkipped) {
   EXPECT_EQ(one(results, "prompt-answers-once").outcome, Outcome::kSkipped);
   EXPECT_EQ(one(results, "prompt-answers-once").text, "descriptor-sane did not hold");
   const auto sane = one(results, "descriptor-sane");
-  EXPECT_NE(sane.text.find("7.4"), std::string::npos) << sane.text;
-  EXPECT_NE(sane.text.find("0.4"), std::string::npos) << sane.text;
+  EXPECT_NE(sane.text.find("7.5"), std::string::npos) << sane.text;
+  EXPECT_NE(sane.text.find("0.5"), std::string::npos) << sane.text;
   EXPECT_NE(sane.text.find("wrong_major.so"), std::string::npos) << sane.text;
 }
 

@@ -46,7 +46,7 @@ extern "C" {
 
 /* The version of this header. It is 0.x until all in-tree plugins have exercised it. */
 #define VIADUCT_ABI_MAJOR 0
-#define VIADUCT_ABI_MINOR 4
+#define VIADUCT_ABI_MINOR 5
 
 /* True when `table` is long enough to have `member`, and the member is not null or zero. */
 #define VIADUCT_HAS(table, member)                                                                 \
@@ -97,7 +97,10 @@ enum {
 };
 
 /* Who is talking. The host adds the name of the surface. */
-enum { VIADUCT_PRINCIPAL_OPERATOR = 1u << 0 /* may answer permission requests for others */ };
+enum {
+  VIADUCT_PRINCIPAL_OPERATOR = 1u << 0 /* may answer permission requests for others, and see and
+                                          take over what other programs left on this machine */
+};
 typedef struct viaduct_principal {
   uint32_t struct_size;
   uint32_t flags;
@@ -558,6 +561,24 @@ typedef struct viaduct_sessions {
   void (*unsubscribe)(const viaduct_host* host, uint64_t subscription) VIADUCT_NOEXCEPT;
   /* [any-thread] After change() answered BUSY: send on. */
   void (*proceed)(const viaduct_host* host, uint64_t subscription) VIADUCT_NOEXCEPT;
+
+  /* Since 0.5, both for an operator alone, VIADUCT_E_PERMISSION_DENIED to others. DISCOVERED is
+   * {"backend","native_id","working_dir","title","updated_at":time|null,"session_id":which session
+   * of the host it is already|null}. */
+  /* [any-thread] Sessions that other programs left on this machine, as the surface's backends find
+   * them. `query`: {"backend"?: only this one,"limit"?=50 (to 500)} → {"sessions":[DISCOVERED …]
+   * newest first,"left_out":how many more there are,"failures":[{"backend","error":{"code",
+   * "message"}} …]}; one that fails does not keep the others back. */
+  void (*discover)(const viaduct_host* host, uint64_t call, const viaduct_principal* who,
+                   viaduct_str query_json) VIADUCT_NOEXCEPT;
+  /* [any-thread] Makes one of those, by its native id or the beginning of it, a session of `who`
+   * with all that was said in it, and resumes it; twice is the same session. `backend`: whose, or
+   * empty → {"session":SESSION,"from":DISCOVERED,"context":as of resume|null,"error":{"code",
+   * "message"} of a resume that is tried again with the next message|null}.
+   * VIADUCT_E_INVALID_ARGUMENT names the candidates when several begin so, VIADUCT_E_CONFLICT: it
+   * is somebody else's session. */
+  void (*adopt)(const viaduct_host* host, uint64_t call, const viaduct_principal* who,
+                viaduct_str native_id, viaduct_str backend) VIADUCT_NOEXCEPT;
 } viaduct_sessions;
 
 /* What a surface that subscribes offers by the id VIADUCT_SUBSCRIBER. */
@@ -802,8 +823,8 @@ typedef struct viaduct_backend {
  * session updates. */
 enum {
   VIADUCT_EVENT_TEXT = 1, /* text: appended to the answer. `item` tells several texts apart; empty:
-                             the present one */
-  VIADUCT_EVENT_THOUGHT = 2, /* text: appended */
+                             the present one. json: empty, or {"_meta"?:{…}} for its entry */
+  VIADUCT_EVENT_THOUGHT = 2, /* text: appended; json as of TEXT */
   VIADUCT_EVENT_TOOL_CALL =
       3, /* item: toolCallId; json: ACP ToolCall or ToolCallUpdate, merged by field */
   VIADUCT_EVENT_PLAN =
@@ -875,7 +896,8 @@ typedef struct viaduct_tool {
    * is letter by letter what the person gave as the value of an option (`--out FILE`, `--out=FILE`);
    * with any other path nothing is written. */
   void (*run)(viaduct_instance* self, uint64_t call, viaduct_str arguments_json) VIADUCT_NOEXCEPT;
-  /* [plugin-thread] → {"checks":[{"name","ok":bool,"message"}]} */
+  /* [plugin-thread] → {"checks":[{"name","ok":bool,"message"}]}. Also of an instance that was not
+   * started and will not be: `viaduct doctor` beside a host that does not run. */
   void (*doctor)(viaduct_instance* self, uint64_t call) VIADUCT_NOEXCEPT;
 } viaduct_tool;
 

@@ -541,6 +541,24 @@ TEST_P(Services, RefuseWhatIsNoJsonOrNoUtf8) {
   EXPECT_EQ(ask({"ask", "s_none", "k", "t"}).first, 200u + VIADUCT_E_NOT_FOUND);
 }
 
+TEST_P(Services, ShowAnOperatorAloneWhatOtherProgramsLeft) {
+  EXPECT_EQ(ask({"discover", ""}).first, 200u + VIADUCT_E_PERMISSION_DENIED);
+  EXPECT_EQ(ask({"adopt", "left-1"}).first, 200u + VIADUCT_E_PERMISSION_DENIED);
+  const auto [code, found] = ask({"discover", R"({"limit":1,"backend":"echo"})", "operator"});
+  EXPECT_EQ(code, 200u) << found;
+  EXPECT_THAT(found, HasSubstr(R"("native_id":"left-1")"));
+  EXPECT_THAT(found, HasSubstr(R"("left_out":1,"failures":[])"));
+  for (const char* bad : {"[]", R"({"limit":0})", R"({"limit":501})", R"({"all":true})"})
+    EXPECT_EQ(ask({"discover", bad, "operator"}).first, 200u + VIADUCT_E_INVALID_ARGUMENT) << bad;
+  EXPECT_EQ(ask({"adopt", "", "operator"}).first, 200u + VIADUCT_E_INVALID_ARGUMENT);
+  EXPECT_EQ(ask({"adopt", "nothing", "operator"}).first, 200u + VIADUCT_E_NOT_FOUND);
+  const auto [adopted, answer] = ask({"adopt", "left-1", "operator"});
+  EXPECT_EQ(adopted, 200u) << answer;
+  EXPECT_THAT(answer, HasSubstr(R"({"session":{"session_id":"s_)"));
+  EXPECT_THAT(answer, HasSubstr(R"("from":{"backend":"echo","native_id":"left-1")"));
+  EXPECT_THAT(ask({"list", ""}).second, HasSubstr(R"("title":"Left")"));
+}
+
 TEST_P(Services, CallBackForTimersAndPosts) {
   EXPECT_EQ(ask({"timer", "1"}).second, "timer");
   EXPECT_EQ(ask({"post"}).second, "posted");

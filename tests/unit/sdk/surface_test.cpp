@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstddef>
 #include <functional>
 #include <optional>
 #include <string>
@@ -244,6 +245,48 @@ TEST_F(SdkSurface, AServiceThatTheHostLacksIsUnsupportedAndNotAnsweredInline) {
       std::move(options));
   ASSERT_TRUE(host_->settle());
   EXPECT_EQ(order, (std::vector<std::string>{"start", "unsupported"}));
+}
+
+TEST_F(SdkSurface, AnOperatorTakesOverWhatAnotherProgramLeft) {
+  std::vector<Answer> answers;
+  const auto keep = [&](const Answer& answer) { answers.push_back(answer); };
+  run([](Bare&) {});
+  host_->sessions().add_left_behind("left-1", "Old", "/srv");
+  host_->sessions().add_left_behind("right-1", "New");
+  sdk::Principal who{"u", "Uma", "", "", true};
+  ASSERT_TRUE(host_->on_plugin_thread([&] {
+    const sdk::Sessions sessions(plugin().host);
+    sessions.discover(who, R"({"limit":1})", keep);
+    sessions.adopt(who, "left", "", keep);
+    who.is_operator = false;
+    sessions.discover(who, "", keep);
+    sessions.adopt(who, "right", "", keep);
+  }));
+  ASSERT_TRUE(host_->wait_until([&] { return answers.size() == 4; }));
+  const auto found = testing::Json::parse(answers[0].result).value_or(testing::Json());
+  EXPECT_EQ(found["sessions"].size(), 1u);
+  EXPECT_EQ(found["left_out"].as_int(), 1);
+  const auto taken = testing::Json::parse(answers[1].result).value_or(testing::Json());
+  EXPECT_EQ(taken["session"]["title"].as_string(), "Old");
+  EXPECT_EQ(taken["from"]["native_id"].as_string(), "left-1");
+  EXPECT_EQ(answers[2].code, Code::kPermissionDenied);
+  EXPECT_EQ(answers[3].code, Code::kPermissionDenied);
+}
+
+TEST_F(SdkSurface, AnOlderHostShowsNothingOfOtherPrograms) {
+  std::vector<Code> codes;
+  const auto keep = [&](const Answer& answer) { codes.push_back(answer.code); };
+  testing::HostOptions options;
+  options.table_sizes = {{VIADUCT_SESSIONS, offsetof(viaduct_sessions, discover)}};
+  run(
+      [&](Bare& bare) {
+        const sdk::Sessions sessions(bare.host);
+        sessions.discover({}, "", keep);
+        sessions.adopt({}, "left", "", keep);
+      },
+      std::move(options));
+  ASSERT_TRUE(host_->settle());
+  EXPECT_EQ(codes, (std::vector{Code::kUnsupported, Code::kUnsupported}));
 }
 
 TEST_F(SdkSurface, DocumentsComeBackWithTheirVersion) {

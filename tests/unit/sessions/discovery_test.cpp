@@ -48,6 +48,10 @@ class DiscoveryTest : public ::testing::Test {
       world.sessions->discover(backend, limit, std::move(done));
     });
   }
+  Result<DiscoverAnswer> discover_as(const Principal& who, DiscoverQuery query) {
+    return world.wait<DiscoverAnswer>(
+        [&](Done<DiscoverAnswer> done) { world.sessions->discover(who, query, std::move(done)); });
+  }
   Result<AdoptAnswer> adopt(const Principal& who, std::string id, std::string backend = "") {
     return world.wait<AdoptAnswer>(
         [&](Done<AdoptAnswer> done) { world.sessions->adopt(who, id, backend, std::move(done)); });
@@ -71,7 +75,7 @@ class DiscoveryTest : public ::testing::Test {
   }
 
   World world;
-  const Principal local{"chat", "", "local", "local", "", false};
+  const Principal local{"chat", "", "local", "local", "", true};
 };
 
 TEST_F(DiscoveryTest, ListsWhatOtherProgramsLeftNewestFirst) {
@@ -84,6 +88,37 @@ TEST_F(DiscoveryTest, ListsWhatOtherProgramsLeftNewestFirst) {
   EXPECT_EQ(discover("", 1)->sessions.size(), 1u);
   EXPECT_EQ(discover("", 1)->left_out, 2u);
   EXPECT_EQ(discover("nobody").error().code, Errc::not_found);
+}
+
+TEST_F(DiscoveryTest, AnOperatorOfASurfaceSeesWhatItsBackendsFind) {
+  ScriptedBackend other(*world.loop), foreign(*world.loop);
+  for (ScriptedBackend* one : {&other, &foreign}) {
+    one->facts().can = VIADUCT_CAN_DISCOVER;
+    one->rules["discover"] = [](const auto&) {
+      return BackendAnswer{"", "", R"({"sessions":[{"native_id":"elsewhere"}]})"};
+    };
+  }
+  world.sessions->add_backend("other", other);
+  world.sessions->add_backend("foreign", foreign);  // of another surface
+  EXPECT_EQ(discover_as(local, {})->sessions.size(), 4u);
+  EXPECT_EQ(foreign.count("discover"), 0u);
+  EXPECT_EQ(discover_as(local, {"other", 50})->sessions.size(), 1u);
+  EXPECT_EQ(discover_as(local, {"", 1})->left_out, 3u);
+  EXPECT_EQ(discover_as(local, {"foreign", 50}).error().code, Errc::invalid_argument);
+  other.facts().can = 0;
+  EXPECT_EQ(discover_as(local, {"other", 50}).error().code, Errc::unsupported);
+  for (const char* name : {"other", "foreign"})
+    ASSERT_TRUE(world.wait<void>(
+        [&](Done<> done) { world.sessions->remove_backend(name, std::move(done)); }));
+}
+
+TEST_F(DiscoveryTest, NobodyButAnOperatorIsShownOrGivenIt) {
+  Principal person = local;
+  person.is_operator = false;
+  EXPECT_EQ(discover_as(person, {}).error().code, Errc::permission_denied);
+  EXPECT_EQ(adopt(person, "3f2a-one").error().code, Errc::permission_denied);
+  EXPECT_EQ(world.backend->count("discover"), 0u);
+  EXPECT_EQ(stored_sessions(), 0u);
 }
 
 TEST_F(DiscoveryTest, ABackendThatFailsIsNamedAndTheOthersAreShown) {
@@ -385,7 +420,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST_F(DiscoveryTest, WhatSomebodyElseHasIsNotGivenAway) {
   ASSERT_TRUE(adopt(local, "3f2a-one"));
-  const Principal bob{"chat", "", "bob", "Bob", "", false};
+  const Principal bob{"chat", "", "bob", "Bob", "", true};
   EXPECT_EQ(adopt(bob, "3f2a-one").error().code, Errc::conflict);
   EXPECT_EQ(stored_sessions(), 1u);
 }

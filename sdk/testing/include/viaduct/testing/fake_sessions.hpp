@@ -92,6 +92,9 @@ class FakeSessions {
   // A session made by somebody else (another surface, say) → its id.
   std::string add_session(const Principal& owner, std::string_view description = "",
                           std::string_view working_dir = "~");
+  // What another program left on this machine, for discover and adopt; the newest so far.
+  void add_left_behind(std::string native_id, std::string title = "", std::string working_dir = "~",
+                       std::string backend = "echo");
   // A message on a session from elsewhere.
   void user_says(const std::string& session_id, std::string_view text);
 
