@@ -7,6 +7,7 @@
 #include "plugins/teams/literal.hpp"
 
 #include <algorithm>
+#include <cctype>
 
 namespace viaduct::teams {
 namespace {
@@ -29,8 +30,11 @@ std::string without_links(std::string_view text) {
 
 std::string escaped_line(std::string_view line) {
   const std::size_t blanks = std::min(line.find_first_not_of(" \t"), line.size());
+  // More of them would make code of it.
+  constexpr std::size_t kMostBlanks = 3;
   std::string out;
-  for (std::size_t i = 0; i < std::min<std::size_t>(blanks, 40); ++i) out += "\xC2\xA0";
+  for (std::size_t i = 0; i < std::min<std::size_t>(blanks, 40); ++i)
+    out += blanks > kMostBlanks ? "\xC2\xA0" : " ";
   std::string words;
   append_literal(words, without_links(line.substr(blanks)));
   // A bracket is no link's, and no citation's.
@@ -125,7 +129,8 @@ std::string plain_text(std::string_view words) {
     } else if (rest.starts_with("&amp;")) {
       out += '&';
       i += 4;
-    } else if (words[i] == '\\' && i + 1 < words.size()) {
+    } else if (rest.size() > 1 && rest[0] == '\\' &&
+               std::ispunct(static_cast<unsigned char>(rest[1])) != 0) {
       out += words[++i];
     } else if (words[i] != '*' && words[i] != '`') {
       out += words[i];
