@@ -31,6 +31,7 @@ constexpr auto kCallLimit = 20s;
 constexpr std::size_t kMostOfAnAnswer = 8 << 20;
 constexpr auto kFirstRetry = 1000ms;  // doubles
 constexpr auto kLongestRetry = 16'000ms;
+constexpr milliseconds kLeastWait{200};  // "Retry-After: 0" is no permission to storm
 constexpr int kMostPages = 10;
 constexpr std::string_view kPageSize = "500";
 
@@ -180,7 +181,7 @@ net::Task<Connector::Shared::Answer> Connector::Shared::attempt(std::shared_ptr<
                                                                   : Trouble::kRetryLater,
                       got.error().message);
         failure.error = got.error().error;
-        failure.retry_after = got.error().retry_after;
+        if (got.error().retry_after > 0s) failure.retry_after = got.error().retry_after;
         co_return std::unexpected(std::move(failure));
       }
       bearer = *std::move(got);
@@ -204,7 +205,7 @@ net::Task<Connector::Shared::Answer> Connector::Shared::attempt(std::shared_ptr<
         continue;
       }
       failure.message = another.error().message;
-      failure.retry_after = another.error().retry_after;
+      if (another.error().retry_after > 0s) failure.retry_after = another.error().retry_after;
       if (another.error().trouble == TokenTrouble::kRetryLater)
         failure.trouble = Trouble::kRetryLater;
     }
@@ -242,7 +243,7 @@ net::Task<Connector::Shared::Answer> Connector::Shared::call(std::shared_ptr<Sha
     answer = co_await attempt(self, call, bearer, correlation, status);
     if (answer || answer.error().trouble != Trouble::kRetryLater) break;
     const Failure& why = answer.error();
-    const milliseconds wait = why.retry_after.value_or(self->backoff(tries));
+    const milliseconds wait = std::max(why.retry_after.value_or(self->backoff(tries)), kLeastWait);
     const auto until = Clock::now() + wait;
     if (why.status == 429) self->budget.pause(refused_lane(lanes), until);
     if (passing || (!why.not_done && !call.idempotent) || until > deadline) break;

@@ -244,6 +244,15 @@ TEST(Connector, DoesNotWaitForLongerThanItsPatience) {
   EXPECT_EQ(service.requests().size(), 1U) << "nothing is asked while it is limited";
 }
 
+TEST(Connector, DoesNotStormWhereItMayComeBackAtOnce) {
+  Service service([&](const std::string&) { return reply("", 503, "Retry-After: 0\r\n"); });
+  with(service, [&](Connector& connector) -> Task<> {
+    EXPECT_FALSE(co_await connector.update(service.chat(), "m-1", std::string(kHello), 700ms));
+  });
+  EXPECT_GE(service.requests().size(), 2U);
+  EXPECT_LE(service.requests().size(), 4U);
+}
+
 TEST(Connector, LetsWhatIsPassingFailAndTheLastWordWait) {
   Service service([&](const std::string&) { return reply(kCreated, 201); });
   with(service, [&](Connector& connector) -> Task<> {
