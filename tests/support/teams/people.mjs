@@ -38,7 +38,8 @@ export const people = {
     }
     plain += text.slice(at);
     html += escape(text.slice(at));
-    const paragraphs = html.split("\n\n").map((one) => `<p>${one.replaceAll("\n", "<br>").replaceAll("  ", "&nbsp; ")}</p>`).join("\n");
+    // A paragraph for each line, as the clients write them.
+    const paragraphs = html.split("\n").map((one) => `<p>${one.replaceAll("  ", "&nbsp; ") || "&nbsp;"}</p>`).join("\n");
     return { text: loses ? plain.replaceAll("\n", "") : plain, html: paragraphs, entities };
   },
   // Writes as `who` in a chat or channel ("dm": the chat with the bot, "@bob": bob's). thread: a root, or any message of it. quote: a message. loses: Teams drops the ends of lines
