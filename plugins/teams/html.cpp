@@ -30,8 +30,11 @@ std::string_view text_of(const xmlChar* text) {
 
 std::string attribute(const xmlNode* node, std::string_view name) {
   for (const xmlAttr* one = node->properties; one != nullptr; one = one->next)
-    if (chat::lower(text_of(one->name)) == name && one->children != nullptr)
-      return std::string(text_of(one->children->content));
+    if (chat::lower(text_of(one->name)) == name && one->children != nullptr) {
+      std::string value(text_of(one->children->content));
+      std::erase_if(value, [](unsigned char c) { return c < ' ' || c == 0x7F; });
+      return value;
+    }
   return "";
 }
 
