@@ -8,21 +8,29 @@
 namespace viaduct::chat {
 namespace {
 
-constexpr std::string_view kPrefix = "binding/";
-constexpr std::string_view kBehind = "binding0";  // the first key behind all that begin so
+// Documents: what each place has, and what it had before.
+constexpr std::string_view kNow = "binding/";
+constexpr std::string_view kBehindNow = "binding0";  // the first key behind all that begin so
+constexpr std::string_view kBefore = "session/";
+constexpr std::string_view kBehindBefore = "session0";
 constexpr std::uint32_t kPage = 500;
 
-std::string document_key(const Place& place) {
-  return std::string(kPrefix) + place.key();
+std::string past_key(const Binding& binding) {
+  return binding.place.key() + "/" + binding.session;
 }
 
 }  // namespace
 
 net::Task<net::Result<>> Bindings::load() {
-  std::string from(kPrefix);
+  if (const auto had = co_await read(kNow, kBehindNow); !had) co_return had;
+  co_return co_await read(kBefore, kBehindBefore);
+}
+
+net::Task<net::Result<>> Bindings::read(std::string_view prefix, std::string_view behind) {
+  std::string from(prefix);
   for (;;) {
-    const sdk::Answer answer = co_await answered([this, from](sdk::Callback done) {
-      documents_.scan(from, kBehind, kPage, std::move(done));
+    const sdk::Answer answer = co_await answered([this, from, behind](sdk::Callback done) {
+      documents_.scan(from, behind, kPage, std::move(done));
     });
     if (!answer.ok()) co_return std::unexpected(answer.status());
     auto page = parse_bindings(answer.result);
@@ -30,8 +38,16 @@ net::Task<net::Result<>> Bindings::load() {
       co_return std::unexpected(sdk::Status{sdk::Code::kInternal, "the host's list of documents"});
     for (const std::string& key : page->unreadable)
       log_.error("a binding cannot be read and is left out key=" + key);
-    for (Binding& binding : page->bindings)
-      by_place_.insert_or_assign(binding.place.key(), std::move(binding));
+    for (Binding& binding : page->bindings) {
+      if (prefix == kNow) {
+        by_place_.insert_or_assign(binding.place.key(), std::move(binding));
+        continue;
+      }
+      const Binding* now = find(binding.place);
+      if (now != nullptr && now->session == binding.session) continue;  // it is there again
+      binding.active = false;
+      past_.insert_or_assign(past_key(binding), std::move(binding));
+    }
     if (!page->more) co_return net::Result<>();
     from = page->last_key + '\0';
   }
@@ -50,15 +66,21 @@ const Binding* Bindings::active(const Place& place) const {
 template <class Wanted>
 std::vector<Binding> Bindings::where(Wanted wanted) const {
   std::vector<Binding> found;
-  for (const auto& [key, binding] : by_place_)
-    if (wanted(binding)) found.push_back(binding);
+  for (const Map* all : {&by_place_, &past_})
+    for (const auto& [key, binding] : *all)
+      if (wanted(binding)) found.push_back(binding);
   std::ranges::sort(found, {}, &Binding::created_at);
   return found;
 }
 
 std::vector<Binding> Bindings::active_of(std::string_view team, std::string_view user) const {
-  return where(
+  auto found = where(
       [&](const Binding& one) { return one.active && one.place.team == team && one.user == user; });
+  std::vector<Binding> once;
+  for (Binding& one : found)
+    if (std::ranges::find(once, one.session, &Binding::session) == once.end())
+      once.push_back(std::move(one));
+  return once;
 }
 std::vector<Binding> Bindings::of_person(std::string_view team, std::string_view user) const {
   return where([&](const Binding& one) { return one.place.team == team && one.user == user; });
@@ -70,22 +92,53 @@ std::vector<Binding> Bindings::all_active() const {
   return where([](const Binding& one) { return one.active; });
 }
 
+std::vector<Binding> Bindings::owing() const {
+  return where([](const Binding& one) { return one.owes; });
+}
+
 net::Task<net::Result<>> Bindings::put(Binding binding) {
   const std::string key = binding.place.key();
+  const std::string again = past_key(binding);
+  if (const auto held = by_place_.find(key);
+      held != by_place_.end() && held->second.session != binding.session) {
+    Binding before = held->second;
+    before.active = false;
+    const std::string name = past_key(before);
+    if (const auto kept = co_await write(past_, name, kBefore, std::move(before)); !kept)
+      co_return kept;
+  }
+  const auto kept = co_await write(by_place_, key, kNow, std::move(binding));
+  if (kept && past_.erase(again) != 0)
+    documents_.remove(std::string(kBefore) + again, sdk::Documents::kAnyVersion, {});
+  co_return kept;
+}
+
+net::Task<net::Result<>> Bindings::update(Binding binding) {
+  const std::string key = binding.place.key();
+  const auto held = by_place_.find(key);
+  if (held != by_place_.end() && held->second.session == binding.session)
+    co_return co_await write(by_place_, key, kNow, std::move(binding));
+  binding.active = false;
+  const std::string name = past_key(binding);
+  co_return co_await write(past_, name, kBefore, std::move(binding));
+}
+
+net::Task<net::Result<>> Bindings::write(Map& map, std::string key, std::string_view prefix,
+                                         Binding binding) {
   std::optional<Binding> before;
-  if (const auto held = by_place_.find(key); held != by_place_.end()) before = held->second;
-  by_place_.insert_or_assign(key, binding);
-  const sdk::Answer answer = co_await answered([this, &binding](sdk::Callback done) {
-    documents_.put(document_key(binding.place), binding_json(binding), sdk::Documents::kAnyVersion,
+  if (const auto held = map.find(key); held != map.end()) before = held->second;
+  map.insert_or_assign(key, binding);
+  const sdk::Answer answer = co_await answered([&](sdk::Callback done) {
+    documents_.put(std::string(prefix) + key, binding_json(binding), sdk::Documents::kAnyVersion,
                    std::move(done));
   });
   if (answer.ok()) co_return net::Result<>();
   // Unless somebody has changed it meanwhile, whose write may well have succeeded.
-  if (const auto held = by_place_.find(key); held != by_place_.end() && held->second == binding) {
+  if (const auto held = map.find(key); held != map.end() && held->second == binding) {
     if (before)
       held->second = *std::move(before);
     else
-      by_place_.erase(held);
+      map.erase(held);
   }
   co_return std::unexpected(answer.status());
 }

@@ -13,7 +13,8 @@ std::string binding_json(const Binding& binding) {
                         {"working_dir", binding.working_dir}, {"description", binding.description},
                         {"backend", binding.backend},         {"created_at", binding.created_at},
                         {"active", binding.active},           {"shown_turn", binding.shown_turn},
-                        {"shown_entry", binding.shown_entry}, {"owes", binding.owes}}
+                        {"shown_entry", binding.shown_entry}, {"owes", binding.owes},
+                        {"last_turn", binding.last_turn},     {"told", binding.told}}
       .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
@@ -32,6 +33,8 @@ bool binding_of(const Value& from, Binding& binding) {
   binding.owes = from.yes("owes");
   binding.shown_turn = from.number("shown_turn");
   binding.shown_entry = from.number("shown_entry");
+  binding.last_turn = from.number("last_turn");
+  binding.told = from.yes("told");
   return !binding.place.channel.empty() && !binding.session.empty() && !binding.user.empty();
 }
 

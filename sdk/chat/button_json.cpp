@@ -24,6 +24,17 @@ std::optional<PermitValue> parse_permit(std::string_view text) {
   return value;
 }
 
+std::string left_value(const LeftValue& value) {
+  return dump({{"b", value.backend}, {"n", value.native_id}});
+}
+
+std::optional<LeftValue> parse_left(std::string_view text) {
+  const Value from = Value::parsed(text);
+  LeftValue value{from.text("b"), from.text("n")};
+  if (value.native_id.empty()) return std::nullopt;
+  return value;
+}
+
 std::string turn_value(const TurnValue& value) {
   return dump({{"s", value.session}, {"t", value.turn}});
 }

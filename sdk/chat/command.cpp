@@ -57,7 +57,8 @@ constexpr std::array kKnown = {
     Known{"retry", Word::kRetry, "[ID]", "send the last message again"},
     Known{"disconnect", Word::kUnbind, "[ID]", "let go of the session here; it lives on"},
     Known{"end", Word::kEnd, "[ID]", "end the session"},
-    Known{"discover", Word::kDiscover, "[limit]", "sessions of other programs on this computer"},
+    Known{"discover", Word::kDiscover, "[limit]",
+          "for operators: sessions that other programs left on the host, to take over"},
     Known{"remember", Word::kRemember, "TEXT", "keep something in memory"},
     Known{"recall", Word::kRecall, "QUERY", "look something up in memory"},
     Known{"work-status", Word::kWorkStatus, "", "the work log"},
@@ -103,8 +104,8 @@ std::string before(std::string_view slash_command) {
 std::string usage(Word word) {
   for (const Known& known : kKnown)
     if (known.word == word)
-      return "`" + std::string(known.name) + (known.arguments.empty() ? "" : " ") +
-             std::string(known.arguments) + "`";
+      return std::string(known.name) + (known.arguments.empty() ? "" : " ") +
+             std::string(known.arguments);
   return "";
 }
 
@@ -230,7 +231,7 @@ class Line {
  private:
   std::optional<Command> wrong(const std::string& why) const {
     if (strict_) return std::nullopt;
-    return WrongCommand{why + " Usage: " + usage(word_)};
+    return WrongCommand{why, usage(word_)};
   }
   // What takes nothing.
   template <class Kind>
@@ -242,7 +243,7 @@ class Line {
   std::optional<Command> with_id(bool needs_one) const {
     if (parts_.empty()) {
       if (!needs_one) return Kind{};
-      return WrongCommand{"Which session? Usage: " + usage(word_)};
+      return WrongCommand{"Which session?", usage(word_)};
     }
     std::string id = bare(parts_[0].text);
     if (parts_.size() > 1) return wrong("That is more than one session.");
@@ -259,7 +260,7 @@ class Line {
   // All that was said, as it was said.
   template <class Kind>
   std::optional<Command> with_text() const {
-    if (parts_.empty()) return WrongCommand{"Usage: " + usage(word_)};
+    if (parts_.empty()) return WrongCommand{"", usage(word_)};
     if (parts_.size() == 1 && parts_[0].is_quoted) return Kind{parts_[0].text};
     return Kind{std::string(rest_)};
   }
@@ -303,7 +304,7 @@ std::optional<Command> Line::begin() const {
     if (takes_options && name != "--dir" && name != "--backend") {
       // Behind the first word of the description, it is a part of it.
       if (in_text || name == "--") continue;
-      return WrongCommand{"Unknown option " + code(name) + ". Usage: " + usage(word_)};
+      return WrongCommand{"Unknown option " + code(name) + ".", usage(word_)};
     }
     take_until(parts_[i].begin);
     from = parts_[i].end;
@@ -315,8 +316,7 @@ std::optional<Command> Line::begin() const {
       value = parts_[++i].text;
       from = parts_[i].end;
     }
-    if (value.empty())
-      return WrongCommand{"Missing value for `" + name + "`. Usage: " + usage(word_)};
+    if (value.empty()) return WrongCommand{"Missing value for `" + name + "`.", usage(word_)};
     (name == "--dir" ? command.dir : command.backend) = std::move(value);
   }
   take_until(rest_.size());
@@ -362,6 +362,10 @@ std::string_view without_slash_command(std::string_view text, std::string_view s
 }
 
 }  // namespace
+
+std::string WrongCommand::words(std::string_view slash_command) const {
+  return why + (why.empty() ? "" : " ") + "Usage: `" + before(slash_command) + usage + "`";
+}
 
 std::string UnknownCommand::words(std::string_view slash_command) const {
   const std::string slash = before(slash_command);

@@ -2,16 +2,21 @@
 #include <viaduct/chat/commands.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <map>
+#include <set>
 #include <utility>
 #include <viaduct/chat/calls.hpp>
 #include <viaduct/chat/memory.hpp>
 #include <viaduct/chat/text.hpp>
+#include <viaduct/chat/words.hpp>
+#include <viaduct/net/text.hpp>
 
 namespace viaduct::chat {
 namespace {
 
 constexpr std::size_t kMostListed = 15;
+constexpr std::size_t kLongestTitle = 120;  // bytes
 
 std::string project_of(const Binding& binding) {
   const std::size_t slash = binding.working_dir.rfind('/');
@@ -19,6 +24,11 @@ std::string project_of(const Binding& binding) {
 }
 
 }  // namespace
+
+bool Commands::is_here(const Binding& binding, const Asker& asker) const {
+  return binding.active && binding.place.team == asker.team &&
+         binding.place.channel == asker.channel;
+}
 
 std::string Commands::name_of(const Binding& binding, const SessionFacts* now) const {
   if (now != nullptr && !now->name().empty()) return network_.escaped(now->name());
@@ -40,7 +50,9 @@ net::Task<std::optional<SessionFacts>> Commands::facts(Binding binding) {
 net::Task<> Commands::run_list(std::string project, Asker asker) {
   std::vector<ListItem> items;
   std::size_t hidden = 0;
+  std::set<std::string> projects;
   for (const Binding& one : own(asker)) {
+    projects.insert(project_of(one));
     if (!project.empty() && lower(project_of(one)) != lower(project)) continue;
     if (items.size() == kMostListed) {
       ++hidden;
@@ -54,11 +66,19 @@ net::Task<> Commands::run_list(std::string project, Asker asker) {
     std::string words = network_.bold(name_of(one, now ? &*now : nullptr)) + "\n" +
                         network_.code(one.session) + " | " + network_.escaped(project_of(one)) +
                         " | " + state;
-    if (now) words += " | " + now->last_active.substr(0, 16);
+    if (now) words += " | " + ago_words(now->last_active, std::chrono::system_clock::now());
     items.push_back({std::move(words),
-                     now ? Button{std::string(kConnectAction) + ":" + std::to_string(items.size()),
+                     now && !is_here(one, asker)
+                         ? Button{std::string(kConnectAction) + ":" + std::to_string(items.size()),
                                   "Connect", one.session, Button::Style::kPlain}
                          : Button{}});
+  }
+  if (items.empty() && !projects.empty()) {
+    std::string all;
+    for (const std::string& one : projects) all += (all.empty() ? "" : ", ") + network_.code(one);
+    co_await tell(asker, network_.italic("No sessions found in " + network_.code(project) + ".") +
+                             " There are some in " + all + ".");
+    co_return;
   }
   if (items.empty()) {
     co_await tell(asker, network_.italic("No sessions found.") + " Start one with " +
@@ -81,7 +101,7 @@ net::Task<> Commands::run_projects(Asker asker) {
   }
   std::string words = network_.bold("Known projects:") + "\n";
   for (const auto& [dir, count] : counts)
-    words += "\n• " + network_.code(dir) + " - " + std::to_string(count) +
+    words += "\n• " + network_.code(folder_words(dir)) + " - " + std::to_string(count) +
              (count == 1 ? " session" : " sessions");
   co_await tell(asker, words);
 }
@@ -98,8 +118,10 @@ net::Task<> Commands::run_sessions(Asker asker) {
     if (items.size() == kMostListed) break;
     items.push_back(
         {network_.code(one.session) + " " + network_.where(one) + " - " + name_of(one, nullptr),
-         {std::string(kConnectAction) + ":" + std::to_string(items.size()), "Connect", one.session,
-          Button::Style::kPlain}});
+         is_here(one, asker)
+             ? Button{}
+             : Button{std::string(kConnectAction) + ":" + std::to_string(items.size()), "Connect",
+                      one.session, Button::Style::kPlain}});
   }
   co_await whisper(
       asker, network_.list("Active sessions (" + std::to_string(active.size()) + ")", items, ""),
@@ -134,25 +156,66 @@ net::Task<> Commands::run_status(std::string id, Asker asker) {
   const std::string state = !now ? "not to be had now" : now->ended ? "ended" : now->state;
   std::string words =
       network_.bold("Session status: " + state) + "\nID: " + network_.code(binding.session) +
-      "\nFolder: " + network_.code(binding.working_dir) +
+      "\nFolder: " + network_.code(folder_words(binding.working_dir)) +
       "\nBackend: " + network_.escaped(binding.backend) + "\n" + name_of(binding, nullptr);
   if (now && now->turns_waiting > 0)
     words += "\nMessages that wait: " + std::to_string(now->turns_waiting);
   co_await tell(asker, words);
 }
 
-net::Task<> Commands::run_discover(Asker asker) {
-  co_await tell(
-      asker,
-      network_.words("Sessions that other programs left are on the host's own disk: whoever "
-                     "runs it lists them with `viaduct sessions discover`, and takes one over "
-                     "with `viaduct sessions adopt`."));
+std::string Commands::operators_only() const {
+  return "Only operators may do that: those whom the configuration names in " +
+         network_.code("operators") + ".";
+}
+
+net::Task<> Commands::run_discover(std::uint32_t limit, Asker asker) {
+  if (!asker.is_operator) {
+    co_await tell(asker, operators_only());
+    co_return;
+  }
+  const sdk::Answer answer = co_await answered([&](sdk::Callback done) {
+    world_.sessions.discover(asker.principal(), R"({"limit":)" + std::to_string(limit) + "}",
+                             std::move(done));
+  });
+  const auto found = answer.ok() ? parse_discovery(answer.result) : std::nullopt;
+  if (!found) {
+    log_.warn("nothing discovered reason=" + answer.message);
+    co_await tell(asker, "It could not be looked for: " + network_.escaped(answer.message));
+    co_return;
+  }
+  std::string below =
+      found->left_out ? std::to_string(found->left_out) + " more are not shown" : "";
+  for (const std::string& backend : found->failures)
+    below += (below.empty() ? "" : "; ") + backend + " could not be asked";
+  if (found->sessions.empty()) {
+    co_await tell(asker, network_.italic("No other program has left a session on the host.") +
+                             (below.empty() ? "" : "\n" + network_.escaped(below)));
+    co_return;
+  }
+  std::vector<ListItem> items;
+  for (const Discovered& one : found->sessions) {
+    const std::string since = ago_words(one.updated_at, std::chrono::system_clock::now());
+    const std::string title = net::one_line(one.title, kLongestTitle);
+    std::string words = network_.bold(title.empty() ? "no title" : network_.escaped(title)) + "\n" +
+                        network_.escaped(one.backend) + " | " +
+                        network_.code(folder_words(one.working_dir)) +
+                        (since.empty() ? "" : " | " + since);
+    if (!one.session.empty()) words += " | " + network_.code(one.session) + " already";
+    items.push_back(
+        {std::move(words),
+         one.session.empty()
+             ? Button{std::string(kAdoptAction) + ":" + std::to_string(items.size()), "Take over",
+                      left_value({one.backend, one.native_id}), Button::Style::kPlain}
+             : Button{}});
+  }
+  co_await whisper(asker, network_.list("Sessions that other programs left", items, below),
+                   "reply");
 }
 
 net::Task<> Commands::run_config(Asker asker) {
   std::string words = network_.bold("Bridge configuration:");
   if (!world_.command.empty()) words += "\nCommand: " + network_.code(world_.command);
-  words += "\nFolder of new sessions: " + network_.code(rules_.default_working_dir) +
+  words += "\nFolder of new sessions: " + network_.code(folder_words(rules_.default_working_dir)) +
            "\nSessions for each person: " + std::to_string(rules_.max_sessions_per_user);
   if (asker.is_operator) words += "\nYou are an operator.";
   co_await tell(asker, words);

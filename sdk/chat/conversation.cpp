@@ -4,6 +4,7 @@
 #include <boost/asio/as_tuple.hpp>
 #include <utility>
 #include <viaduct/chat/calls.hpp>
+#include <viaduct/chat/words.hpp>
 
 namespace viaduct::chat {
 namespace {
@@ -47,14 +48,22 @@ sdk::Principal Conversation::with_place(sdk::Principal who) const {
   return who;
 }
 
-std::string Conversation::key_of(std::uint64_t turn, std::string_view part) const {
+std::string Conversation::key_of(std::uint64_t turn, std::string_view part,
+                                 const Place& place) const {
   return binding_.session + "/" + std::to_string(turn) + "/" + std::string(part) + "@" +
-         binding_.place.key();
+         place.key();
 }
 
 // ---------------------------------------------------------------- what people say
 
 net::Task<net::Result<>> Conversation::say(Said said) {
+  const auto taken = co_await submit(std::move(said));
+  if (!taken) co_return std::unexpected(taken.error());
+  co_return net::Result<>();
+}
+
+net::Task<net::Result<std::optional<SendResult>>> Conversation::submit(Said said) {
+  using Taken = std::optional<SendResult>;
   const auto self = shared_from_this();
   follow();
   const bool waits = running_ != 0;
@@ -68,13 +77,17 @@ net::Task<net::Result<>> Conversation::say(Said said) {
   if (sent) {
     if (sent->turn <= binding_.shown_turn) {
       sign(said.message, Life::kDone);
-      co_return net::Result<>();
+      co_return sent;
     }
     last_sent_ = std::max(last_sent_, sent->turn);
-    if (binding_.owes) co_return net::Result<>();
-    Binding owing = binding_;
-    owing.owes = binding_.owes = true;
-    co_return co_await world_.bindings.put(std::move(owing));
+    // It was let go of meanwhile.
+    const bool is_late = !binding_.active && binding_.last_turn < last_sent_;
+    if (is_late) binding_.last_turn = last_sent_;
+    if (binding_.owes && !is_late) co_return sent;
+    binding_.owes = true;
+    if (const auto kept = co_await world_.bindings.update(binding_); !kept)
+      co_return std::unexpected(kept.error());
+    co_return sent;
   }
   sign(said.message, Life::kDone);
   world_.log.warn("message not taken session=" + binding_.session + " code=" +
@@ -94,15 +107,15 @@ net::Task<net::Result<>> Conversation::say(Said said) {
       break;
     default: co_return std::unexpected(answer.status());  // said again by the caller, or told
   }
-  co_return net::Result<>();
+  co_return Taken();
 }
 
-net::Task<sdk::Answer> Conversation::cancel(sdk::Principal who) {
+net::Task<sdk::Answer> Conversation::cancel(sdk::Principal who, std::uint64_t turn) {
   const auto self = shared_from_this();
-  const std::uint64_t running = running_;  // 0: what has just been said
+  if (turn == 0) turn = running_;  // 0: what has just been said
   const sdk::Principal asker = with_place(std::move(who));
   co_return co_await answered([&](sdk::Callback done) {
-    world_.sessions.cancel(asker, binding_.session, running, std::move(done));
+    world_.sessions.cancel(asker, binding_.session, turn, std::move(done));
   });
 }
 
@@ -120,24 +133,52 @@ net::Task<> Conversation::cancel_message(sdk::Principal who, std::string message
   });
 }
 
+std::uint64_t Conversation::last_turn() const {
+  const std::uint64_t held = turns_.empty() ? 0 : turns_.rbegin()->first;
+  return std::max({binding_.shown_turn, last_sent_, held});
+}
+
 net::Task<bool> Conversation::unbind() {
   const auto self = shared_from_this();
-  Binding released = binding_;
-  released.active = false;
-  released.owes = false;
-  if (const auto kept = co_await world_.bindings.put(released); !kept) co_return false;
-  binding_ = std::move(released);
-  close();
+  if (!binding_.active) co_return true;
+  const Binding before = binding_;
+  // At once, so that nothing that is written meanwhile takes the place again.
+  binding_.active = false;
+  binding_.owes = binding_.owes || !turns_.empty();
+  binding_.last_turn = live_ || last_sent_ != 0 ? last_turn() : 0;
+  if (const auto kept = co_await world_.bindings.update(binding_); !kept) {
+    binding_.active = true;
+    binding_.last_turn = before.last_turn;
+    co_return false;
+  }
+  if (!binding_.owes) close();
   if (gone_) gone_();
+  if (closed_) co_return true;
+  follow();
+  look();
   co_return true;
+}
+
+net::Task<> Conversation::finish() {
+  const auto self = shared_from_this();
+  clear_signs();
+  close();
+  if (std::exchange(binding_.owes, false))
+    if (const auto kept = co_await world_.bindings.update(binding_); !kept)
+      world_.log.warn("binding not kept, an answer may be looked at again session=" +
+                      binding_.session + " reason=" + kept.error().message);
+  if (gone_) gone_();
 }
 
 net::Task<sdk::Answer> Conversation::end(sdk::Principal who) {
   const auto self = shared_from_this();
   ending_ = true;
   const sdk::Principal asker = with_place(std::move(who));
-  co_return co_await answered(
+  const sdk::Answer ended = co_await answered(
       [&](sdk::Callback done) { world_.sessions.end(asker, binding_.session, std::move(done)); });
+  ending_ =
+      ended.ok() || ended.code == sdk::Code::kNotFound || ended.code == sdk::Code::kSessionDead;
+  co_return ended;
 }
 
 net::Task<sdk::Answer> Conversation::answer(sdk::Principal who, std::uint64_t entry,
@@ -151,25 +192,48 @@ net::Task<sdk::Answer> Conversation::answer(sdk::Principal who, std::uint64_t en
   });
 }
 
-net::Task<net::Result<>> Conversation::retry(sdk::Principal who, std::uint64_t turn,
-                                             std::string key) {
+net::Task<net::Result<Conversation::Retried>> Conversation::retry(sdk::Principal who,
+                                                                  std::uint64_t turn, Place place) {
   const auto self = shared_from_this();
+  std::optional<Question> question;
+  std::vector<Entry> offers;  // what may have a button for it, newest first
   std::uint64_t before = 0;
-  for (;;) {
+  for (bool more = true; more && !question;) {
     const sdk::Answer answer = co_await answered([&](sdk::Callback done) {
       world_.sessions.history(reader_, binding_.session, before, 200, std::move(done));
     });
     if (!answer.ok()) co_return std::unexpected(answer.status());
     const auto page = parse_entries(answer.result);
     if (!page || page->entries.empty()) break;
+    question = parse_question(answer.result, turn);
     for (const Entry& entry : page->entries)
-      if (entry.turn == turn && entry.type == EntryType::kUserMessage)
-        co_return co_await say({std::move(who), std::move(key), "", entry.text, "", ""});
-    if (!page->more || page->entries.front().turn < turn) break;
+      if (entry.turn == turn &&
+          (entry.type == EntryType::kTurnEnd || entry.type == EntryType::kPermission))
+        offers.push_back(entry);
     before = page->entries.front().number;
+    more = page->more;
   }
-  co_return std::unexpected(
-      sdk::Status{sdk::Code::kNotFound, "The message is no longer in the conversation"});
+  if (!question)
+    co_return std::unexpected(
+        sdk::Status{sdk::Code::kNotFound, "The message is no longer in the conversation"});
+  const auto sent = co_await submit(
+      {std::move(who), binding_.session + "/" + std::to_string(turn) + "/again", "",
+       std::move(question->text), std::move(question->blocks), std::move(question->context)});
+  if (!sent) co_return std::unexpected(sent.error());
+  if (!*sent) co_return Retried::kNotTaken;
+  for (const Entry& offer : offers) {
+    if (offer.type == EntryType::kPermission) {
+      if (offer.status == "pending" || offer.status == "selected") continue;
+      const std::string asked = key_of(turn, "ask" + std::to_string(offer.number), place);
+      co_await edit_at(place, asked + "/again", asked, world_.network.permission(offer, ""));
+    } else if (const Ending ending = ending_of(offer, false); ending.can_retry) {
+      const std::string end = key_of(turn, "end", place);
+      co_await edit_at(
+          place, end + "/again", end,
+          world_.network.note(ending.words + "\n" + world_.network.italic("Tried again.")));
+    }
+  }
+  co_return (*sent)->duplicate ? Retried::kBefore : Retried::kNow;
 }
 
 // ---------------------------------------------------------------- what the session says
@@ -217,6 +281,9 @@ void Conversation::forget_views() {
 }
 
 void Conversation::take(Entry entry) {
+  const bool has_left = !binding_.active;
+  if (has_left && binding_.last_turn != 0 && (entry.turn == 0 || entry.turn > binding_.last_turn))
+    return;
   if (entry.turn > binding_.shown_turn) {
     turn_of_[entry.number] = entry.turn;
     turns_[entry.turn].view.take(std::move(entry));
@@ -306,21 +373,32 @@ net::Task<> Conversation::shown(std::uint64_t turn, std::uint64_t entry) {
   binding_.shown_turn = std::max(binding_.shown_turn, turn);
   binding_.shown_entry = std::max(binding_.shown_entry, entry);
   binding_.owes = !turns_.empty() || last_sent_ > binding_.shown_turn;
-  if (const auto kept = co_await world_.bindings.put(binding_); !kept)
+  if (const auto kept = co_await world_.bindings.update(binding_); !kept)
     world_.log.warn("binding not kept, an answer may be looked at again session=" +
                     binding_.session + " reason=" + kept.error().message);
 }
 
 net::Task<> Conversation::died() {
   const auto self = shared_from_this();
-  if (!binding_.active) co_return;
+  if (!binding_.active) {
+    co_await finish();
+    co_return;
+  }
   binding_.active = false;
   binding_.owes = false;
+  const std::size_t unanswered = turns_.size();
+  clear_signs();
   close();
-  co_await note(
-      binding_.session + "/dead@" + binding_.place.key(),
-      "Session has ended. Start a new one with " + world_.network.code(world_.line("new")) + ".");
-  if (const auto kept = co_await world_.bindings.put(binding_); !kept)
+  const Network& network = world_.network;
+  std::string words =
+      "Session has ended. Start a new one with " + network.code(world_.line("new")) +
+      ". Go on with this one: " + network.code(world_.line("resume " + binding_.session)) + ".";
+  if (unanswered != 0) words += "\n" + unanswered_words(unanswered);
+  // It may be resumed there and end again.
+  co_await note(binding_.session + "/dead" + std::to_string(binding_.shown_entry) + "@" +
+                    binding_.place.key(),
+                words);
+  if (const auto kept = co_await world_.bindings.update(binding_); !kept)
     world_.log.error("binding of a dead session not given up session=" + binding_.session +
                      " reason=" + kept.error().message);
   if (gone_) gone_();
@@ -336,8 +414,12 @@ net::Task<bool> Conversation::post(std::string key, Body body) {
 }
 
 net::Task<> Conversation::edit(std::string key, std::string of, Body body) {
-  co_await surely(key, [this, key, of, body]() -> net::Task<net::Result<bool>> {
-    return done(world_.network.edit(binding_.place, key, of, body));
+  co_await edit_at(binding_.place, std::move(key), std::move(of), std::move(body));
+}
+
+net::Task<> Conversation::edit_at(Place place, std::string key, std::string of, Body body) {
+  co_await surely(key, [this, place, key, of, body]() -> net::Task<net::Result<bool>> {
+    return done(world_.network.edit(place, key, of, body));
   });
 }
 
@@ -367,6 +449,13 @@ void Conversation::sign(const std::string& message, Life life) {
   else
     signs_[message] = life;
   world_.network.show_life(binding_.place, message, life);
+}
+
+void Conversation::clear_signs() {
+  for (const auto& [number, turn] : turns_)
+    if (const Entry* question = turn.view.question())
+      sign(world_.network.message_of(question->key), Life::kDone);
+  while (!signs_.empty()) sign(std::string(signs_.begin()->first), Life::kDone);
 }
 
 void Conversation::show_life() {

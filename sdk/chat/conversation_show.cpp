@@ -14,7 +14,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kBeforeStop = 5s;  // of a turn that shows no work, until it gets a button to stop it
+constexpr auto kBeforeStop = 2s;  // of a turn that shows no work, until it gets a button to stop it
 constexpr auto kQuiet = 2s;       // after which a text outside of turns counts as said
 
 }  // namespace
@@ -55,7 +55,12 @@ net::Task<> Conversation::show_all() {
       const std::uint64_t number = turns_.begin()->first;
       if (!co_await show_turn(number)) break;
     }
-    if (live_ && facts_.ended && turns_.empty() && !ending_) co_await died();
+    if (live_ && turns_.empty() && !closed_) {
+      if (!binding_.active && last_sent_ <= binding_.shown_turn)
+        co_await finish();
+      else if (binding_.active && facts_.ended && !ending_)
+        co_await died();
+    }
     show_life();
     if (again_) continue;
     if (next_look_ == Clock::time_point::max()) co_return;
@@ -67,6 +72,7 @@ net::Task<> Conversation::show_all() {
 // A text that may still grow is shown when nothing has come for a while, and again if it does.
 net::Task<> Conversation::show_outside() {
   if (!live_) co_return;
+  if (!binding_.active && binding_.last_turn == 0) binding_.last_turn = last_turn();
   std::vector<std::uint64_t> numbers;
   for (const auto& [number, said] : outside_) numbers.push_back(number);
   for (const std::uint64_t number : numbers) {
@@ -115,7 +121,10 @@ net::Task<> Conversation::show_permissions(std::uint64_t number, Turn& turn) {
     std::string& shows = turn.asked[entry.number];
     if (shows == entry.status) continue;
     const std::string key = key_of(number, "ask" + std::to_string(entry.number));
-    const Body body = world_.network.permission(entry, binding_.session);
+    Entry asked = entry;
+    if (is_quiet() && asked.status != "selected") asked.reason = "the session has ended";
+    const Body body =
+        world_.network.permission(asked, is_quiet() ? std::string() : binding_.session);
     if (shows.empty()) {
       const bool is_new = co_await post(key, body);
       shows = is_new ? entry.status : "posted before";
@@ -259,40 +268,41 @@ net::Task<> Conversation::show_part(Turn& turn, Part& part, std::string text, bo
 
 // How it ended, where the answer does not say so itself.
 net::Task<> Conversation::show_end(std::uint64_t number, bool said_nothing, Entry end) {
-  const Button again{std::string(kRetryAction), "Try again", turn_value({binding_.session, number}),
-                     Button::Style::kPlain};
+  if (is_quiet() && end.stop_reason == "cancelled") co_return;
+  const Ending ending = ending_of(end, said_nothing);
+  if (ending.words.empty()) co_return;
+  std::vector<Button> buttons;
+  if (ending.can_retry)
+    buttons.push_back({std::string(kRetryAction), "Try again",
+                       turn_value({binding_.session, number}), Button::Style::kPlain});
+  co_await note(key_of(number, "end"), ending.words, buttons);
+}
+
+Conversation::Ending Conversation::ending_of(const Entry& end, bool said_nothing) const {
   const Network& network = world_.network;
   const std::string& reason = end.stop_reason;
-  std::string words;
-  std::vector<Button> buttons;
-  if (reason == "end_turn") {
-    if (said_nothing) words = network.italic("The agent has nothing to say.");
-  } else if (reason == "cancelled") {
-    words = network.italic("Stopped.");
-  } else if (reason == "refusal") {
-    words = network.italic("The agent declined to answer.");
-  } else if (reason == "max_tokens") {
-    words = network.italic("The answer is cut: it has reached the model's limit.");
-  } else if (reason == "max_turn_requests") {
-    words = network.italic("The agent stopped: it has reached its limit of steps.");
-  } else if (reason == "interrupted") {
-    words = "The answer was interrupted by a restart. What there is of it is above.";
-    buttons.push_back(again);
-  } else if (reason == "timeout") {
-    words = "The agent took too long.";
-    buttons.push_back(again);
-  } else if (end.error_code == "session_dead") {
-    co_return;  // said by died()
-  } else if (end.error_code == "failed_precondition" || end.error_code == "invalid_argument" ||
-             end.error_code == "unsupported") {
-    words = network.escaped(end.error_message);
-    buttons.push_back(again);
-  } else {
-    words = "Error: Failed to get response from the session. Try again.";
-    if (!end.error_message.empty()) words += "\n" + network.escaped(end.error_message);
-    buttons.push_back(again);
+  if (reason == "end_turn")
+    return {said_nothing ? network.italic("The agent has nothing to say.") : "", false};
+  if (reason == "cancelled") return {network.italic("Stopped."), false};
+  if (reason == "refusal") return {network.italic("The agent declined to answer."), false};
+  if (reason == "max_tokens")
+    return {network.italic("The answer is cut: it has reached the model's limit."), false};
+  if (reason == "max_turn_requests")
+    return {network.italic("The agent stopped: it has reached its limit of steps."), false};
+  if (reason == "interrupted")
+    return {"The answer was interrupted by a restart. What there is of it is above.", true};
+  if (reason == "timeout") return {"The agent took too long.", true};
+  if (end.error_code == "session_dead") {
+    if (binding_.active) return {};  // said by died()
+    return {"The session has ended before it came to an answer.", false};
   }
-  if (!words.empty()) co_await note(key_of(number, "end"), words, buttons);
+  const std::string why = network.escaped(end.error_message);
+  if (end.error_code == "failed_precondition" || end.error_code == "invalid_argument" ||
+      end.error_code == "unsupported")
+    return {why, true};
+  return {(why.empty() ? "" : why + "\n") +
+              "Error: Failed to get response from the session. Try again.",
+          true};
 }
 
 }  // namespace viaduct::chat

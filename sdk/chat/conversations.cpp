@@ -3,13 +3,31 @@
 #include <utility>
 
 namespace viaduct::chat {
+namespace {
+
+std::string leaving_key(const Place& place, const std::string& session) {
+  return place.key() + "/" + session;
+}
+
+}  // namespace
+
+std::shared_ptr<Conversation> Conversations::make(const Binding& binding) {
+  return std::make_shared<Conversation>(
+      world_, binding,
+      [this, place = binding.place, session = binding.session] { leave(place, session); });
+}
 
 std::shared_ptr<Conversation> Conversations::at(const Place& place) {
   const std::string key = place.key();
-  if (const auto found = open_.find(key); found != open_.end()) return found->second;
+  const auto found = open_.find(key);
+  if (found != open_.end() && found->second->binding().active) return found->second;
   const Binding* binding = world_.bindings.active(place);
   if (binding == nullptr) return nullptr;
-  auto made = std::make_shared<Conversation>(world_, *binding, [this, place] { forget(place); });
+  if (found != open_.end()) forget(place);
+  // It goes on here: what is owed is shown by the new one.
+  if (auto before = leaving_.extract(leaving_key(place, binding->session)))
+    before.mapped()->close();
+  auto made = make(*binding);
   open_.emplace(key, made);
   return made;
 }
@@ -17,12 +35,35 @@ std::shared_ptr<Conversation> Conversations::at(const Place& place) {
 std::shared_ptr<Conversation> Conversations::of(const std::string& session) {
   for (const Binding& binding : world_.bindings.of_session(session))
     if (binding.active) return at(binding.place);
+  for (const auto& [key, conversation] : leaving_)
+    if (conversation->binding().session == session) return conversation;
   return nullptr;
 }
 
 void Conversations::begin() {
-  for (const Binding& binding : world_.bindings.all_active())
-    if (binding.owes) at(binding.place)->follow();
+  for (const Binding& binding : world_.bindings.owing()) {
+    if (binding.active) {
+      at(binding.place)->follow();
+      continue;
+    }
+    const auto made = make(binding);
+    leaving_.emplace(leaving_key(binding.place, binding.session), made);
+    made->follow();
+  }
+}
+
+void Conversations::leave(const Place& place, const std::string& session) {
+  std::shared_ptr<Conversation> one;  // may be in the middle of something
+  if (const auto found = open_.find(place.key());
+      found != open_.end() && found->second->binding().session == session) {
+    one = found->second;
+    open_.erase(found);
+  }
+  const std::string key = leaving_key(place, session);
+  if (one && !one->is_closed())
+    leaving_.insert_or_assign(key, std::move(one));
+  else if (!one)
+    leaving_.erase(key);
 }
 
 void Conversations::forget(const Place& place) {
@@ -35,6 +76,7 @@ void Conversations::forget(const Place& place) {
 
 void Conversations::close() {
   for (const auto& [key, conversation] : std::exchange(open_, {})) conversation->close();
+  for (const auto& [key, conversation] : std::exchange(leaving_, {})) conversation->close();
 }
 
 }  // namespace viaduct::chat

@@ -15,10 +15,12 @@ std::string remembered_words(const Network& network, std::string_view answer) {
   const Value memory = Value::parsed(answer);
   std::string tags;
   for (const Value& tag : memory.at("tags").items())
-    tags += (tags.empty() ? "" : ", ") + tag.text();
-  return "Remembered " + network.code(memory.text("id")) +
-         " (category: " + network.italic(network.escaped(memory.text("category"))) +
-         (tags.empty() ? "" : ", tags: " + network.escaped(tags)) + ")\n> " +
+    if (tag.text() != memory.text("category")) tags += (tags.empty() ? "" : ", ") + tag.text();
+  const bool is_filed = memory.text("category") != "general" || !tags.empty();
+  return "Remembered" +
+         (is_filed ? " as " + network.escaped(memory.text("category")) : std::string()) +
+         (tags.empty() ? "" : " (" + network.escaped(tags) + ")") + ", " +
+         network.code(memory.text("id")) + ":\n> " +
          network.escaped(net::one_line(memory.text("content"), kLongestMemory));
 }
 
@@ -26,13 +28,13 @@ std::string recalled_words(const Network& network, std::string_view answer,
                            std::string_view query) {
   const auto matches = Value::parsed(answer).at("matches").items();
   if (matches.empty())
-    return network.italic("No memories found matching '" + network.escaped(query) + "'.");
+    return network.italic("No memories found matching") + " " + network.code(query);
   std::string words = network.bold("Found " + std::to_string(matches.size()) +
                                    (matches.size() == 1 ? " memory" : " memories") + ":") +
                       "\n";
   for (const Value& one : matches)
-    words += "\n- " + network.code(one.text("id")) + " (" + network.escaped(one.text("category")) +
-             ") " + network.escaped(net::one_line(one.text("content"), kLongestLine));
+    words += "\n- " + network.escaped(net::one_line(one.text("content"), kLongestLine)) + " (" +
+             network.escaped(one.text("category")) + ", " + network.code(one.text("id")) + ")";
   return words;
 }
 

@@ -115,6 +115,36 @@ std::optional<EntryPage> parse_entries(std::string_view from) {
   return found;
 }
 
+std::optional<Question> parse_question(std::string_view from, std::uint64_t turn) {
+  const Value page = Value::parsed(from);
+  for (const Value& one : page.at("entries").items()) {
+    if (one.number("turn") != turn || one.text("type") != "user_message") continue;
+    const Value blocks = one.at("data").at("blocks");
+    const Value context = one.at("data").at("context");
+    return Question{one.text("text"), blocks.is_list() ? blocks.json() : "",
+                    context.is_list() ? context.json() : ""};
+  }
+  return std::nullopt;
+}
+
+std::optional<Discovery> parse_discovery(std::string_view from) {
+  const Value answer = Value::parsed(from);
+  if (!answer.at("sessions").is_list()) return std::nullopt;
+  Discovery found;
+  for (const Value& one : answer.at("sessions").items())
+    found.sessions.push_back({one.text("backend"), one.text("native_id"), one.text("title"),
+                              one.text("working_dir"), one.text("updated_at"),
+                              one.text("session_id")});
+  found.left_out = answer.number("left_out");
+  for (const Value& one : answer.at("failures").items())
+    found.failures.push_back(one.text("backend"));
+  return found;
+}
+
+std::optional<SessionFacts> parse_adopted(std::string_view from) {
+  return session_of(Value::parsed(from).at("session"));
+}
+
 std::optional<SendResult> parse_sent(std::string_view from) {
   const Value sent = Value::parsed(from);
   if (sent.number("turn") == 0) return std::nullopt;

@@ -152,7 +152,7 @@ void feed_command(std::string_view raw) {
   for (const std::string& said : {text, std::string(raw)}) {
     const chat::Command command = chat::parse_slash(said);
     if (const auto* wrong = std::get_if<chat::WrongCommand>(&command))
-      expect(!wrong->words.empty(), "what is wrong has words", raw);
+      expect(!wrong->usage.empty(), "what is wrong has words", raw);
     if (const auto* unknown = std::get_if<chat::UnknownCommand>(&command)) {
       expect(unknown->words("/amp").size() < 700, "what is said stays short", raw);
       expect(!chat::parse_addressed(said, ""), "unknown words are for the agent", raw);

@@ -31,7 +31,7 @@ struct Shown {
   std::string operator()(const RememberCommand& c) const { return "remember [" + c.text + "]"; }
   std::string operator()(const RecallCommand& c) const { return "recall [" + c.query + "]"; }
   std::string operator()(const WorkStatusCommand&) const { return "work-status"; }
-  std::string operator()(const WrongCommand& c) const { return "wrong: " + c.words; }
+  std::string operator()(const WrongCommand& c) const { return "wrong: " + c.words(""); }
   std::string operator()(const UnknownCommand& c) const {
     return "unknown [" + c.word + "] [" + c.nearest + "]";
   }
@@ -176,6 +176,7 @@ INSTANTIATE_TEST_SUITE_P(
     testing::PrintToStringParamName());
 
 TEST(Command, ThatIsUnknownIsAnsweredWithTheNearest) {
+  EXPECT_EQ((WrongCommand{"", "recall QUERY"}.words("/amp")), "Usage: `/amp recall QUERY`");
   EXPECT_EQ((UnknownCommand{"lst", "list"}.words("/amp")),
             "Unknown command: `lst`. Did you mean `/amp list`? Try `/amp help` for available "
             "commands.");

@@ -1,5 +1,6 @@
-// Which conversation each thread belongs to. Durable: a change is on disk when put() is done. On
-// the loop's thread; owned by the plugin.
+// Which conversation each thread belongs to, and which it belonged to before: a session that made
+// room for another one is found again. Durable: a change is on disk when put() or update() is done.
+// On the loop's thread; owned by the plugin.
 #pragma once
 
 #include <viaduct/chat/place.hpp>
@@ -31,6 +32,10 @@ struct Binding {
   std::uint64_t shown_turn = 0;
   std::uint64_t shown_entry = 0;
   bool owes = false;
+  // Of one that is no longer active: the last turn that is still shown there, 0 while nobody knows;
+  // and whether whoever went on there has heard what has become of the session.
+  std::uint64_t last_turn = 0;
+  bool told = false;
 
   bool operator==(const Binding&) const = default;
 };
@@ -56,26 +61,36 @@ class Bindings {
   // Reads all of them. Before anything else.
   net::Task<net::Result<>> load();
 
-  // Valid until the next put() or remove(). Null: nothing is bound there, or it is no longer
-  // active.
+  // Valid until the next put(). Null: nothing is bound there, or it is no longer active.
   const Binding* active(const Place& place) const;
   const Binding* find(const Place& place) const;  // also one that is not active
-  // In the order of their making.
+  // In the order of their making; of a session that is in several places, each.
+  // The active ones, each session once.
   std::vector<Binding> active_of(std::string_view team, std::string_view user) const;
   std::vector<Binding> of_person(std::string_view team, std::string_view user) const;
   std::vector<Binding> of_session(std::string_view session) const;
   std::vector<Binding> all_active() const;
+  std::vector<Binding> owing() const;  // active or not
 
-  // Holds from now on, and is on disk when it is done; taken back if it cannot be written.
+  // The place belongs to this session from now on, and that is on disk when it is done; taken back
+  // if it cannot be written. What it belonged to before is kept as no longer active.
   net::Task<net::Result<>> put(Binding binding);
+  // News of a session that the place belongs or belonged to; never takes the place from another.
+  net::Task<net::Result<>> update(Binding binding);
 
  private:
+  using Map = std::map<std::string, Binding, std::less<>>;
+
   template <class Wanted>
   std::vector<Binding> where(Wanted wanted) const;
+  net::Task<net::Result<>> read(std::string_view prefix, std::string_view behind);
+  net::Task<net::Result<>> write(Map& map, std::string key, std::string_view prefix,
+                                 Binding binding);
 
   sdk::Documents documents_;
   sdk::Log log_;
-  std::map<std::string, Binding, std::less<>> by_place_;  // Place::key()
+  Map by_place_;  // Place::key()
+  Map past_;      // and the session's id
 };
 
 }  // namespace viaduct::chat

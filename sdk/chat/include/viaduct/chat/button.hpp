@@ -14,6 +14,7 @@ inline constexpr std::string_view kConnectAction = "connect";  // value: a sessi
 inline constexpr std::string_view kRetryAction = "retry";      // value: turn_value()
 inline constexpr std::string_view kStopAction = "stop";        // value: turn_value()
 inline constexpr std::string_view kPermitAction = "permit";    // value: permit_value()
+inline constexpr std::string_view kAdoptAction = "adopt";      // value: left_value()
 inline constexpr std::string_view kPickAction = "pick";  // pick:WORD:N, a session for a command
 
 struct Button {
@@ -30,6 +31,14 @@ struct PermitValue {
 };
 std::string permit_value(const PermitValue& value);
 std::optional<PermitValue> parse_permit(std::string_view value);
+
+// A session that another program left.
+struct LeftValue {
+  std::string backend;
+  std::string native_id;
+};
+std::string left_value(const LeftValue& value);
+std::optional<LeftValue> parse_left(std::string_view value);
 
 struct TurnValue {
   std::string session;

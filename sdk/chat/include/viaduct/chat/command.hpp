@@ -61,7 +61,10 @@ struct RecallCommand {
 struct WorkStatusCommand {};
 // A known word with something wrong behind it, and what is to be said.
 struct WrongCommand {
-  std::string words;
+  std::string why;    // may be empty
+  std::string usage;  // without the slash command
+
+  std::string words(std::string_view slash_command) const;
 };
 struct UnknownCommand {
   std::string word;

@@ -7,8 +7,11 @@
 #include <viaduct/chat/command.hpp>
 #include <viaduct/chat/conversations.hpp>
 
+#include <boost/asio/steady_timer.hpp>
+
 #include <expected>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -35,6 +38,7 @@ class Commands {
     std::string dir;
     std::string backend;
     std::string description;
+    bool instead = false;  // of the session that is there, which lives on
   };
   net::Task<std::expected<std::shared_ptr<Conversation>, std::string>> begin(Place place,
                                                                              Asker asker,
@@ -50,6 +54,11 @@ class Commands {
     if (const auto found = expected_.find(place.key()); found != expected_.end())
       expected_.erase(found);
   }
+
+  // Nothing is bound there any more, and whoever goes on talking there has not heard it yet.
+  bool is_left(const Place& place) const;
+  // Tells the asker, once, what has become of the session that the place had.
+  net::Task<> tell_left(Asker asker);
 
   // A press of one of this plugin's buttons.
   net::Task<> press(std::string action, std::string value, Asker asker);
@@ -79,22 +88,48 @@ class Commands {
   net::Task<> run_cancel(std::string id, Asker asker);
   net::Task<> run_retry(std::string id, Asker asker);
   net::Task<> run_memory(Command command, Asker asker);
-  net::Task<> run_discover(Asker asker);
+  net::Task<> run_discover(std::uint32_t limit, Asker asker);
+  net::Task<> run_adopt(LeftValue left, Asker asker);
   net::Task<> run_config(Asker asker);
 
   // The conversation that a command means: by its id, of this thread, or the person's only one in
   // this channel. Null: the asker has been told, or offered some to pick, and `word` is run then.
   net::Task<std::shared_ptr<Conversation>> meant(std::string id, std::string word, Asker asker);
-  // A new thread in the asker's channel.
+  net::Task<> press_permit(PermitValue choice, Asker asker);
+  net::Task<> try_again(std::shared_ptr<Conversation> one, std::uint64_t turn, Place place,
+                        Asker asker);
+  // A new thread in the asker's channel; who waits long for it is told that it will come.
   net::Task<std::expected<std::string, std::string>> open_thread(Asker asker, std::string words);
+  net::Task<> tell_if_late(std::shared_ptr<boost::asio::steady_timer> limit, Asker asker);
+  // Where a session of the asker belongs, a new thread that begins with `words` if need be.
+  // nullopt: none could be had, and the asker has been told.
+  net::Task<std::optional<Place>> place_for(Asker asker, std::string words);
+  // The binding's place gets the session, and wherever else it was it is let go of and that is
+  // said.
+  net::Task<net::Result<>> move(Binding binding, Asker asker);
+  // The same, and it is told.
+  net::Task<> settle_in(Binding binding, Asker asker);
   std::expected<std::string, std::string> folder(const std::string& dir, const Asker& asker) const;
   // Why no session can begin, as far as is known before; nullopt: it can.
-  std::optional<std::string> why_not(const std::string& dir, const Asker& asker) const;
+  // `leaves`: which makes room for it, or null.
+  std::optional<std::string> why_not(const std::string& dir, const Asker& asker,
+                                     const Conversation* leaves = nullptr) const;
   std::string limit_reached() const;
+  std::string operators_only() const;
+  // " by @somebody", where it is not whose session it is.
+  std::string by(const Asker& asker, const Binding& binding) const;
+  // Which session, for somebody who is elsewhere.
+  std::string named(const Binding& binding) const;
+  // Where a session is that is not here.
+  net::Task<std::string> gone_words(std::string session);
+  // Its person's, of the asker's place, or any for an operator.
+  bool may_have(const std::string& session, const Asker& asker) const;
   // Sessions that the asker may have, newest first.
   std::vector<Binding> own(const Asker& asker) const;
   std::expected<Binding, std::string> find(std::string_view id, const Asker& asker) const;
   net::Task<std::optional<SessionFacts>> facts(Binding binding);
+  // It is open in the channel where it is asked for.
+  bool is_here(const Binding& binding, const Asker& asker) const;
   std::string name_of(const Binding& binding, const SessionFacts* now) const;
   net::Task<> say(Place place, std::string key, Body body);
   net::Task<> whisper(Asker asker, Body body, std::string part);

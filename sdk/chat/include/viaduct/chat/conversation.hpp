@@ -13,6 +13,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -49,7 +50,7 @@ struct Said {
 
 class Conversation final : public std::enable_shared_from_this<Conversation> {
  public:
-  // `gone`: the session is dead, the binding is no longer active.
+  // `gone`: the binding is no longer active; told once more when nothing is shown any more.
   Conversation(World& world, Binding binding, std::function<void()> gone);
   Conversation(const Conversation&) = delete;
   Conversation& operator=(const Conversation&) = delete;
@@ -57,21 +58,27 @@ class Conversation final : public std::enable_shared_from_this<Conversation> {
 
   const Binding& binding() const { return binding_; }
   const SessionFacts& facts() const { return facts_; }
+  bool is_closed() const { return closed_; }
+  // The newest that is shown here, or will be; as far as is known.
+  std::uint64_t last_turn() const;
 
   // Into the session; done when it is on disk, also that an answer is owed. What goes wrong is
   // said in the thread; the error is for the log, and kUnavailable where it may be said again.
   net::Task<net::Result<>> say(Said said);
   // Shows what is owed, and from now on whatever comes.
   void follow();
-  // The running turn; what waits comes next.
-  net::Task<sdk::Answer> cancel(sdk::Principal who);
+  // That turn; 0: the running one. What waits comes next.
+  net::Task<sdk::Answer> cancel(sdk::Principal who, std::uint64_t turn = 0);
   net::Task<sdk::Answer> end(sdk::Principal who);
-  // The question of that turn once more, as a new turn.
-  net::Task<net::Result<>> retry(sdk::Principal who, std::uint64_t turn, std::string key);
+  // The question of that turn once more, as a new turn, with all that came with it: once, however
+  // often it is asked for. The message at `place` that offers it says so from then on.
+  enum class Retried { kNow, kBefore, kNotTaken };  // the last has been told
+  net::Task<net::Result<Retried>> retry(sdk::Principal who, std::uint64_t turn, Place place);
   net::Task<sdk::Answer> answer(sdk::Principal who, std::uint64_t entry, std::string option);
   // What a message of a person has begun, running or waiting.
   net::Task<> cancel_message(sdk::Principal who, std::string message);
-  // The thread no longer belongs to the session. False: that could not be written.
+  // The thread no longer belongs to the session; what was asked there is still answered there.
+  // False: that could not be written.
   net::Task<bool> unbind();
   // Nothing is shown any more.
   void close();
@@ -81,6 +88,8 @@ class Conversation final : public std::enable_shared_from_this<Conversation> {
 
  private:
   class Watcher;
+  // nullopt: the session does not take it, which has been told.
+  net::Task<net::Result<std::optional<SendResult>>> submit(Said said);
   using Clock = std::chrono::steady_clock;
 
   // One message of an answer.
@@ -127,15 +136,30 @@ class Conversation final : public std::enable_shared_from_this<Conversation> {
   net::Task<> show_answer(std::uint64_t number, std::string name, Turn& turn, bool ended);
   net::Task<> show_part(Turn& turn, Part& part, std::string text, bool whole);
   net::Task<> show_end(std::uint64_t number, bool said_nothing, Entry end);
+  // What is said of how a turn ended; empty: the answer says it itself.
+  struct Ending {
+    std::string words;
+    bool can_retry = false;
+  };
+  Ending ending_of(const Entry& end, bool said_nothing) const;
   net::Task<> shown(std::uint64_t turn, std::uint64_t entry);
   net::Task<> died();
+  // Nothing is owed any more to a place that the session has left.
+  net::Task<> finish();
+  void clear_signs();
+  // The session was ended by somebody, which has been said.
+  bool is_quiet() const { return ending_ || (!binding_.active && facts_.ended); }
 
   // True: it is on its way for the first time.
   net::Task<bool> post(std::string key, Body body);
   net::Task<> edit(std::string key, std::string of, Body body);
+  net::Task<> edit_at(Place place, std::string key, std::string of, Body body);
   // Tries again until it is on disk; false: it never will be.
   net::Task<bool> surely(std::string key, std::function<net::Task<net::Result<bool>>()> keep);
-  std::string key_of(std::uint64_t turn, std::string_view part) const;
+  std::string key_of(std::uint64_t turn, std::string_view part) const {
+    return key_of(turn, part, binding_.place);
+  }
+  std::string key_of(std::uint64_t turn, std::string_view part, const Place& place) const;
 
   void sign(const std::string& message, Life life);
   void show_life();

@@ -15,7 +15,8 @@ class Conversations {
 
   // The one of this place; null: nothing is bound there.
   std::shared_ptr<Conversation> at(const Place& place);
-  // The one that shows this session; where several do, any. Null: none.
+  // The one that shows this session, or still answers what was asked of it; where several do, any.
+  // Null: none.
   std::shared_ptr<Conversation> of(const std::string& session);
   // Those that owe an answer are followed, so that it is shown.
   void begin();
@@ -24,8 +25,14 @@ class Conversations {
   void close();
 
  private:
+  std::shared_ptr<Conversation> make(const Binding& binding);
+  // No longer active, or nothing is owed to the place any more.
+  void leave(const Place& place, const std::string& session);
+
   World& world_;
   std::map<std::string, std::shared_ptr<Conversation>> open_;  // by Place::key()
+  // That still answer what was asked before the place was let go of; by Place::key() and session.
+  std::map<std::string, std::shared_ptr<Conversation>> leaving_;
 };
 
 }  // namespace viaduct::chat

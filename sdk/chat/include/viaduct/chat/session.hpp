@@ -98,6 +98,32 @@ struct EntryPage {
 };
 std::optional<EntryPage> parse_entries(std::string_view json);
 
+// What a turn was asked, with all that came with it, out of a page of entries; nullopt: it is not
+// there.
+struct Question {
+  std::string text;
+  std::string blocks;   // JSON, or empty
+  std::string context;  // likewise
+};
+std::optional<Question> parse_question(std::string_view json, std::uint64_t turn);
+
+// What `discover` and `adopt` answer.
+struct Discovered {
+  std::string backend;
+  std::string native_id;
+  std::string title;
+  std::string working_dir;
+  std::string updated_at;  // empty: nobody knows
+  std::string session;     // that it is already; empty: none
+};
+struct Discovery {
+  std::vector<Discovered> sessions;  // newest first
+  std::uint64_t left_out = 0;
+  std::vector<std::string> failures;  // backends that could not be asked
+};
+std::optional<Discovery> parse_discovery(std::string_view json);
+std::optional<SessionFacts> parse_adopted(std::string_view json);
+
 struct SendResult {
   std::uint64_t turn = 0;
   bool duplicate = false;
