@@ -227,6 +227,7 @@ net::Task<Connector::Shared::Answer> Connector::Shared::call(std::shared_ptr<Sha
   const auto lanes = lanes_of(call.kind, call.to.tenant, call.to.conversation);
   std::string bearer, correlation;
   int status = 0;
+  bool called = false;
   Answer answer;
   Budget::Ticket ticket = 0;
   for (int tries = 0;; ++tries) {
@@ -240,6 +241,7 @@ net::Task<Connector::Shared::Answer> Connector::Shared::call(std::shared_ptr<Sha
                                          "how often; it is tried again"));
       break;
     }
+    called = true;
     answer = co_await attempt(self, call, bearer, correlation, status);
     if (answer || answer.error().trouble != Trouble::kRetryLater) break;
     const Failure& why = answer.error();
@@ -252,7 +254,7 @@ net::Task<Connector::Shared::Answer> Connector::Shared::call(std::shared_ptr<Sha
     const auto state = co_await asio::this_coro::cancellation_state;
     if (state.cancelled() != asio::cancellation_type::none) break;
   }
-  if (self->reporter)
+  if (self->reporter && called)
     self->reporter({call.operation, answer ? std::string_view() : answer.error().error, correlation,
                     status, answer.has_value(), Clock::now() - begun});
   co_return answer;

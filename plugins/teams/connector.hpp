@@ -45,7 +45,7 @@ struct Member {
   std::string email;
 };
 
-// One call that is over, for log and metrics.
+// One call that is over, for log and metrics; what a limit of ours held back is none.
 struct CallReport {
   std::string_view operation;    // "send"
   std::string_view error;        // empty: none, or no answer

@@ -255,7 +255,9 @@ TEST(Connector, DoesNotStormWhereItMayComeBackAtOnce) {
 
 TEST(Connector, LetsWhatIsPassingFailAndTheLastWordWait) {
   Service service([&](const std::string&) { return reply(kCreated, 201); });
-  with(service, [&](Connector& connector) -> Task<> {
+  int reports = 0;
+  Client client(service, [&](const CallReport&) { ++reports; });
+  with(client, [&](Connector& connector) -> Task<> {
     int typed = 0;
     while (co_await connector.typing(service.chat())) ++typed;
     EXPECT_GE(typed, 2);
@@ -265,6 +267,7 @@ TEST(Connector, LetsWhatIsPassingFailAndTheLastWordWait) {
       EXPECT_TRUE(co_await connector.send(service.chat(), std::string(kHello)));
     EXPECT_GE(Clock::now() - begun, 1s);
   });
+  EXPECT_EQ(static_cast<std::size_t>(reports), service.requests().size());
 }
 
 TEST(Connector, GoesToTheGovernmentCloudWhereTheServiceSaysSo) {
