@@ -45,12 +45,15 @@ Action Player::next() {
         break;
       case Stage::kPermission:
         stage_ = Stage::kToolDone;
-        if (rule_->permission)
+        if (rule_->permission) {
+          Permission permission = *rule_->permission;
+          permission.title = fill_in(permission.title, groups_, {});
           return {Action::kPermission,
                   permission_id_,
-                  permission_json(*rule_->permission, rule_->tool, tool_id_),
+                  permission_json(permission, rule_->tool, tool_id_),
                   {},
                   0};
+        }
         break;
       case Stage::kToolDone:
         stage_ = Stage::kReply;

@@ -69,7 +69,7 @@ TEST(Player, FailsAsTheRuleSays) {
 
 constexpr const char kDeploy[] = R"json({"rules": [{
   "match": "^deploy (.*)", "plan": ["build", {"content": "ship", "priority": "high"}], "thought": "Ship $1?",
-  "tool": {"title": "deploy", "kind": "execute"}, "permission": {"title": "Go?", "options": ["Allow", "Deny"]},
+  "tool": {"title": "deploy", "kind": "execute"}, "permission": {"title": "Go $1?", "options": ["Allow", "Deny"]},
   "reply": "$permission", "usage": {"inputTokens": 3}}]})json";
 
 TEST(Player, ShowsPlanThoughtToolPermissionAndUsage) {
@@ -79,7 +79,7 @@ TEST(Player, ShowsPlanThoughtToolPermissionAndUsage) {
           R"(plan {"entries":[{"content":"build","priority":"medium","status":"pending"},{"content":"ship","priority":"high","status":"pending"}]})",
           "thought Ship it?",
           R"(tool tool-4 {"kind":"execute","status":"pending","title":"deploy","toolCallId":"tool-4"})",
-          R"(permission permission-4 {"options":[{"kind":"allow_once","name":"Allow","optionId":"Allow"},{"kind":"reject_once","name":"Deny","optionId":"Deny"}],"title":"Go?","toolCall":{"kind":"execute","status":"pending","title":"deploy","toolCallId":"tool-4"}})",
+          R"(permission permission-4 {"options":[{"kind":"allow_once","name":"Allow","optionId":"Allow"},{"kind":"reject_once","name":"Deny","optionId":"Deny"}],"title":"Go it?","toolCall":{"kind":"execute","status":"pending","title":"deploy","toolCallId":"tool-4"}})",
           R"(tool tool-4 {"kind":"execute","status":"completed","title":"deploy","toolCallId":"tool-4"})",
           "text Allow", R"(usage {"inputTokens":3})", "end"}));
 }
