@@ -108,11 +108,15 @@ int reload(const Options& options) {
     print_error(options.json, answer.error());
     return 1;
   }
+  const Reloaded reloaded = parse_reloaded(*answer);
   std::cout << (options.json ? *answer : "reloaded") << '\n';
-  if (!options.json)
-    for (const std::string& what : parse_reloaded(*answer))
+  if (!options.json) {
+    for (const std::string& what : reloaded.restart)
       std::cout << "takes a restart to change: " << what << '\n';
-  return 0;
+    for (const Finding& one : reloaded.failed)
+      std::cout << one.name << " does not run: " << printable(one.message) << '\n';
+  }
+  return reloaded.failed.empty() ? 0 : 1;
 }
 
 int print_version(const Options& options) {

@@ -53,14 +53,25 @@ struct Finding {
   std::string name;
   bool ok = false;
   std::string message;
+  bool skipped = false;  // it could not be looked at, which is no fault
 };
-std::string to_json(const std::vector<Finding>& findings);
-std::vector<Finding> parse_findings(std::string_view json);  // {"checks":[…]}
+// `failed`: instances of the running host that do not run.
+std::string to_json(const std::vector<Finding>& findings,
+                    const std::vector<std::string>& failed = {});
+std::vector<Finding> parse_findings(std::string_view json);    // {"checks":[…]}
+std::vector<std::string> parse_failed(std::string_view json);  // …,"failed":[…]
+// "2 messages are possibly missing: …"
+std::string missing_in_words(std::uint64_t count);
 std::string to_json(const std::vector<plugins::Loader::Found>& found);
 std::string diagnostics_json(const config::Loaded& loaded);
 std::string version_json();
-// The host's answer to "reload": what takes a restart to change.
-std::string reloaded_json(const std::vector<std::string>& restart);
-std::vector<std::string> parse_reloaded(std::string_view json);
+// The host's answer to "reload": what takes a restart to change, and what does not run.
+struct Reloaded {
+  std::vector<std::string> restart;
+  std::vector<Finding> failed;
+};
+std::string reloaded_json(const std::vector<std::string>& restart,
+                          const std::vector<Finding>& failed);
+Reloaded parse_reloaded(std::string_view json);
 
 }  // namespace viaduct::cli

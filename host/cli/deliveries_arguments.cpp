@@ -10,11 +10,21 @@ namespace viaduct::cli {
 
 void add_deliveries_commands(CLI::App& app, const AddCommand& command, const Options& options,
                              DeliveriesArguments& given) {
-  CLI::App& deliveries =
-      *app.add_subcommand("deliveries", "What the running host posts to other networks")
-           ->require_subcommand(1);
+  // Alone it lists. Its callback comes after that of a subcommand, whose exit code it keeps.
+  CLI::App* top =
+      command(app, "deliveries", "What the running host posts to other networks; alone: list", [&] {
+        return app.get_subcommand("deliveries")->get_subcommands().empty()
+                   ? deliveries_list(options, given.states, given.surface, given.before,
+                                     given.limit)
+                   : given.code;
+      });
+  CLI::App& deliveries = *top->require_subcommand(0, 1);
+  const auto sub = [&](const char* name, const char* what, std::function<int()> run) {
+    return command(deliveries, name, what,
+                   [&given, run = std::move(run)] { return given.code = run(); });
+  };
 
-  CLI::App* list = command(deliveries, "list", "List what may not have arrived, newest first", [&] {
+  CLI::App* list = sub("list", "List what may not have arrived, newest first", [&] {
     return deliveries_list(options, given.states, given.surface, given.before, given.limit);
   });
   list->add_option("--state", given.states,
@@ -33,7 +43,7 @@ void add_deliveries_commands(CLI::App& app, const AddCommand& command, const Opt
        {std::tuple{"retry", "Send one of them once more; it may then be there twice",
                    &deliveries_retry},
         std::tuple{"drop", "Give one of them up, so that it is listed no more", &deliveries_drop}})
-    command(deliveries, name, what, [&, action = run] { return action(options, given.id); })
+    sub(name, what, [&, action = run] { return action(options, given.id); })
         ->add_option("ID", given.id, "As list shows it")
         ->required()
         ->check(CLI::PositiveNumber);

@@ -15,6 +15,7 @@ struct DeliveriesArguments {
   std::string id, before, surface;
   std::vector<std::string> states;
   std::uint32_t limit = 50;
+  int code = 0;  // of the subcommand that was run
 };
 
 void add_deliveries_commands(CLI::App& app, const AddCommand& command, const Options& options,

@@ -106,17 +106,29 @@ Finding look_at_address(const config::Config& config) {
               "; end the other program or change server.listen"};
 }
 
+void append(const Tried& tried, std::vector<Finding>& findings) {
+  for (Finding finding : tried.findings) {
+    finding.name = tried.name + ": " + finding.name;
+    findings.push_back(std::move(finding));
+  }
+}
+
 // What the instances find where no host runs.
 void look_at_instances(const config::Config& config, plugins::Loader& loader,
                        std::vector<Finding>& findings) {
   for (const Tried& tried : try_instances(config, loader, /*doctor=*/true)) {
     findings.push_back(
         {tried.name, !tried.refused, tried.refused.value_or("its configuration is fine")});
-    for (Finding finding : tried.findings) {
-      finding.name = tried.name + ": " + finding.name;
-      findings.push_back(std::move(finding));
-    }
+    append(tried, findings);
   }
+}
+
+// The same of those that the running host has, but that do not run there; they say why.
+void look_at_failed(const config::Config& config, plugins::Loader& loader,
+                    const std::vector<std::string>& failed, std::vector<Finding>& findings) {
+  if (failed.empty()) return;
+  for (const Tried& tried : try_instances(config, loader, /*doctor=*/true, failed))
+    append(tried, findings);
 }
 
 }  // namespace
@@ -140,6 +152,7 @@ int doctor(const Options& options) {
     const auto running = ask_host(control_socket(config.home), request);
     if (running) {
       std::ranges::move(parse_findings(*running), std::back_inserter(findings));
+      look_at_failed(config, loader, parse_failed(*running), findings);
     } else {
       if (has_home)
         if (const auto database = look_at_database(config)) findings.push_back(*database);
@@ -153,9 +166,14 @@ int doctor(const Options& options) {
   if (options.json) {
     std::cout << to_json(findings) << '\n';
   } else {
+    std::size_t width = 16;
+    for (const Finding& finding : findings) width = std::max(width, finding.name.size());
     for (const Finding& finding : findings)
-      std::cout << fmt::format("{} {:<16} {}\n", finding.ok ? "ok  " : "FAIL", finding.name,
-                               printable(finding.message));
+      std::cout << fmt::format("{} {:<{}} {}\n",
+                               finding.skipped ? "--  "
+                               : finding.ok    ? "ok  "
+                                               : "FAIL",
+                               finding.name, width, printable(finding.message));
   }
   if (!loaded.diagnostics.empty()) return 2;
   return fine ? 0 : 1;

@@ -32,10 +32,18 @@ std::string_view words(plugins::InstanceState state) {
 http::Response landing_page(const std::vector<plugins::InstanceStatus>& instances) {
   std::string rows;
   for (const auto& instance : instances) {
-    if (!instance.is_surface) continue;
+    const bool failed = instance.state == plugins::InstanceState::failed;
+    if (!instance.is_surface && !failed) continue;
     const std::string name = escape(instance.name);
-    rows += "<li><a href=\"" + escape(instance.mount) + "\">" + name + "</a> <span>" +
-            std::string(words(instance.state)) + "</span></li>";
+    rows += instance.page.empty()
+                ? "<li><b>" + name + "</b>"
+                : "<li><a href=\"" + escape(instance.page) + "\">" + name + "</a>";
+    rows += " <span>" + std::string(words(instance.state));
+    if (instance.error)
+      rows += ": " + escape(instance.error->message);
+    else if (instance.page.empty())
+      rows += ": " + escape(instance.summary);
+    rows += "</span></li>";
   }
   if (rows.empty())
     rows =

@@ -1,6 +1,7 @@
 #include "host/cli/serve.hpp"
 
 #include "host/cli/changes.hpp"
+#include "host/cli/checkup.hpp"
 #include "host/cli/commands.hpp"
 #include "host/cli/control.hpp"
 #include "host/cli/deliveries_commands.hpp"
@@ -48,6 +49,24 @@ void raise_descriptor_limit() {
   ::setrlimit(RLIMIT_NOFILE, &files);
 }
 
+// What a surface is, or why an instance is not there; empty: nothing worth a line.
+std::string in_words(const plugins::InstanceStatus& instance, const std::string& address) {
+  if (instance.state == plugins::InstanceState::failed)
+    return "does not run: " + (instance.error ? instance.error->message : "");
+  if (!instance.is_surface) return "";
+  return instance.page.empty() ? instance.summary : "http://" + address + instance.page;
+}
+
+// What is not as it should be while the host serves all the same, a line each.
+std::string remarks(const std::vector<plugins::InstanceStatus>& instances, std::uint64_t missing) {
+  std::string names;
+  for (const auto& instance : instances)
+    if (instance.state == plugins::InstanceState::failed)
+      names += (names.empty() ? "" : ", ") + instance.name;
+  return (names.empty() ? "" : "not running: " + names + "\n") +
+         (missing == 0 ? "" : missing_in_words(missing) + "\n");
+}
+
 http::Response text(unsigned status, std::string body) {
   return {status, {{"Content-Type", "text/plain; charset=utf-8"}}, std::move(body)};
 }
@@ -81,8 +100,6 @@ class Host {
   void control(ControlRequest request, Done<std::string> done);
   void with_whole_id(ControlRequest request, Done<std::string> done);
   void doctor(std::string file, Done<std::string> done);
-  Finding compare(const std::string& file, const config::Loaded& loaded) const;
-  void look_around(Finding first, Done<std::string> done);
   Result<Principal> local_user(const std::string& surface) const;
   void measure_store();
   plugins::Services services();
@@ -109,6 +126,7 @@ class Host {
   bool reloading_ = false;
   bool comparing_ = false;
   std::jthread loading_, looking_;  // last: they use the others
+  std::string refused_;             // why the last reload was; empty: it was not
   int exit_code_ = 0;
 };
 
@@ -138,7 +156,9 @@ Result<> Host::build() {
   http_->page("/viaduct.css", [] { return landing_style(); });
   http_->page("/healthz", [] { return text(200, "ok\n"); });
   http_->page("/readyz", [this] {
-    return ready_ && !stopping_ ? text(200, "ready\n") : text(503, "not ready\n");
+    if (!ready_ || stopping_) return text(503, "not ready\n");
+    measure_store();
+    return text(200, "ready\n" + remarks(plugins_->status(), delivery_->missing()));
   });
   http_->page("/metrics", [this] {
     measure_store();
@@ -218,9 +238,8 @@ void Host::ready() {
   if (!http_->webhooks_address().empty())
     std::cout << "viaduct listening for webhooks on http://" << http_->webhooks_address() << "/\n";
   for (const auto& instance : plugins_->status())
-    if (instance.is_surface)
-      std::cout << "  " << instance.name << ": http://" << http_->address() << instance.mount
-                << '\n';
+    if (const std::string what = in_words(instance, http_->address()); !what.empty())
+      std::cout << "  " << instance.name << ": " << what << '\n';
   std::cout << std::flush;
   ::malloc_trim(0);  // what reading the configuration and the schemas took
 }
@@ -256,6 +275,7 @@ void Host::take_up(config::Loaded loaded, Done<std::vector<std::string>> done) {
     std::string all;
     for (const auto& diagnostic : loaded.diagnostics)
       all += (all.empty() ? "" : "\n") + diagnostic.text();
+    refused_ = redactor_->apply(all);
     log_.error("configuration not reloaded reason={}", all);
     return done(fail(Errc::invalid_argument, all));
   }
@@ -271,6 +291,7 @@ void Host::take_up(config::Loaded loaded, Done<std::vector<std::string>> done) {
   plugins_->apply(*fresh, [this, fresh, restart = std::move(restart),
                            done = std::move(done)](Result<> applied) mutable {
     if (!applied) {
+      refused_ = redactor_->apply(applied.error().message);
       log_.error("configuration not reloaded reason={}", applied.error().message);
       return done(std::unexpected(applied.error()));
     }
@@ -280,6 +301,7 @@ void Host::take_up(config::Loaded loaded, Done<std::vector<std::string>> done) {
     config_.plugin_path = std::move(fresh->plugin_path);
     std::erase_if(config_.origins, is_reloadable);
     std::ranges::copy_if(fresh->origins, std::back_inserter(config_.origins), is_reloadable);
+    refused_.clear();
     log_.info("configuration reloaded");
     done(std::move(restart));
   });
@@ -323,9 +345,13 @@ void Host::control(ControlRequest request, Done<std::string> answer) {
   };
   const auto& command = request.command;
   if (command == "reload")
-    return reload([done = std::move(done)](Result<std::vector<std::string>> restart) mutable {
+    return reload([this, done = std::move(done)](Result<std::vector<std::string>> restart) mutable {
       if (!restart) return done(std::unexpected(restart.error()));
-      done(reloaded_json(*restart));
+      std::vector<Finding> failed;
+      for (const auto& instance : plugins_->status())
+        if (instance.state == plugins::InstanceState::failed)
+          failed.push_back({instance.name, false, instance.error ? instance.error->message : ""});
+      done(reloaded_json(*restart, failed));
     });
   if (command == "doctor")
     return doctor(request.arguments.empty() ? file_ : request.arguments.front(), std::move(done));
@@ -454,69 +480,16 @@ void Host::measure_store() {
 
 void Host::doctor(std::string file, Done<std::string> done) {
   if (std::exchange(comparing_, true))
-    return look_around({"host", true, "running"}, std::move(done));
+    return look_around(*plugins_, *delivery_, *redactor_, {{"host", true, "running"}, {}},
+                       std::move(done));
   looking_ = std::jthread([this, file = std::move(file), done = std::move(done)]() mutable {
     auto loaded = std::make_shared<config::Loaded>(load_config(file_, loader_));
     loop_.post([this, loaded, file = std::move(file), done = std::move(done)]() mutable {
       comparing_ = false;
-      look_around(compare(file, *loaded), std::move(done));
+      look_around(*plugins_, *delivery_, *redactor_,
+                  compare(file, {file_, config_, refused_}, *loaded), std::move(done));
     });
   });
-}
-
-// Whether what runs is what `file`, which somebody asks about, says now.
-Finding Host::compare(const std::string& file, const config::Loaded& loaded) const {
-  std::error_code error;
-  if (!std::filesystem::equivalent(file, file_, error))
-    return {"host", false, "running, but with another configuration: " + file_};
-  if (!loaded.diagnostics.empty())
-    return {"host", false, "running with what its file had before: now that has errors"};
-  const auto [reload, restart] = changes(config_, loaded.config);
-  if (reload.empty() && restart.empty()) return {"host", true, "running"};
-  std::string message = "running, but its file has changed since";
-  if (!reload.empty())
-    message += fmt::format("; `viaduct reload` takes up {}", fmt::join(reload, ", "));
-  if (!restart.empty()) message += fmt::format("; a restart takes up {}", fmt::join(restart, ", "));
-  return {"host", false, std::move(message)};
-}
-
-void Host::look_around(Finding first, Done<std::string> done) {
-  // Each instance's in its place, whoever answers first.
-  struct Round {
-    std::vector<std::vector<Finding>> findings;
-    std::size_t left = 1;
-    Done<std::string> done;
-    void one() {
-      if (--left > 0) return;
-      std::vector<Finding> all;
-      for (auto& some : findings) std::ranges::move(some, std::back_inserter(all));
-      done(to_json(all));
-    }
-  };
-  auto round = std::make_shared<Round>();
-  round->done = std::move(done);
-  round->findings.push_back({std::move(first)});
-  for (const auto& instance : plugins_->status()) {
-    round->findings.push_back({{instance.name, instance.state == plugins::InstanceState::running,
-                                instance.error ? instance.error->message : "running"}});
-    ++round->left;
-    plugins_->tool_doctor(instance.name,
-                          [this, round, name = instance.name,
-                           at = round->findings.size() - 1](Result<std::string> answer) {
-                            std::vector<Finding> found;
-                            if (answer)
-                              found = parse_findings(*answer);
-                            else if (answer.error().code != Errc::unsupported)
-                              found = {{"doctor", false, answer.error().message}};
-                            for (Finding& finding : found) {
-                              finding.name = name + ": " + finding.name;
-                              finding.message = redactor_->apply(finding.message);
-                              round->findings[at].push_back(std::move(finding));
-                            }
-                            round->one();
-                          });
-  }
-  round->one();
 }
 
 }  // namespace

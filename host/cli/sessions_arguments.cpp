@@ -19,10 +19,19 @@ std::string check_age(const std::string& text) {
 
 void add_sessions_commands(CLI::App& app, const AddCommand& command, const Options& options,
                            SessionsArguments& given) {
-  CLI::App& sessions =
-      *app.add_subcommand("sessions", "The sessions of the running host")->require_subcommand(1);
+  // Alone it lists. Its callback comes after that of a subcommand, whose exit code it keeps.
+  CLI::App* top = command(app, "sessions", "The sessions of the running host; alone: list", [&] {
+    return app.get_subcommand("sessions")->get_subcommands().empty()
+               ? sessions_list(options, given.before, given.limit, given.all)
+               : given.code;
+  });
+  CLI::App& sessions = *top->require_subcommand(0, 1);
+  const auto sub = [&](const char* name, const char* what, std::function<int()> run) {
+    return command(sessions, name, what,
+                   [&given, run = std::move(run)] { return given.code = run(); });
+  };
 
-  CLI::App* list = command(sessions, "list", "List sessions, last active first", [&] {
+  CLI::App* list = sub("list", "List sessions, last active first", [&] {
     return sessions_list(options, given.before, given.limit, given.all);
   });
   list->add_option("--before", given.before, "Go on where an earlier list ended");
@@ -33,26 +42,24 @@ void add_sessions_commands(CLI::App& app, const AddCommand& command, const Optio
        {std::tuple{"show", "Show one session", &sessions_show},
         std::tuple{"export", "Print the whole log, one JSON object a line", &sessions_export},
         std::tuple{"end", "End a session; only its owner can revive it", &sessions_end}})
-    command(sessions, name, what, [&, action = run] { return action(options, given.id); })
+    sub(name, what, [&, action = run] { return action(options, given.id); })
         ->add_option("ID", given.id, "The session")
         ->required();
 
-  CLI::App* audit =
-      command(sessions, "audit", "Show what was done with a session (resumes, ends), newest last",
-              [&] { return sessions_audit(options, given.id, given.limit); });
+  CLI::App* audit = sub("audit", "Show what was done with a session (resumes, ends), newest last",
+                        [&] { return sessions_audit(options, given.id, given.limit); });
   audit->add_option("ID", given.id, "The session, also one that was purged")->required();
   audit->add_option("--limit", given.limit, "How many of the newest")->check(CLI::Range(1, 500));
 
-  CLI::App* discover =
-      command(sessions, "discover", "List sessions that other programs left on this machine",
-              [&] { return sessions_discover(options, given.backend, given.limit); });
+  CLI::App* discover = sub("discover", "List sessions that other programs left on this machine",
+                           [&] { return sessions_discover(options, given.backend, given.limit); });
   discover->add_option("--backend", given.backend, "Only what this backend finds");
   discover->add_option("--limit", given.limit, "How many")->check(CLI::Range(1, 500));
   discover->footer("Go on with one of them: viaduct sessions adopt ID");
 
-  CLI::App* adopt = command(
-      sessions, "adopt", "Take a session of another program over, with all that was said in it",
-      [&] { return sessions_adopt(options, given.id, given.surface, given.backend); });
+  CLI::App* adopt =
+      sub("adopt", "Take a session of another program over, with all that was said in it",
+          [&] { return sessions_adopt(options, given.id, given.surface, given.backend); });
   adopt
       ->add_option("ID", given.id,
                    "Its id as discover shows it, or the beginning of it (4 letters or more)")
@@ -67,10 +74,9 @@ void add_sessions_commands(CLI::App& app, const AddCommand& command, const Optio
       "own "
       "goes with it.");
 
-  CLI::App* purge =
-      command(sessions, "purge", "Delete for good what nobody used for long, of everybody", [&] {
-        return sessions_purge(options, *config::parse_duration(given.older_than), given.dry_run);
-      });
+  CLI::App* purge = sub("purge", "Delete for good what nobody used for long, of everybody", [&] {
+    return sessions_purge(options, *config::parse_duration(given.older_than), given.dry_run);
+  });
   purge
       ->add_option("--older-than", given.older_than,
                    "Since when nothing happened in them: 90d, 12h, 30m")

@@ -17,6 +17,7 @@ namespace viaduct::cli {
 struct SessionsArguments {
   std::string id, before, backend, surface, older_than;
   std::uint32_t limit = 50;
+  int code = 0;  // of the subcommand that was run
   bool all = false;
   bool dry_run = false;
 };

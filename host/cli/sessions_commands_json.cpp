@@ -302,11 +302,31 @@ int sessions_purge(const Options& options, std::chrono::milliseconds older_than,
   return failed == 0 ? 0 : 1;
 }
 
-std::string to_json(const std::vector<Finding>& findings) {
+std::string to_json(const std::vector<Finding>& findings, const std::vector<std::string>& failed) {
   json out = json::array();
-  for (const Finding& finding : findings)
+  for (const Finding& finding : findings) {
     out.push_back({{"name", finding.name}, {"ok", finding.ok}, {"message", finding.message}});
-  return dump(json{{"checks", std::move(out)}}, 2);
+    if (finding.skipped) out.back()["skipped"] = true;
+  }
+  json whole = {{"checks", std::move(out)}};
+  if (!failed.empty()) whole["failed"] = failed;
+  return dump(whole, 2);
+}
+
+std::vector<std::string> parse_failed(std::string_view text_of) {
+  std::vector<std::string> names;
+  const json value = json::parse(text_of, nullptr, false);
+  if (!value.is_object() || !value.contains("failed")) return names;
+  for (const json& name : value["failed"])
+    if (name.is_string()) names.push_back(name.get<std::string>());
+  return names;
+}
+
+std::string missing_in_words(std::uint64_t count) {
+  return fmt::format(
+      "{} message{} possibly missing: `viaduct deliveries list` shows {}, to be sent "
+      "again or dropped",
+      count, count == 1 ? " is" : "s are", count == 1 ? "it" : "them");
 }
 
 std::vector<Finding> parse_findings(std::string_view text_of) {
@@ -315,10 +335,11 @@ std::vector<Finding> parse_findings(std::string_view text_of) {
   const auto checks = value.is_object() ? value.find("checks") : value.end();
   if (!value.is_object() || checks == value.end() || !checks->is_array()) return findings;
   for (const json& check : *checks) {
-    const auto ok = check.find("ok");
-    findings.push_back({text(check, "name"),
-                        ok != check.end() && ok->is_boolean() && ok->get<bool>(),
-                        text(check, "message")});
+    const auto flag = [&check](const char* name) {
+      const auto found = check.find(name);
+      return found != check.end() && found->is_boolean() && found->get<bool>();
+    };
+    findings.push_back({text(check, "name"), flag("ok"), text(check, "message"), flag("skipped")});
   }
   return findings;
 }
@@ -353,17 +374,23 @@ std::string diagnostics_json(const config::Loaded& loaded) {
   return dump(json{{"errors", list(loaded.diagnostics)}, {"warnings", list(loaded.warnings)}}, 2);
 }
 
-std::string reloaded_json(const std::vector<std::string>& restart) {
-  return dump(json{{"reloaded", true}, {"restart_needed", restart}});
+std::string reloaded_json(const std::vector<std::string>& restart,
+                          const std::vector<Finding>& failed) {
+  json out = json::array();
+  for (const Finding& one : failed) out.push_back({{"name", one.name}, {"message", one.message}});
+  return dump(json{{"reloaded", true}, {"restart_needed", restart}, {"failed", std::move(out)}});
 }
 
-std::vector<std::string> parse_reloaded(std::string_view text_of) {
-  std::vector<std::string> restart;
+Reloaded parse_reloaded(std::string_view text_of) {
+  Reloaded reloaded;
   const json value = json::parse(text_of, nullptr, false);
-  if (!value.is_object() || !value.contains("restart_needed")) return restart;
-  for (const json& what : value["restart_needed"])
-    if (what.is_string()) restart.push_back(what.get<std::string>());
-  return restart;
+  if (!value.is_object()) return reloaded;
+  for (const json& what : value.value("restart_needed", json::array()))
+    if (what.is_string()) reloaded.restart.push_back(what.get<std::string>());
+  for (const json& one : value.value("failed", json::array()))
+    if (one.is_object())
+      reloaded.failed.push_back({text(one, "name"), false, text(one, "message")});
+  return reloaded;
 }
 
 std::string version_json() {

@@ -14,6 +14,7 @@
 #include <csignal>
 #include <cstring>
 #include <filesystem>
+#include <ranges>
 #include <tuple>
 
 namespace viaduct::cli {
@@ -184,11 +185,12 @@ Tried outcome(const std::string& name, Child& child, const Redactor& redactor) {
 
 }  // namespace
 
-std::vector<Tried> try_instances(const config::Config& config, plugins::Loader& loader,
-                                 bool doctor) {
+std::vector<Tried> try_instances(const config::Config& config, plugins::Loader& loader, bool doctor,
+                                 const std::vector<std::string>& only) {
   std::vector<std::string> names;
-  const auto take = [&names](const config::Instance& instance) {
-    if (instance.sound) names.push_back(instance.name);
+  const auto take = [&](const config::Instance& instance) {
+    if (instance.sound && (only.empty() || std::ranges::count(only, instance.name) != 0))
+      names.push_back(instance.name);
   };
   std::ranges::for_each(config.backends, take);
   std::ranges::for_each(config.surfaces, take);
@@ -214,8 +216,11 @@ config::Loaded try_config(const std::string& file, plugins::Loader& loader) {
   const auto all = try_instances(config, loader, false);
   const auto look = [&](const config::Instance& instance, const char* section) {
     const auto tried = std::ranges::find(all, instance.name, &Tried::name);
-    if (tried != all.end() && tried->refused)
-      loaded.diagnostics.push_back(config::refusal(config, instance, section, *tried->refused));
+    if (tried == all.end() || !tried->refused) return;
+    // One that reads all of its configuration says each fault in a line of its own.
+    for (const auto line : std::views::split(*tried->refused, '\n'))
+      loaded.diagnostics.push_back(
+          config::refusal(config, instance, section, std::string(line.begin(), line.end())));
   };
   for (const auto& backend : config.backends) look(backend, "backends");
   for (const auto& surface : config.surfaces) look(surface, "surfaces");

@@ -22,8 +22,9 @@ struct Tried {
 };
 
 // Those of which nothing wrong is known yet, backends first; `doctor`: has them look around, too.
-std::vector<Tried> try_instances(const config::Config& config, plugins::Loader& loader,
-                                 bool doctor);
+// `only`: by name; empty: all.
+std::vector<Tried> try_instances(const config::Config& config, plugins::Loader& loader, bool doctor,
+                                 const std::vector<std::string>& only = {});
 
 // Reads the configuration as load_config() does, and has its instances tried: all that can be known
 // to be wrong with it without a network.

@@ -193,9 +193,12 @@ void Delivery::drop(std::uint64_t number, Done<store::Parcel> done) {
              });
 }
 
-void Delivery::measure() {
-  mail_.counts([this, alive = std::weak_ptr(alive_)](Result<store::MailCounts> counts) {
-    if (!counts || alive.expired()) return;
+void Delivery::measure(std::function<void()> then) {
+  mail_.counts([this, alive = std::weak_ptr(alive_),
+                then = std::move(then)](Result<store::MailCounts> counts) {
+    if (alive.expired()) return;
+    if (!counts) return then ? then() : void();
+    missing_ = 0;
     const auto show = [&](const std::string& instance, const std::string& state, double count,
                           double age) {
       const Metrics::Labels labels{{"instance", instance}, {"state", state}};
@@ -207,11 +210,14 @@ void Delivery::measure() {
     for (const auto& one : counts->waiting) {
       show(one.space, one.state, static_cast<double>(one.count),
            static_cast<double>(std::max<Micros>(now - one.oldest, 0)) / 1e6);
+      if (one.state == "ambiguous" || one.state == "failed" || one.state == "expired")
+        missing_ += one.count;
       measured_.emplace(one.space, one.state);
       before.erase({one.space, one.state});
     }
     for (const auto& [instance, state] : before) show(instance, state, 0, 0);
     for (const auto& [instance, state] : before) measured_.emplace(instance, state);
+    if (then) then();
   });
 }
 

@@ -72,8 +72,10 @@ class Delivery {
   void list(store::ParcelQuery query, Done<std::vector<store::Parcel>> done);
   void retry(std::uint64_t number, Done<store::Parcel> done);
   void drop(std::uint64_t number, Done<store::Parcel> done);
-  // Puts what waits into the metrics.
-  void measure();
+  // Puts what waits into the metrics; `then` when that is done.
+  void measure(std::function<void()> then = nullptr);
+  // How many may not have arrived, as of the last measure().
+  std::uint64_t missing() const { return missing_; }
 
  private:
   void wake();
@@ -92,6 +94,7 @@ class Delivery {
     std::string instance;
   };
   std::map<std::string, Claim> claims_;  // by credential
+  std::uint64_t missing_ = 0;
   std::set<std::pair<std::string, std::string>> measured_;
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

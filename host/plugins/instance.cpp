@@ -477,7 +477,11 @@ InstanceStatus Instance::status() const {
   status.is_surface = info_.is_surface;
   status.state = state_;
   status.error = error_;
-  if (uses_http_ && !gone_) status.mount = "/apps/" + name() + "/";
+  status.summary = info_.summary;
+  if (!uses_http_ || gone_) return status;
+  status.mount = "/apps/" + name() + "/";
+  const std::lock_guard lock(mount_mutex_);
+  if (!page_.empty()) status.page = "/apps/" + name() + page_;
   return status;
 }
 
@@ -723,7 +727,13 @@ Result<> Instance::add_files(std::span<const http::File> files) {
   const std::lock_guard lock(mount_mutex_);
   if (!mount_) return fail(Errc::failed_precondition, "it adds files before start or after stop");
   auto added = mount_->files(files);
-  if (added) uses_http_ = true;
+  if (!added) return added;
+  uses_http_ = true;
+  // The page of a folder, the outermost one.
+  for (const http::File& file : files)
+    if (file.path.ends_with('/') && file.content_type.starts_with("text/html") &&
+        (page_.empty() || file.path.size() < page_.size()))
+      page_ = file.path;
   return added;
 }
 

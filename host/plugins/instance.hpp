@@ -201,8 +201,9 @@ class Instance final : public std::enable_shared_from_this<Instance>, public htt
   std::unordered_map<std::uint64_t, Pending> pending_;
   std::unordered_multimap<std::uint64_t, bool> open_calls_;  // → waits
 
-  std::mutex mount_mutex_;
+  mutable std::mutex mount_mutex_;
   std::unique_ptr<http::Mount> mount_;
+  std::string page_;  // of its static files, where people begin
   std::atomic<bool> uses_http_{false};
   std::atomic<std::size_t> queued_bytes_{0};  // of requests and messages on their way
 

@@ -56,7 +56,8 @@ struct Wanted {
   EntryPtr old;       // what runs by that name
   bool same = false;  // and needs nothing but, perhaps, other picks
   PluginInfo info;
-  EntryPtr fresh;  // what is to take its place
+  EntryPtr fresh;         // what is to take its place
+  bool forgiven = false;  // nothing ran by that name: the others do without it if it cannot start
 
   bool reloadable() const {
     return old && old->instance->info().file == info.file && old->instance->can_reload();
@@ -70,6 +71,13 @@ bool same_config(const config::Instance& a, const config::Instance& b) {
 }
 bool same_picks(const sessions::SurfaceBackends& a, const sessions::SurfaceBackends& b) {
   return a.default_backend == b.default_backend && a.backends == b.backends;
+}
+
+// Something outside is not as it must be, such as a token or an account. The plugin is fine, and so
+// is its configuration.
+bool is_outside(Errc code) {
+  return code == Errc::failed_precondition || code == Errc::permission_denied ||
+         code == Errc::conflict;
 }
 
 Error named(const Wanted& wanted, std::string_view step, const Error& error) {
@@ -94,6 +102,7 @@ struct Plugins::Impl : std::enable_shared_from_this<Plugins::Impl> {
   std::vector<EntryPtr> entries;    // backends, then surfaces, in the order of the configuration
   std::vector<EntryPtr> graveyard;  // gone; kept, since a plugin's stray thread may still have its
                                     // host table
+  bool has_begun = false;
   bool applying = false;
   bool stopping = false;
   std::vector<Done<>> after_apply;  // told when the present apply() has ended
@@ -112,6 +121,12 @@ struct Plugins::Impl : std::enable_shared_from_this<Plugins::Impl> {
     std::erase(entries, entry);
     if (std::find(graveyard.begin(), graveyard.end(), entry) == graveyard.end())
       graveyard.push_back(entry);
+  }
+
+  // One that does not run stays in the list, so that people see it.
+  void show(const EntryPtr& gone) {
+    std::erase(graveyard, gone);
+    entries.push_back(gone);
   }
 
   // ---- steps
@@ -149,6 +164,15 @@ struct Plugins::Impl : std::enable_shared_from_this<Plugins::Impl> {
         });
     });
     for (std::size_t i = 0; i < list.size(); ++i) {
+      if (!results[i] && list[i]->forgiven && is_outside(results[i].error().code)) {
+        log.error(
+            "instance does not run instance={} plugin={} reason=\"{}\"; `viaduct reload` tries "
+            "it again",
+            list[i]->config.name, list[i]->info.name, results[i].error().message);
+        co_await stop_one(list[i]->fresh, around.deadlines.stop);
+        show(list[i]->fresh);
+        continue;
+      }
       if (!results[i])
         co_return std::unexpected(named(*list[i], "cannot be started", results[i].error()));
       register_backend(list[i]->fresh);
@@ -224,6 +248,7 @@ struct Plugins::Impl : std::enable_shared_from_this<Plugins::Impl> {
   struct Plan {
     std::vector<Wanted> wanted;
     std::vector<EntryPtr> removed;
+    std::vector<EntryPtr> failed;  // before, and tried again
     // What was done to what ran before.
     struct Reloaded {
       EntryPtr entry;
@@ -341,15 +366,14 @@ struct Plugins::Impl : std::enable_shared_from_this<Plugins::Impl> {
       if (back) back = co_await start({&again});
       if (stopping) co_return;
       if (back) continue;
-      // It stays in the list, so that people see it.
       log.error("instance could not be brought back instance={} error=\"{}\"", again.config.name,
                 back.error().message);
       if (again.fresh) co_await stop_one(again.fresh, around.deadlines.stop);
       const auto& shown = again.fresh ? again.fresh : old;
       shown->instance->set_error(back.error());
-      std::erase(graveyard, shown);
-      entries.push_back(shown);
+      show(shown);
     }
+    for (const auto& entry : plan.failed) show(entry);
   }
 
   Task<Result<>> apply(config::Config config) {
@@ -357,12 +381,15 @@ struct Plugins::Impl : std::enable_shared_from_this<Plugins::Impl> {
     const auto want = [&](const config::Instance& instance, bool is_surface,
                           sessions::SurfaceBackends picks) {
       Wanted wanted;
+      wanted.forgiven = !has_begun;
       wanted.config = instance;
       wanted.is_surface = is_surface;
       wanted.picks = std::move(picks);
       if (auto old = find(instance.name, is_surface)) {
         if (old->instance->gone()) {
           bury(old);  // it had failed: as if it were new
+          wanted.forgiven = true;
+          plan.failed.push_back(std::move(old));
         } else {
           wanted.same = same_config(old->instance->config(), instance);
           wanted.info = old->instance->info();
@@ -393,6 +420,7 @@ struct Plugins::Impl : std::enable_shared_from_this<Plugins::Impl> {
       co_await take_back(plan);
     }
     order(plan);
+    has_begun = has_begun || result;
     co_return result;
   }
 
@@ -456,10 +484,26 @@ struct Plugins::Impl : std::enable_shared_from_this<Plugins::Impl> {
     loop().post(one);
   }
 
+  // Which names would do instead.
+  std::string no_instance(const std::string& name) const {
+    std::string others;
+    for (const auto& entry : entries)
+      if (entry->instance->tables().tool != nullptr && !entry->instance->gone())
+        others += (others.empty() ? "" : ", ") + entry->instance->name();
+    return fmt::format("the running host has no \"{}\"; {}", name,
+                       others.empty() ? "no instance of it has subcommands"
+                                      : "of its instances, these have subcommands: " + others);
+  }
+
   Result<std::shared_ptr<Instance>> with_tool(const std::string& name) const {
     auto entry = find(name, true);
     if (!entry) entry = find(name, false);
-    if (!entry) return fail(Errc::not_found, fmt::format("there is no instance \"{}\"", name));
+    if (!entry) return fail(Errc::not_found, no_instance(name));
+    if (entry->instance->gone()) {
+      const auto error = entry->instance->status().error;
+      return fail(Errc::unavailable, fmt::format("{} does not run{}{}", name, error ? ": " : "",
+                                                 error ? error->message : ""));
+    }
     return entry->instance;
   }
 

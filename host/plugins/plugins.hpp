@@ -82,6 +82,8 @@ struct Services {
 enum class InstanceState { starting, running, stopped, failed };
 struct InstanceStatus {
   std::string name, plugin, version, mount;
+  std::string summary;  // what the plugin says it is
+  std::string page;     // "/apps/web-chat/", where people begin; empty: it has none
   bool is_surface = false;
   InstanceState state = InstanceState::starting;
   std::optional<Error> error;
@@ -105,7 +107,9 @@ class Plugins {
   // Brings the running instances to what the configuration says: new ones are created and started
   // (backends before surfaces), changed ones reloaded or restarted, removed ones stopped (surfaces
   // before backends); the others are not touched. If one cannot be created or started, all that is
-  // new is taken back and the answer names it and says why; what ran before runs on.
+  // new is taken back and the answer names it and says why; what ran before runs on. At the first
+  // time, and for one that had failed before, a start that fails for something outside (a token, an
+  // account) is no error: the instance is shown as failed, and tried again by the next apply().
   void apply(const config::Config& config, Done<> done);
 
   // Creates one instance of the configuration and starts nothing: only the tool_ functions and

@@ -27,13 +27,14 @@ test("every command has --help", async () => {
   const commands = [
     [], ["serve"], ["check"], ["schema"], ["doctor"], ["reload"], ["plugins"], ["plugin"], ["plugin", "check"], ["sessions"],
     ["sessions", "list"], ["sessions", "show"], ["sessions", "export"], ["sessions", "end"], ["sessions", "audit"],
-    ["sessions", "discover"], ["sessions", "adopt"], ["sessions", "purge"], ["version"], ["init"],
+    ["sessions", "discover"], ["sessions", "adopt"], ["sessions", "purge"], ["deliveries"], ["deliveries", "list"],
+    ["deliveries", "retry"], ["deliveries", "drop"], ["version"], ["init"],
   ];
   for (const command of commands) {
     const { code, out } = await viaduct([...command, "--help"]);
     assert.equal(code, 0, command.join(" "));
     assert.match(out, /Usage:/, command.join(" "));
-    if (command.length && !["plugin", "sessions", "init"].includes(command.join(" "))) assert.match(out, /--config/, command.join(" "));
+    if (command.length && !["plugin", "init"].includes(command.join(" "))) assert.match(out, /--config/, command.join(" "));
   }
 });
 
@@ -42,8 +43,9 @@ test("wrong usage ends with 2, says what is wrong and prints nothing else", asyn
   for (const [args, says] of [
     [["frobnicate"], /frobnicate/],
     [["sessions", "frobnicate"], /frobnicate/],
+    [["deliveries", "frobnicate"], /frobnicate/],
+    [["deliveries", "retry"], /ID is required/],
     [[], /subcommand is required/],
-    [["sessions"], /subcommand is required/],
     [["sessions", "show"], /ID is required/],
     [["check", "--frobnicate"], /--frobnicate/],
     [["sessions", "list", "--limit", "0"], /limit/],
@@ -150,8 +152,8 @@ surfaces:
     /^4:43: backends\.agent\.config\.preset: must be one of .*claude.*; did you mean claude\?$/,
     /^9:15: backends\.program\.config\.preset: must be one of .*; did you mean gemini\?/,
     /^10:29: backends\.vendor: api_key: must be given for api\.openai\.com/,
-    /^11:57: api cannot be "ollama"; expected one of "openai", "anthropic"/,
-    /^12:33: config needs "preset" or "command"$/,
+    /^11:57: backends\.server\.config\.api cannot be "ollama"; expected one of "openai", "anthropic"/,
+    /^12:33: backends\.empty\.config needs "preset" or "command"$/,
     /^13:53: backends\.actor\.config\.rules\[0\]\.match: "\(" is no regular expression/,
     /^16:3: surfaces\.web-chat has no backend, so nobody would answer; add the line "backend: agent"$/,
   ].entries())
@@ -355,6 +357,13 @@ test("without a host doctor has the backends look around by themselves; with one
   const second = await doctor();
   assert.equal(second.code, 1);
   assert.match(second.out, /^FAIL host +running, but its file has changed since; `viaduct reload` takes up a, later; a restart takes up log\.level$/m);
+  assert.match(second.out, /^ok +a +running, with the configuration that it had before$/m);
+  assert.match(second.out, /^ok +echo +running$/m);
+  const good = readFileSync(configOf(host), "utf8");
+  writeFileSync(configOf(host), JSON.stringify({ ...changed, backends: { ...changed.backends, later: { plugin: "mock", config: { rules: [{ match: "(" }] } } } }));
+  assert.equal((await forHost(host, "reload")).code, 1);
+  assert.match((await doctor()).out, /^FAIL host +running, but .* the last `viaduct reload` was refused: .*"later".*rules\[0\]\.match/m);
+  writeFileSync(configOf(host), good);
   assert.equal((await forHost(host, "reload")).code, 0);
   assert.match((await doctor()).out, /^FAIL host +running, but its file has changed since; a restart takes up log\.level$/m);
   for (let i = 0; i < 3; ++i) assert.equal((await doctor()).out, (await doctor()).out, "always in the same order");
@@ -505,7 +514,7 @@ test("a plugin's subcommands run in the host, with its output and exit code", as
   assert.deepEqual([help.code, help.out, help.err], [0, "echo has no subcommands\n", ""]);
   const typo = await ask("tolls", "list");
   assert.deepEqual([typo.code, typo.out], [2, ""]);
-  assert.match(typo.err, /^there is no command "tolls"; did you mean "tools"\?\n/);
+  assert.match(typo.err, /^there is no command "tolls"; did you mean "tools"\?\nthe running host has no "tolls"; of its instances, these have subcommands: tools\n/);
   assert.doesNotMatch(typo.err, /no host/);
 });
 
@@ -544,6 +553,19 @@ test("an unknown first word: the nearest command, and that no host runs that mig
   assert.match(err, /^there is no command "chekc"; did you mean "check"\?\nno host is running .*\nRun with --help/);
   const { out: help } = await viaduct(["--help"]);
   assert.match(help, /viaduct \[--config FILE\] NAME ARGUMENT/);
+});
+
+test("sessions and deliveries alone list, with their options behind them", async (t) => {
+  const host = await hostFor(t);
+  for (const [command, says] of [["deliveries", /^nothing is missing$/m], ["sessions", /no sessions|^ID/im]]) {
+    const alone = await forHost(host, command);
+    assert.deepEqual([alone.code, alone.err], [0, ""], command);
+    assert.match(alone.out, says);
+    assert.equal((await forHost(host, command, "list")).out, alone.out, command);
+    const json = await forHost(host, command, "--json");
+    assert.ok(JSON.parse(json.out)[command], json.out);
+  }
+  assert.equal((await forHost(host, "deliveries", "retry", "77")).code, 1, "a subcommand's exit code is its own");
 });
 
 test("with --json an error is one JSON object on standard output, and nothing else is said", async (t) => {

@@ -5,7 +5,7 @@ import { copyFileSync, mkdirSync, readFileSync, renameSync, writeFileSync } from
 import path from "node:path";
 import { test } from "node:test";
 import { ChatClient } from "../support/chat_client.mjs";
-import { chat, configOf, exported, faulty, forHost, hostFor, plugins, reconfigure, recorded, request, words } from "../support/viaduct.mjs";
+import { chat, configOf, exported, faulty, fixtures, folderFor, forHost, hostFor, plugins, reconfigure, recorded, request, words } from "../support/viaduct.mjs";
 import { until, within } from "../support/wait.mjs";
 
 const kStop = 15_000;
@@ -29,6 +29,49 @@ test("start prints the address of every surface, and ready is true from then on"
   assert.match(host.output, new RegExp(`^viaduct listening on ${host.origin}/\n  web-chat: ${host.chat}\n  settings: ${host.settings}$`, "m"));
   assert.equal((await request(host.origin, "GET", "/readyz")).status, 200);
   for (const page of [host.chat, host.settings]) assert.equal((await fetch(page)).status, 200);
+});
+
+test("an instance that cannot start for something outside is shown as failed everywhere, the rest runs, and reload tries it again", async (t) => {
+  const folder = folderFor(t);
+  const gate = path.join(folder, "gate");
+  const host = await hostFor(t, { config: { plugins: { path: [plugins, fixtures] }, backends: { echo: { plugin: "mock" }, tools: { plugin: "toolbox", config: { gate } } } } });
+  await until(() => host.output.includes("settings: "), "the list of surfaces");
+  const why = `the gate ${gate} is shut`;
+  assert.ok(host.output.includes(`  tools: does not run: ${why}`), host.output);
+  assert.match(host.output, /error .*instance does not run instance=tools .*is shut.*viaduct reload/);
+  await chat(host, "POST", "api/session", {});
+  assert.equal((await chat(host, "POST", "api/chat", { message: "hello" })).status, 200);
+  const ready = await request(host.origin, "GET", "/readyz");
+  assert.deepEqual([ready.status, ready.text], [200, "ready\nnot running: tools\n"]);
+  assert.match((await request(host.origin, "GET", "/")).text, /<b>tools<\/b> <span>failed: the gate .* is shut<\/span>/);
+  const { instances: shown } = (await request(host.origin, "GET", "/apps/settings/api/overview")).body;
+  const { state, error } = shown.find(({ name }) => name === "tools");
+  assert.deepEqual([state, error.message], ["failed", why]);
+  const doctor = await forHost(host, "doctor");
+  assert.equal(doctor.code, 1);
+  assert.match(doctor.out, /^FAIL tools +does not run: the gate .* is shut$/m);
+  const asked = await forHost(host, "tools", "list");
+  assert.deepEqual([asked.code, asked.err], [1, `tools does not run: ${why}\n`]);
+
+  const still = await forHost(host, "reload");
+  assert.deepEqual([still.code, still.out], [1, `reloaded\ntools does not run: ${why}\n`]);
+  writeFileSync(gate, "");
+  const open = await forHost(host, "reload");
+  assert.deepEqual([open.code, open.out], [0, "reloaded\n"]);
+  assert.equal((await forHost(host, "tools", "list")).code, 0);
+  assert.equal((await request(host.origin, "GET", "/readyz")).text, "ready\n");
+});
+
+test("a surface without a page is listed as what it is, and the landing page links to pages only", async (t) => {
+  const host = await hostFor(t, { config: { plugins: { path: [plugins, fixtures] }, surfaces: { "web-chat": { plugin: "web_chat", backend: "echo" }, post: { plugin: "post_office" } } } });
+  await until(() => host.output.includes("  post: "), "the list of surfaces");
+  assert.match(host.output, new RegExp(`^  web-chat: ${host.chat}$`, "m"));
+  assert.doesNotMatch(host.output, /^  post: http/m);
+  const landing = (await request(host.origin, "GET", "/")).text;
+  const links = [...landing.matchAll(/href="(\/apps\/[^"]*)"/g)].map(([, href]) => href);
+  assert.deepEqual(links, ["/apps/web-chat/"]);
+  for (const link of links) assert.equal((await request(host.origin, "GET", link)).status, 200);
+  assert.match(landing, /<b>post<\/b> <span>running: /);
 });
 
 for (const signal of ["SIGTERM", "SIGINT"])

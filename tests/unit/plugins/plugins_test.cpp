@@ -109,7 +109,7 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"create_refuses", "backend", "fail create",
                 "backend.so) cannot be created: rule 3 is no regular expression"},
         Refusal{"create_is_silent", "backend", "silent create", "did not say why"},
-        Refusal{"start_fails", "backend", "fail start", "cannot be started: log in first"},
+        Refusal{"start_fails", "backend", "break start", "cannot be started: out of order"},
         Refusal{"start_hangs", "backend", "hang start", "start was not answered within 2000 ms"},
         Refusal{"no_backend_table", "backend_none", "", "does not offer viaduct.backend/1"},
         Refusal{"can_but_has_not", "backend_lies", "",
@@ -254,6 +254,49 @@ TEST(Instances, KeepTheirOrderOfTheConfiguration) {
 }
 
 // ---------------------------------------------------------------- reload
+
+// A token that was taken back must not take everything else down.
+TEST(Instances, ThatCannotStartForSomethingOutsideAreShownAsFailedAndTheOthersRun) {
+  TestHost host;
+  ASSERT_TRUE(host.apply({TestHost::backend("echo", "backend"),
+                          TestHost::backend("other", "backend", words("fail start"))},
+                         {TestHost::surface("chat", "surface", {"echo"})}));
+  EXPECT_EQ(host.status("echo")->state, InstanceState::running);
+  EXPECT_EQ(host.status("other")->state, InstanceState::failed);
+  EXPECT_EQ(host.status("other")->error->message, "log in first");
+  EXPECT_TRUE(host.log.has("instance does not run instance=other"));
+  EXPECT_TRUE(host.log.has("plugin.other: event stop"));
+  EXPECT_EQ(host.ask("chat", {"create", "{}"}).first, 200u);
+  const auto run = host.wait<std::string>(
+      [&](auto done) { host.plugins->tool_run("other", {}, std::move(done)); });
+  ASSERT_FALSE(run);
+  EXPECT_EQ(run.error().message, "other does not run: log in first");
+  ASSERT_TRUE(host.stop());
+  EXPECT_EQ(host.plugins->abandoned(), 0u);
+}
+
+TEST(Reload, TriesAgainWhatHadFailedAndRefusesNothingBecauseOfIt) {
+  TestHost host;
+  const auto failing = TestHost::backend("other", "backend", words("fail start"));
+  ASSERT_TRUE(host.apply({TestHost::backend("echo", "backend"), failing}));
+  ASSERT_TRUE(host.apply(
+      {TestHost::backend("echo", "backend"), failing, TestHost::backend("new", "backend")}));
+  EXPECT_EQ(host.log.count("plugin.other: event start"), 2u);
+  EXPECT_EQ(host.status("other")->state, InstanceState::failed);
+  EXPECT_EQ(host.status("new")->state, InstanceState::running);
+  EXPECT_EQ(host.log.count("plugin.echo: event start"), 1u);
+  // What is new now is refused as ever, and the failed one stays in sight.
+  ASSERT_FALSE(host.apply({TestHost::backend("echo", "backend"), failing,
+                           TestHost::backend("newest", "backend", words("fail start"))}));
+  EXPECT_EQ(host.status("other")->state, InstanceState::failed);
+  EXPECT_FALSE(host.status("newest"));
+  ASSERT_TRUE(
+      host.apply({TestHost::backend("echo", "backend"), TestHost::backend("other", "backend")}));
+  EXPECT_EQ(host.status("other")->state, InstanceState::running);
+  EXPECT_EQ(host.plugins->status().size(), 2u);
+  ASSERT_TRUE(host.apply({TestHost::backend("echo", "backend")}));
+  EXPECT_EQ(host.plugins->status().size(), 1u);
+}
 
 TEST(Reload, LeavesAloneWhatDidNotChange) {
   TestHost host;
