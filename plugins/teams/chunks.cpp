@@ -267,21 +267,23 @@ class Inline {
     std::size_t safe = begin;
     bool only_foreign = true;  // in this word
     whole = false;
+    char last = ' ';  // that is no blank
     for (std::size_t i = begin; i < line_.size();) {
       const char c = line_[i];
       if (is_blank(c)) {
-        if (i > begin && std::string_view("*_~`\\").find(line_[i - 1]) == std::string_view::npos)
-          safe = i;
+        if (i > begin && std::string_view("*_~`\\").find(last) == std::string_view::npos) safe = i;
         only_foreign = true;
         ++i;
       } else if (is_foreign(c)) {
         if (only_foreign && i > begin && is_foreign(line_[i - 1])) safe = i;
+        last = c;
         i += chat::character_size(line_.substr(i));
       } else {
         only_foreign = false;
         const std::size_t size = closed(i);
         if (size == 0) return safe;
         i += size;
+        last = line_[i - 1];
       }
     }
     whole = has_end_;

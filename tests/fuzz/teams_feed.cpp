@@ -2,9 +2,11 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <optional>
 #include <string>
 #include <vector>
 #include <viaduct/chat/command.hpp>
+#include <viaduct/chat/fence.hpp>
 #include <viaduct/chat/split.hpp>
 #include <viaduct/chat/text.hpp>
 
@@ -45,14 +47,18 @@ void feed_message(const Activity& activity, const Message& message, std::string_
 
 // Every < of what is shown is written out, but in code.
 void expect_no_tag(std::string_view shown, std::string_view from) {
-  bool in_fence = false;
+  std::optional<chat::Fence> fence;
   for (std::size_t i = 0; i < shown.size();) {
-    const std::size_t end = std::min(shown.find('\n', i), shown.size());
-    const std::string_view line = shown.substr(i, end - i);
-    i = end + 1;
-    if (line.starts_with("```")) in_fence = !in_fence;
-    const bool has_code = in_fence || line.find('`') != std::string_view::npos;
-    expect(has_code || line.find('<') == std::string_view::npos, "a model writes no tag", from);
+    const chat::Line line = chat::line_at(shown, i);
+    i += line.size;
+    if (fence && chat::closes(*fence, line.text)) {
+      fence.reset();
+    } else if (!fence) {
+      fence = chat::opened_by(line.text);
+      const bool has_code = line.text.find('`') != std::string_view::npos;
+      expect(has_code || line.text.find('<') == std::string_view::npos, "a model writes no tag",
+             from);
+    }
   }
 }
 
