@@ -11,8 +11,9 @@
 namespace viaduct::slack {
 namespace {
 
+// An underscore may be emphasis: _@here_ calls.
 bool is_word(char c) {
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
 // Whether @channel and the like end with line[i].

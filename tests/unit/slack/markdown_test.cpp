@@ -151,6 +151,8 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"User", "ask <@U1234>", "ask <@" ZW "U1234>"},
         Case{"Words", "@here, @channel! @Everyone", "@her" ZW "e, @channe" ZW "l! @Everyon" ZW "e"},
         Case{"Mail", "me@here.test", "me@here.test"},
+        Case{"Emphasis", "_@here_ __@channel__ *_@everyone_*",
+             "_@her" ZW "e_ __@channe" ZW "l__ *_@everyon" ZW "e_*"},
         Case{"Handles", "@charlie @hero", "@charlie @hero"},
         Case{"Comment", "<!-- x --> <!DOCTYPE html>", "<!-- x --> <!DOCTYPE html>"},
         Case{"Span", "`<!channel>` <!channel>", "`<!channel>` <!" ZW "channel>"},
