@@ -62,6 +62,7 @@ class Desk final : public sdk::Surface {
     gate_.cancel();
   }
   std::size_t waiting() const { return inbox_.waiting(); }
+  bool is_busy(const std::string& lane) const { return inbox_.is_busy(lane); }
 
   std::vector<int> handled;  // in their order
   int at_once = 0, most_at_once = 0, kept = 0, refused = 0;
@@ -125,6 +126,21 @@ class ChatInbox : public ::testing::Test {
 
   testing::FakeHost host;
 };
+
+TEST_F(ChatInbox, KnowsWhichLaneHasSomethingThatIsNotDealtWith) {
+  begin();
+  tell([](Desk& desk) {
+    desk.receive(1, "a");
+    EXPECT_TRUE(desk.is_busy("a")) << "on its way to the disk";
+    EXPECT_FALSE(desk.is_busy("b"));
+  });
+  ASSERT_TRUE(
+      host.wait_until([&] { return ask<int>([](Desk& desk) { return desk.at_once; }) == 1; }));
+  EXPECT_TRUE(ask<bool>([](Desk& desk) { return desk.is_busy("a"); })) << "while it is handled";
+  tell([](Desk& desk) { desk.open(); });
+  ASSERT_TRUE(all_are_handled());
+  EXPECT_FALSE(ask<bool>([](Desk& desk) { return desk.is_busy("a"); }));
+}
 
 TEST_F(ChatInbox, HandlesOnceWhatWasKeptAndTellsThatItWas) {
   begin();

@@ -66,11 +66,13 @@ class Inbox {
                std::function<void(sdk::Status)> done) {
     const std::vector<std::string_view> views(keys.begin(), keys.end());
     const auto place = receiving_.insert(keys.front());
+    const auto lane = receiving_lanes_.insert(reading_.lane(item));
     note_flood();
     delivery_.receive(views, payload,
-                      [this, item = std::move(item), place,
+                      [this, item = std::move(item), place, lane,
                        done = std::move(done)](const sdk::Answer& answer) mutable {
                         const std::string key = std::move(receiving_.extract(place).value());
+                        receiving_lanes_.erase(lane);
                         if (answer.ok() && !sdk::Delivery::is_new(answer))
                           metrics_.count(reading_.duplicates);
                         if (sdk::Delivery::is_new(answer)) {
@@ -89,6 +91,12 @@ class Inbox {
   net::Task<> catch_up() {
     if (std::exchange(is_reading_, true)) co_return;
     co_await read(true);
+  }
+
+  // True: something of this lane has come and has not been dealt with, or that is not known while
+  // the disk is read. What comes now may belong to what that is about to begin.
+  bool is_busy(const std::string& lane) const {
+    return is_behind_ || is_reading_ || lanes_.contains(lane) || receiving_lanes_.contains(lane);
   }
 
   std::size_t waiting() const { return known_.size(); }  // in memory, those that are handled too
@@ -240,6 +248,7 @@ class Inbox {
   sdk::Metrics metrics_;
   Reading reading_;
   std::multiset<std::string> receiving_;                        // on their way to the disk
+  std::multiset<std::string> receiving_lanes_;                  // theirs
   std::unordered_set<std::string> known_;                       // in memory
   std::unordered_map<std::string, std::deque<Waiting>> lanes_;  // with what has not begun
   std::deque<std::string> ready_;                               // lanes of which nothing is handled
