@@ -1,7 +1,9 @@
 #include "plugins/slack/message_json.hpp"
 
-#include <viaduct/chat/value.hpp>
+#include "plugins/slack/guard.hpp"
 #include "plugins/slack/mentions.hpp"
+
+#include <viaduct/chat/value.hpp>
 
 #include <nlohmann/json.hpp>
 #include <viaduct/net/text.hpp>
@@ -20,9 +22,13 @@ std::string dump(const json& value) {
   return value.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
-// Characters are counted by Slack, bytes here: never too many.
+// Characters are counted by Slack, bytes here: never too many. Verbatim: a name in somebody's words
+// is no link and calls nobody, only what is in <…>.
 json mrkdwn(std::string_view text) {
-  return {{"type", "mrkdwn"}, {"text", std::string(net::prefix(text, kLongestSection))}};
+  const std::string harmless = without_calls(text);
+  return {{"type", "mrkdwn"},
+          {"text", std::string(net::prefix(harmless, kLongestSection))},
+          {"verbatim", true}};
 }
 
 json section(std::string_view text) {
@@ -54,7 +60,7 @@ json actions(const std::vector<chat::Button>& buttons) {
 chat::Body body_of(std::string_view text, json first, const std::vector<chat::Button>& buttons) {
   json blocks = json::array({std::move(first)});
   if (!buttons.empty()) blocks.push_back(actions(buttons));
-  return {std::string(net::prefix(text, kLongestFallback)), dump(blocks)};
+  return {without_calls(net::prefix(text, kLongestFallback)), dump(blocks)};
 }
 
 json with_body(json args, const chat::Body& body) {
@@ -87,7 +93,7 @@ std::string chosen_name(const chat::Entry& entry) {
 }  // namespace
 
 chat::Body answer_body(std::string_view markdown) {
-  return {escaped(net::prefix(markdown, kLongestFallback)),
+  return {without_calls(escaped(net::prefix(markdown, kLongestFallback))),
           dump(json::array({{{"type", "markdown"}, {"text", std::string(markdown)}}}))};
 }
 
@@ -111,7 +117,7 @@ chat::Body list_body(std::string_view title, const std::vector<chat::ListItem>& 
   if (!below.empty())
     blocks.push_back(
         {{"type", "context"}, {"elements", json::array({mrkdwn("_" + std::string(below) + "_")})}});
-  return {std::string(title), dump(blocks)};
+  return {without_calls(title), dump(blocks)};
 }
 
 std::string home_args(std::string_view user, std::string_view command,
@@ -149,10 +155,18 @@ std::string next_cursor(std::string_view answer) {
   return chat::Value::parsed(answer).at("response_metadata").text("next_cursor");
 }
 
-std::string file_url(std::string_view answer) {
+std::vector<Conversation> parse_conversations(std::string_view answer) {
+  std::vector<Conversation> all;
+  for (const chat::Value& one : chat::Value::parsed(answer).at("channels").items())
+    all.push_back({one.text("id"), one.text("name")});
+  return all;
+}
+
+FileInfo parse_file_info(std::string_view answer) {
   const chat::Value file = chat::Value::parsed(answer).at("file");
-  const std::string url = file.text("url_private_download");
-  return url.empty() ? file.text("url_private") : url;
+  FileInfo info{file.text("url_private_download"), file.text("name"), file.text("mimetype")};
+  if (info.url.empty()) info.url = file.text("url_private");
+  return info;
 }
 
 chat::Body permission_body(const chat::Entry& entry, std::string_view session) {
@@ -181,12 +195,15 @@ chat::Body permission_body(const chat::Entry& entry, std::string_view session) {
   return note_body(title + "\nThe agent asks for permission.", buttons);
 }
 
+std::string key_metadata(std::string_view key) {
+  return dump({{"event_type", "viaduct_part"}, {"event_payload", {{"key", std::string(key)}}}});
+}
+
 std::string post_args(const chat::Place& place, const chat::Body& body, std::string_view key) {
   json args = with_body(to_place(place), body);
   args["unfurl_links"] = false;
   args["unfurl_media"] = false;
-  args["metadata"] = {{"event_type", "viaduct_part"},
-                      {"event_payload", {{"key", std::string(key)}}}};
+  args["metadata"] = json::parse(key_metadata(key));
   return dump(args);
 }
 

@@ -38,10 +38,23 @@ std::string prompts_args(std::string_view channel, std::string_view thread);
 std::string created_channel(std::string_view answer);
 // Where the next page of a list begins; empty: there is none.
 std::string next_cursor(std::string_view answer);
-// Where files.info says that a file is; empty: it does not.
-std::string file_url(std::string_view answer);
+// What users.conversations lists: where the bot is.
+struct Conversation {
+  std::string id;
+  std::string name;
+};
+std::vector<Conversation> parse_conversations(std::string_view answer);
+// What files.info says of a file; empty: it does not.
+struct FileInfo {
+  std::string url;
+  std::string name;
+  std::string mimetype;
+};
+FileInfo parse_file_info(std::string_view answer);
 
-// Arguments of chat.postMessage, by whose metadata it is found again.
+// The metadata by which a message is found again.
+std::string key_metadata(std::string_view key);
+// Arguments of chat.postMessage, with that.
 std::string post_args(const chat::Place& place, const chat::Body& body, std::string_view key);
 // Of chat.startStream; `asker` is the user who gets it.
 std::string stream_args(const chat::Place& place, std::string_view asker,

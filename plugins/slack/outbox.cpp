@@ -4,9 +4,12 @@
 #include "plugins/slack/message_json.hpp"
 
 #include <boost/asio/as_tuple.hpp>
+
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <utility>
+#include <vector>
 
 namespace viaduct::slack {
 namespace {
@@ -18,6 +21,7 @@ constexpr auto kWhileBroken = 60s;  // between tries with a token that is dead
 constexpr std::size_t kMostArrived = 20'000;
 constexpr int kMostPages = 20;  // of a thread that are searched for a message
 constexpr std::string_view kPageSize = "200";
+constexpr std::int64_t kClocksDiffer = 120;  // seconds, of Slack's clock and this one at most
 
 ApiFailure failure(ApiTrouble trouble, std::string message, bool not_done = true) {
   return {trouble, "", std::move(message), not_done, std::nullopt};
@@ -50,6 +54,12 @@ std::optional<Arrival> Outbox::arrived(std::string_view key) const {
   return found->second;
 }
 
+bool Outbox::is_of_another(const Arrival& at, std::string_view key) const {
+  return std::ranges::any_of(arrived_, [&](const auto& one) {
+    return one.first != key && one.second.ts == at.ts && one.second.channel == at.channel;
+  });
+}
+
 void Outbox::forget(std::string_view key) {
   if (const auto found = arrived_.find(key); found != arrived_.end()) arrived_.erase(found);
   if (const auto found = streams_.find(key); found != streams_.end()) streams_.erase(found);
@@ -79,6 +89,8 @@ net::Task<net::Result<Posted>> Outbox::post(Shipment shipment) {
   const bool is_edit = shipment.kind == Shipment::Kind::kEdit ||
                        shipment.kind == Shipment::Kind::kEnd ||
                        shipment.kind == Shipment::Kind::kRespond;  // twice is better than never
+  if (shipment.method == "chat.startStream")
+    shipment.since = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
   const std::string payload = shipment_json(shipment);
   const sdk::Answer answer = co_await chat::answered([&](sdk::Callback done) {
     delivery_.post(
@@ -195,7 +207,8 @@ net::Task<ApiResult> Outbox::edit(const Shipment& shipment) {
   if (!at)
     co_return std::unexpected(
         failure(ApiTrouble::kOther, "the message that it changes was never seen to arrive"));
-  const std::string args = with_place(shipment.args, *at);
+  std::string args = with_place(shipment.args, *at);
+  if (shipment.kind == Shipment::Kind::kEnd) args = with_key(args, shipment.of);
   ApiResult done = co_await api_.call("chat.update", args, token(shipment.team), kPatience);
   if (!done && done.error().trouble == ApiTrouble::kContent)
     done = co_await api_.call("chat.update", without_blocks(args), token(shipment.team), kPatience);
@@ -214,7 +227,8 @@ net::Task<ApiResult> Outbox::end_stream(const Shipment& shipment) {
                      shipment.markdown.starts_with(stream->second.said);
   const std::string rest =
       known ? shipment.markdown.substr(stream->second.said.size()) : std::string();
-  std::string args = with_place("{}", *at);
+  // From now on it can be told from the next one.
+  std::string args = with_key(with_place("{}", *at), shipment.of);
   if (!rest.empty()) args.insert(args.size() - 1, R"(,"markdown_text":)" + sdk::json_string(rest));
   const ApiResult stopped =
       co_await api_.call("chat.stopStream", args, token(shipment.team), kPatience);
@@ -264,8 +278,8 @@ net::Task<bool> Outbox::stop_stream(std::string key) {
   if (stream == streams_.end() || !at) co_return false;
   stream->second.open = false;
   const std::string team = stream->second.team;
-  const ApiResult done =
-      co_await api_.call("chat.stopStream", with_place("{}", *at), token(team), kPatience);
+  const ApiResult done = co_await api_.call("chat.stopStream", with_key(with_place("{}", *at), key),
+                                            token(team), kPatience);
   co_return done.has_value();
 }
 
@@ -296,6 +310,7 @@ net::Task<> Outbox::look_for(Shipment shipment, sdk::Sending sending) {
   }
   const std::string bot = workspace->bot_user;
   const std::string thread = argument(shipment.args, "thread_ts");
+  std::vector<Arrival> fitting, others;  // streams that may be it
   std::string cursor;
   for (int page = 0; page < kMostPages; ++page) {
     std::string args = R"({"channel":)" + sdk::json_string(channel) +
@@ -313,21 +328,35 @@ net::Task<> Outbox::look_for(Shipment shipment, sdk::Sending sending) {
                    answer.error().message);
       co_return;
     }
-    auto search = find_by_key(*answer, channel, shipment.key);
-    if (search && !search->found && is_stream)
-      search = find_by_text(*answer, channel, bot, shipment.markdown);
+    const auto search = find_by_key(*answer, channel, shipment.key);
+    if (search && is_stream) {
+      const auto streams =
+          find_stream(*answer, channel, bot, shipment.markdown, shipment.since - kClocksDiffer);
+      for (const Arrival& one : streams->fitting)
+        if (!is_of_another(one, shipment.key)) fitting.push_back(one);
+      for (const Arrival& one : streams->others)
+        if (!is_of_another(one, shipment.key)) others.push_back(one);
+    }
     if (!search) {
       sending.fail(sdk::Code::kUnavailable, "Slack's answer is none");
       co_return;
     }
-    if (search->found) {
-      keep(shipment.key, *search->found);
-      sending.arrived(arrival_json(*search->found));
+    const bool is_last = !search->more || search->cursor.empty();
+    std::optional<Arrival> found = search->found;
+    if (!found && is_last && fitting.size() == 1) found = fitting.front();
+    if (found) {
+      keep(shipment.key, *found);
+      sending.arrived(arrival_json(*found));
       wake(shipment.key);
       co_return;
     }
-    if (!search->more || search->cursor.empty()) {
+    if (is_last && fitting.empty() && others.empty()) {
       sending.not_there();
+      co_return;
+    }
+    if (is_last) {
+      sending.fail(sdk::Code::kFailedPrecondition,
+                   "there are messages that may be it, and none for certain");
       co_return;
     }
     cursor = search->cursor;

@@ -64,6 +64,8 @@ class Outbox {
   net::Task<> look_for(Shipment shipment, sdk::Sending sending);
   net::Task<std::optional<Arrival>> where(std::string key);
   void keep(const std::string& key, Arrival arrival);
+  // As far as this life knows.
+  bool is_of_another(const Arrival& at, std::string_view key) const;
   void wake(const std::string& key, const std::string& refused = {});
   std::string token(std::string_view team) const;
 

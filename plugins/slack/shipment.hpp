@@ -2,9 +2,11 @@
 // as the outbox keeps it. Any thread.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace viaduct::slack {
 
@@ -21,9 +23,10 @@ struct Shipment {
   std::string target;  // those of one target are sent in their order
   std::string team;
   std::string method;
-  std::string args;      // JSON object
-  std::string of;        // kEdit, kEnd: key of the shipment that made it
-  std::string markdown;  // kEnd, kFile
+  std::string args;        // JSON object
+  std::string of;          // kEdit, kEnd: key of the shipment that made it
+  std::string markdown;    // kEnd, kFile
+  std::int64_t since = 0;  // chat.startStream: when it was made, in seconds since the epoch
 };
 
 // Where it is now.
@@ -40,6 +43,8 @@ std::optional<Arrival> parse_arrival(std::string_view json);
 Arrival posted_at(std::string_view answer);
 // `args` with the place of an arrival.
 std::string with_place(std::string_view args, const Arrival& at);
+// `args` with the metadata of a key.
+std::string with_key(std::string_view args, std::string_view key);
 // The same without blocks, which were refused: the text of a Markdown block becomes the text.
 std::string without_blocks(std::string_view args);
 // A value of `args`, text only.
@@ -61,8 +66,17 @@ struct Search {
 };
 std::optional<Search> find_by_key(std::string_view answer, std::string_view channel,
                                   std::string_view key);
-// The streamed message of `bot_user` that begins with `text`, for streams have no metadata.
-std::optional<Search> find_by_text(std::string_view answer, std::string_view channel,
-                                   std::string_view bot_user, std::string_view text);
+// A stream has metadata only when it has ended: which messages of `bot_user` in such an answer may
+// be the one that was begun with `text`, not before `since`. Slack may keep the text converted:
+// only its letters and digits count.
+struct StreamSearch {
+  std::vector<Arrival> fitting;
+  std::vector<Arrival> others;  // that have no key either, and other words
+  bool more = false;
+  std::string cursor;
+};
+std::optional<StreamSearch> find_stream(std::string_view answer, std::string_view channel,
+                                        std::string_view bot_user, std::string_view text,
+                                        std::int64_t since);
 
 }  // namespace viaduct::slack

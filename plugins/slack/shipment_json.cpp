@@ -1,8 +1,12 @@
 #include "plugins/slack/shipment.hpp"
 
 #include "plugins/slack/markdown.hpp"
+#include "plugins/slack/message_json.hpp"
 
 #include <nlohmann/json.hpp>
+
+#include <cctype>
+#include <cstdlib>
 #include <utility>
 
 namespace viaduct::slack {
@@ -38,18 +42,31 @@ json object(std::string_view from) {
   return read_in.is_object() ? read_in : json::object();
 }
 
-std::optional<Search> search(std::string_view answer, std::string_view channel, const auto& is_it) {
-  const json page = read(answer);
-  if (!member(page, "messages").is_array()) return std::nullopt;
-  Search result;
-  for (const json& message : page["messages"]) {
-    if (!is_it(message)) continue;
-    result.found = Arrival{std::string(channel), text(message, "ts")};
-    return result;
+std::string key_in(const json& message) {
+  return text(member(member(message, "metadata"), "event_payload"), "key");
+}
+
+// Letters, digits, and whatever is no ASCII: what stays of a text however it is marked up.
+std::string bare(std::string_view words) {
+  std::string out;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    for (const std::string_view entity : {"&amp;", "&lt;", "&gt;"})
+      if (words.substr(i).starts_with(entity)) i += entity.size() - 1;
+    const auto c = static_cast<unsigned char>(words[i]);
+    if (std::isalnum(c) != 0 || c >= 0x80) out += words[i];
   }
-  result.more = member(page, "has_more") == true;
-  result.cursor = text(member(page, "response_metadata"), "next_cursor");
-  return result;
+  return out;
+}
+
+// All text of a message, wherever it is.
+void gather(const json& blocks, std::string& out) {
+  if (blocks.is_object()) {
+    if (const std::string words = text(blocks, "text"); !words.empty()) out += words;
+    for (const auto& [name, inner] : blocks.items())
+      if (inner.is_structured()) gather(inner, out);
+  } else if (blocks.is_array()) {
+    for (const json& one : blocks) gather(one, out);
+  }
 }
 
 }  // namespace
@@ -61,6 +78,7 @@ std::string shipment_json(const Shipment& shipment) {
   if (!shipment.args.empty()) out["args"] = object(shipment.args);
   if (!shipment.of.empty()) out["of"] = shipment.of;
   if (!shipment.markdown.empty()) out["markdown"] = shipment.markdown;
+  if (shipment.since != 0) out["since"] = shipment.since;
   return dump(out);
 }
 
@@ -79,6 +97,8 @@ std::optional<Shipment> parse_shipment(std::string_view from) {
   shipment.method = text(in, "method");
   shipment.of = text(in, "of");
   shipment.markdown = text(in, "markdown");
+  if (const json since = member(in, "since"); since.is_number_integer())
+    shipment.since = since.get<std::int64_t>();
   const json args = member(in, "args");
   shipment.args = dump(args.is_object() ? args : json::object());
   return shipment;
@@ -110,6 +130,12 @@ std::string with_place(std::string_view args, const Arrival& at) {
   return dump(out);
 }
 
+std::string with_key(std::string_view args, std::string_view key) {
+  json out = object(args);
+  out["metadata"] = object(key_metadata(key));
+  return dump(out);
+}
+
 std::string without_blocks(std::string_view args) {
   json out = object(args);
   for (const json& block : member(out, "blocks"))
@@ -137,20 +163,42 @@ std::optional<Posted> parse_posted(std::string_view from) {
 
 std::optional<Search> find_by_key(std::string_view answer, std::string_view channel,
                                   std::string_view key) {
-  return search(answer, channel, [key](const json& message) {
-    return text(member(member(message, "metadata"), "event_payload"), "key") == key;
-  });
+  const json page = read(answer);
+  if (!member(page, "messages").is_array()) return std::nullopt;
+  Search result;
+  for (const json& message : page["messages"]) {
+    if (key_in(message) != key) continue;
+    result.found = Arrival{std::string(channel), text(message, "ts")};
+    return result;
+  }
+  result.more = member(page, "has_more") == true;
+  result.cursor = text(member(page, "response_metadata"), "next_cursor");
+  return result;
 }
 
-std::optional<Search> find_by_text(std::string_view answer, std::string_view channel,
-                                   std::string_view bot_user, std::string_view beginning) {
-  return search(answer, channel, [&](const json& message) {
-    if (text(message, "user") != bot_user || beginning.empty()) return false;
-    if (text(message, "text").starts_with(beginning)) return true;
-    const json blocks = member(message, "blocks");
-    return blocks.is_array() && !blocks.empty() &&
-           text(blocks.front(), "text").starts_with(beginning);
-  });
+std::optional<StreamSearch> find_stream(std::string_view answer, std::string_view channel,
+                                        std::string_view bot_user, std::string_view beginning,
+                                        std::int64_t since) {
+  const json page = read(answer);
+  if (!member(page, "messages").is_array()) return std::nullopt;
+  StreamSearch result;
+  const std::string wanted = bare(beginning);
+  for (const json& message : page["messages"]) {
+    const std::string ts = text(message, "ts");
+    const std::string subtype = text(message, "subtype");
+    if (text(message, "user") != bot_user || !key_in(message).empty() ||
+        (!subtype.empty() && subtype != "bot_message"))
+      continue;
+    if (std::strtoll(ts.c_str(), nullptr, 10) < since) continue;
+    std::string inside;
+    gather(member(message, "blocks"), inside);
+    const bool fits = !wanted.empty() && (bare(text(message, "text")).starts_with(wanted) ||
+                                          bare(inside).starts_with(wanted));
+    (fits ? result.fitting : result.others).push_back({std::string(channel), ts});
+  }
+  result.more = member(page, "has_more") == true;
+  result.cursor = text(member(page, "response_metadata"), "next_cursor");
+  return result;
 }
 
 }  // namespace viaduct::slack

@@ -127,11 +127,45 @@ TEST(Search, FindsAMessageByItsKey) {
 
 TEST(Search, FindsAStreamByItsBeginningAndItsAuthor) {
   const char* page =
-      R"({"messages":[{"ts":"1.000001","user":"U2","text":"Hello there"},{"ts":"1.000002","user":"UBOT","text":"Hello there"}]})";
-  const auto found = find_by_text(page, "C1", "UBOT", "Hello");
-  ASSERT_TRUE(found && found->found);
-  EXPECT_EQ(found->found->ts, "1.000002");
-  EXPECT_FALSE(find_by_text(page, "C1", "UBOT", "")->found);
+      R"({"messages":[{"ts":"1.000001","user":"U2","text":"Hello there"},{"ts":"2.000002","user":"UBOT","text":"Hello there"}]})";
+  const auto found = find_stream(page, "C1", "UBOT", "Hello", 0);
+  ASSERT_TRUE(found);
+  ASSERT_EQ(found->fitting.size(), 1u);
+  EXPECT_EQ(found->fitting[0].ts, "2.000002");
+  EXPECT_TRUE(found->others.empty());
+  EXPECT_TRUE(find_stream(page, "C1", "UBOT", "Hello", 3)->fitting.empty()) << "an earlier one";
+  EXPECT_TRUE(find_stream(page, "C1", "UBOT", "", 0)->fitting.empty());
+  EXPECT_EQ(find_stream(page, "C1", "UBOT", "Good evening", 0)->others.size(), 1u) << "in doubt";
+}
+
+TEST(Search, TakesNoMessageThatHasAKeyOrAFileForAStream) {
+  const char* page =
+      R"({"messages":[{"ts":"1.000001","user":"UBOT","text":"Hello","metadata":{"event_type":"viaduct_part","event_payload":{"key":"k"}}},)"
+      R"({"ts":"1.000002","user":"UBOT","subtype":"file_share","text":"Hello"}]})";
+  const auto found = find_stream(page, "C1", "UBOT", "Hello", 0);
+  ASSERT_TRUE(found);
+  EXPECT_TRUE(found->fitting.empty());
+  EXPECT_TRUE(found->others.empty());
+}
+
+TEST(Search, KnowsAStreamInWhateverFormItsTextIsKept) {
+  const char* pages[] = {
+      R"({"messages":[{"ts":"1.000002","user":"UBOT","text":"*Findings*\n*The host* is `zeus` &amp; not hera"}]})",
+      R"({"messages":[{"ts":"1.000002","user":"UBOT","text":"","blocks":[{"type":"rich_text","elements":[{"type":"rich_text_section","elements":[{"type":"text","text":"Findings"}]},{"type":"rich_text_section","elements":[{"type":"text","text":"The host"},{"type":"text","text":" is zeus & not hera"}]}]}]}]})"};
+  for (const char* page : pages)
+    EXPECT_EQ(
+        find_stream(page, "C1", "UBOT", "## Findings\n\n**The host** is `zeus`", 0)->fitting.size(),
+        1u)
+        << page;
+}
+
+TEST(Messages, WhatTheSurfaceWritesCallsNobody) {
+  const auto body = note_body("look @channel and <!here>? no: `@everyone`");
+  for (const char* call : {"@channel", "@everyone"}) {
+    EXPECT_EQ(body.text.find(call), std::string::npos);
+    EXPECT_EQ(body.rich.find(call), std::string::npos);
+  }
+  EXPECT_NE(body.rich.find(R"("verbatim":true)"), std::string::npos) << body.rich;
 }
 
 TEST(Inbox, GivesBackWhatItKept) {
