@@ -14,11 +14,13 @@ enum class Mode { kSocket, kHttp };
 // Whom the bot answers. Nobody, unless it says so.
 struct Allow {
   bool everyone = false;              // members of the workspace: never guests or strangers
-  std::vector<std::string> users;     // U…, also guests and strangers
+  std::vector<std::string> users;     // U… or T…/U…, also guests and strangers
   std::vector<std::string> channels;  // C…: members of the workspace, in these
 
-  // `is_member`: of the workspace, neither guest nor stranger.
-  bool takes(std::string_view user, std::string_view channel, bool is_member) const;
+  // `is_member`: of the workspace, neither guest nor stranger. `is_own`: an id without a workspace
+  // means somebody of this one.
+  bool takes(std::string_view user, std::string_view channel, bool is_member,
+             std::string_view team = {}, bool is_own = true) const;
 };
 
 struct Config {
@@ -28,7 +30,9 @@ struct Config {
   std::vector<std::string> signing_secrets;  // any of them; none is empty
   std::string client_id;                     // of OAuth; empty: no installation from a browser
   std::string client_secret;
-  std::string key_file;    // for tokens at rest; empty: beside the database
+  std::vector<std::string> workspaces;  // T… or E…: where it may be installed by OAuth
+  bool any_workspace = false;           // anywhere
+  std::string key_file;                 // for tokens at rest; empty: beside the database
   std::string public_url;  // where Slack finds this host, without a slash at its end; or empty
   std::string command = "/amp";
   std::string default_working_dir = "~";
@@ -40,7 +44,8 @@ struct Config {
   bool simulator = false;     // instead of Slack; there are no tokens then
   std::string api_base_url = "https://slack.com/api/";  // with a slash at its end
 
-  bool is_operator(std::string_view user) const;
+  bool is_operator(std::string_view user, std::string_view team = {}, bool is_own = true) const;
+  bool may_install(std::string_view team) const;
   // What must not be shown, longest first.
   std::vector<std::string> secrets() const;
 };
@@ -56,7 +61,7 @@ enum class Needs { kTokens, kManifest };
 std::expected<Config, std::string> parse_config(std::string_view json,
                                                 Needs needs = Needs::kTokens);
 
-// The line that lets a person in, for the answer to somebody who is not allowed.
+// What lets a person in, for the answer to somebody who is not allowed: tells nothing of who is.
 std::string line_to_add(const Allow& allow, std::string_view user);
 
 // Whether plain http is harmless there: a name or address of this computer itself.

@@ -26,8 +26,29 @@ std::vector<std::string> ids(Fields& fields, const std::string& name, std::strin
     if (!is_id(one, kinds)) fields.fail(name, "must be a list of ids " + what);
   return all;
 }
+// Also T…/U…: of a workspace that is not the bot token's.
 std::vector<std::string> user_ids(Fields& fields, const std::string& name) {
-  return ids(fields, name, "UW", "such as U0123ABCD, which is in a person's profile on Slack");
+  std::vector<std::string> all = fields.texts(name);
+  for (const std::string_view one : all) {
+    const std::size_t slash = one.find('/');
+    const bool is_fine = slash == std::string_view::npos ? is_id(one, "UW")
+                                                         : is_id(one.substr(0, slash), "TE") &&
+                                                               is_id(one.substr(slash + 1), "UW");
+    if (!is_fine)
+      fields.fail(name,
+                  "must be a list of ids such as U0123ABCD, which is in a person's profile on "
+                  "Slack, or T0123ABCD/U0123ABCD of another workspace");
+  }
+  return all;
+}
+
+bool names(const std::vector<std::string>& all, std::string_view user, std::string_view team,
+           bool is_own) {
+  return std::any_of(all.begin(), all.end(), [&](std::string_view one) {
+    if (is_own && one == user) return true;
+    return one.size() == team.size() + 1 + user.size() && one.starts_with(team) &&
+           one[team.size()] == '/' && one.ends_with(user);
+  });
 }
 
 bool is_one_line(std::string_view text) {
@@ -74,11 +95,12 @@ Allow parse_allow(Fields& fields) {
   if (fields.is_text("allow")) {
     const std::string word = fields.text("allow");
     if (word != "everyone")
-      fields.fail("allow", "must be everyone, or {users: […], channels: […]}");
+      fields.fail("allow", "must be everyone, or {everyone: true, users: […], channels: […]}");
     allow.everyone = true;
     return allow;
   }
   Fields lists = *fields.object("allow");
+  allow.everyone = lists.flag("everyone", false);
   allow.users = user_ids(lists, "users");
   allow.channels = ids(lists, "channels", "CGD",
                        "such as C0123ABCD, which is at the end of a channel's details on Slack");
@@ -158,8 +180,38 @@ std::string parse_public(Fields& fields) {
   const auto url = parse_url(text);
   if (!url || (!url->is_secure && !is_loopback_url(text)))
     fields.fail("public_url", "must be an address such as https://viaduct.example.com");
+  if (text.find("/apps/") != std::string::npos)
+    fields.fail("public_url",
+                "must be the address of this host, without /apps/… behind it, such as "
+                "https://viaduct.example.com");
   while (text.ends_with('/')) text.pop_back();
   return text;
+}
+
+void parse_workspaces(Fields& fields, Config& config, bool needs_tokens) {
+  if (fields.is_text("workspaces")) {
+    config.any_workspace = fields.text("workspaces") == "any";
+    if (!config.any_workspace)
+      fields.fail("workspaces", "must be a list of ids such as T0123ABCD, or any");
+  } else if (fields.has("workspaces")) {
+    config.workspaces = ids(fields, "workspaces", "TE",
+                            "such as T0123ABCD, which is in the address of Slack in a browser");
+  }
+  if (needs_tokens && !config.client_id.empty() && config.workspaces.empty() &&
+      !config.any_workspace)
+    fields.fail("workspaces",
+                "must be given with client_id: the ids of the workspaces that may install the "
+                "app, such as [T0123ABCD], or any");
+}
+
+void refuse_account(Fields& fields) {
+  if (fields.has("api_base_url"))
+    fields.fail("api_base_url", "must not be given with simulator, which calls nobody");
+  for (const char* name : {"app_token", "bot_token", "client_id", "signing_secret"})
+    if (fields.is_text(name) ? !fields.text(name).empty() : fields.has(name))
+      fields.fail(name,
+                  "must not be given with simulator, which has no account on Slack: give the "
+                  "simulator a surface of its own");
 }
 
 std::string parse_command_name(Fields& fields) {
@@ -174,15 +226,20 @@ std::string parse_command_name(Fields& fields) {
 
 }  // namespace
 
-bool Allow::takes(std::string_view user, std::string_view channel, bool is_member) const {
+bool Allow::takes(std::string_view user, std::string_view channel, bool is_member,
+                  std::string_view team, bool is_own) const {
   if (user.empty()) return false;
-  if (std::find(users.begin(), users.end(), user) != users.end()) return true;
+  if (names(users, user, team, is_own)) return true;
   if (!is_member) return false;
   return everyone || std::find(channels.begin(), channels.end(), channel) != channels.end();
 }
 
-bool Config::is_operator(std::string_view user) const {
-  return std::find(operators.begin(), operators.end(), user) != operators.end();
+bool Config::is_operator(std::string_view user, std::string_view team, bool is_own) const {
+  return !user.empty() && names(operators, user, team, is_own);
+}
+
+bool Config::may_install(std::string_view team) const {
+  return any_workspace || std::find(workspaces.begin(), workspaces.end(), team) != workspaces.end();
 }
 
 std::vector<std::string> Config::secrets() const {
@@ -201,64 +258,94 @@ bool is_loopback_url(std::string_view text) {
 }
 
 std::string line_to_add(const Allow& allow, std::string_view user) {
-  std::string line = "allow: {users: [";
-  for (const std::string& one : allow.users) line += one + ", ";
-  line += user;
-  line += "]";
-  if (!allow.channels.empty()) {
-    line += ", channels: [";
-    for (const std::string& one : allow.channels) line += (line.ends_with('[') ? "" : ", ") + one;
-    line += "]";
-  }
-  return line + "}";
+  const std::string who(user);
+  if (!allow.users.empty() || !allow.channels.empty()) return "add " + who + " to allow.users";
+  return std::string("allow: {") + (allow.everyone ? "everyone: true, " : "") + "users: [" + who +
+         "]}";
 }
 
 std::expected<Config, std::string> parse_config(std::string_view json, Needs needs) {
   return net::read_config(json, [needs](Fields& fields) {
     Config config;
-    config.mode =
-        fields.one_of("mode", {"socket", "http"}, "socket") == "http" ? Mode::kHttp : Mode::kSocket;
-    config.app_token = token(fields, "app_token", "xapp-", {"xoxb-", "xoxp-", "xoxe"});
-    config.bot_token = token(fields, "bot_token", "xoxb-", {"xapp-", "xoxp-"});
-    config.client_id = fields.text("client_id");
-    config.client_secret = fields.text("client_secret");
-    if (config.client_id.empty() != config.client_secret.empty())
-      fields.fail(config.client_id.empty() ? "client_id" : "client_secret",
-                  "must be given; the two go together");
-    config.simulator = fields.flag("simulator", false);
-    if (config.simulator) {
-      if (fields.has("api_base_url"))
-        fields.fail("api_base_url", "must not be given with simulator, which calls nobody");
-      for (const char* name : {"app_token", "bot_token", "client_id", "signing_secret"})
-        if (fields.is_text(name) ? !fields.text(name).empty() : fields.has(name))
-          fields.fail(name,
-                      "must not be given with simulator, which has no account on Slack: give the "
-                      "simulator a surface of its own");
-    }
+    // Each by itself, so that all that is wrong is said at once.
+    std::string faults;
+    const auto read = [&faults](auto part) {
+      try {
+        part();
+      } catch (const net::BadConfig& bad) {
+        faults += (faults.empty() ? "" : "\n") + bad.what;
+      }
+    };
+    read([&] {
+      if (fields.one_of("mode", {"socket", "http"}, "socket") == "http") config.mode = Mode::kHttp;
+    });
+    read([&] { config.simulator = fields.flag("simulator", false); });
     const bool needs_tokens = needs == Needs::kTokens && !config.simulator;
-    if (needs_tokens && config.mode == Mode::kSocket && config.app_token.empty())
+    read([&] {
+      if (!fields.text("app_token").starts_with("xoxb-") ||
+          !fields.text("bot_token").starts_with("xapp-"))
+        return;
       fields.fail("app_token",
-                  "must be given in mode socket: xapp-…, from the app's settings under "
-                  "Basic Information");
-    if (needs_tokens && config.bot_token.empty() && config.client_id.empty())
-      fields.fail("bot_token",
-                  "must be given: xoxb-…, from the app's settings under OAuth & "
-                  "Permissions; or client_id and client_secret");
-    parse_secrets(fields, config, config.simulator ? Needs::kManifest : needs);
-    config.key_file = fields.text("key_file");
-    if (!config.key_file.empty()) folder(fields, "key_file", config.key_file);
-    config.public_url = parse_public(fields);
-    config.command = parse_command_name(fields);
-    config.default_working_dir =
-        folder(fields, "default_working_dir", fields.named("default_working_dir", "~"));
-    if (const auto most = fields.count("max_sessions_per_user", 10'000))
-      config.max_sessions_per_user = most;
-    config.allow = parse_allow(fields);
-    config.operators = user_ids(fields, "operators");
-    if (fields.has("working_dirs")) config.working_dirs = fields.texts("working_dirs");
-    for (const std::string& one : config.working_dirs) folder(fields, "working_dirs", one);
-    config.mention_only = fields.flag("mention_only", false);
-    config.api_base_url = parse_base(fields);
+                  "and bot_token are in each other's place: app_token begins with "
+                  "xapp-, bot_token with xoxb-");
+    });
+    if (!faults.ends_with("with xoxb-")) {
+      read([&] {
+        config.app_token = token(fields, "app_token", "xapp-", {"xoxb-", "xoxp-", "xoxe"});
+        if (needs_tokens && config.mode == Mode::kSocket && config.app_token.empty())
+          fields.fail("app_token",
+                      "must be given in mode socket: xapp-…, from the app's settings under "
+                      "Basic Information");
+      });
+      read([&] {
+        config.bot_token = token(fields, "bot_token", "xoxb-", {"xapp-", "xoxp-"});
+        if (needs_tokens && config.bot_token.empty() && fields.text("client_id").empty())
+          fields.fail("bot_token",
+                      "must be given: xoxb-…, from the app's settings under OAuth & "
+                      "Permissions; or client_id and client_secret");
+      });
+    }
+    read([&] {
+      config.client_id = fields.text("client_id");
+      config.client_secret = fields.text("client_secret");
+      if (config.client_id.empty() != config.client_secret.empty())
+        fields.fail(config.client_id.empty() ? "client_id" : "client_secret",
+                    "must be given; the two go together");
+    });
+    read([&] { parse_workspaces(fields, config, needs_tokens); });
+    if (config.simulator) read([&] { refuse_account(fields); });
+    read([&] { parse_secrets(fields, config, config.simulator ? Needs::kManifest : needs); });
+    read([&] {
+      config.key_file = fields.text("key_file");
+      if (!config.key_file.empty()) folder(fields, "key_file", config.key_file);
+    });
+    read([&] {
+      config.public_url = parse_public(fields);
+      // With OAuth it may be taken from the browser that installs the app.
+      if (needs_tokens && config.mode == Mode::kHttp && config.public_url.empty() &&
+          config.client_id.empty())
+        fields.fail("public_url",
+                    "must be given in mode http: where Slack finds this host, such as "
+                    "https://viaduct.example.com");
+    });
+    read([&] { config.command = parse_command_name(fields); });
+    read([&] {
+      config.default_working_dir =
+          folder(fields, "default_working_dir", fields.named("default_working_dir", "~"));
+    });
+    read([&] {
+      if (const auto most = fields.count("max_sessions_per_user", 10'000))
+        config.max_sessions_per_user = most;
+    });
+    read([&] { config.allow = parse_allow(fields); });
+    read([&] { config.operators = user_ids(fields, "operators"); });
+    read([&] {
+      if (fields.has("working_dirs")) config.working_dirs = fields.texts("working_dirs");
+      for (const std::string& one : config.working_dirs) folder(fields, "working_dirs", one);
+    });
+    read([&] { config.mention_only = fields.flag("mention_only", false); });
+    read([&] { config.api_base_url = parse_base(fields); });
+    if (!faults.empty()) throw net::BadConfig{faults};
     return config;
   });
 }

@@ -19,7 +19,6 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kLongestVisit = 10min;  // from asking to coming back
-constexpr std::size_t kMostVisits = 1000;
 constexpr auto kBeforeExpiry = 2h;
 constexpr auto kBetweenLooks = 30s;
 constexpr std::uint32_t kPage = 500;
@@ -66,6 +65,12 @@ std::string cookie_of(const sdk::Request& request) {
   return "";
 }
 
+std::string html(std::string_view id) {
+  std::string text(id);
+  std::erase_if(text, [](char c) { return c == '<' || c == '>' || c == '&' || c == '"'; });
+  return text;
+}
+
 sdk::Response page(unsigned status, std::string_view words) {
   sdk::Response response = sdk::Response::html(
       status, "<!doctype html><html lang=en><meta charset=utf-8><title>Slack</title><p>" +
@@ -109,6 +114,10 @@ net::Task<net::Result<>> OAuth::load() {
   if (!answer.ok()) co_return std::unexpected(answer.status());
   for (KeptInstallation& kept : parse_installations(answer.result)) {
     const std::string& team = kept.one.team;
+    if (!config_.may_install(team)) {
+      log_.warn("a workspace is no longer among workspaces, it is left alone team=" + team);
+      continue;
+    }
     const auto token = sealer_->unseal(kept.one.token, team);
     if (!token) {
       log_.error(
@@ -131,10 +140,6 @@ net::Task<net::Result<>> OAuth::load() {
 // ---------------------------------------------------------------- from a browser
 
 void OAuth::install(const sdk::Request& request, sdk::Exchange exchange) {
-  const auto now = std::chrono::steady_clock::now();
-  std::erase_if(asked_, [now](const auto& one) { return one.second.until < now; });
-  if (asked_.size() >= kMostVisits)
-    return exchange.respond(page(429, "Too many installations at once. Try again in a minute."));
   std::string base = config_.public_url;
   if (base.empty()) {
     base = "http://" + std::string(request.header("host").value_or(""));
@@ -142,9 +147,8 @@ void OAuth::install(const sdk::Request& request, sdk::Exchange exchange) {
       return exchange.respond(page(
           503, "Whoever runs this has to set <code>public_url</code> in the configuration first."));
   }
-  Asked asked{random_text(), base + "/apps/" + host_.name() + "/oauth_redirect",
-              now + kLongestVisit};
-  const std::string state = random_text();
+  const std::string cookie = random_text();
+  const std::string redirect = base + "/apps/" + host_.name() + "/oauth_redirect";
   std::string scopes;
   for (const std::string& scope : bot_scopes()) scopes += (scopes.empty() ? "" : ",") + scope;
   std::string slack = config_.api_base_url;
@@ -152,29 +156,45 @@ void OAuth::install(const sdk::Request& request, sdk::Exchange exchange) {
   sdk::Response response = sdk::Response::text(302, "");
   response.headers.emplace_back(
       "Location", slack + "oauth/v2/authorize?client_id=" + form_encoded(config_.client_id) +
-                      "&scope=" + form_encoded(scopes) + "&state=" + state +
-                      "&redirect_uri=" + form_encoded(asked.redirect));
-  response.headers.emplace_back("Set-Cookie", std::string(kCookie) + "=" + asked.cookie +
+                      "&scope=" + form_encoded(scopes) +
+                      "&state=" + form_encoded(state_for(cookie, redirect)) +
+                      "&redirect_uri=" + form_encoded(redirect));
+  response.headers.emplace_back("Set-Cookie", std::string(kCookie) + "=" + cookie +
                                                   "; Path=/apps/" + host_.name() +
                                                   "; Max-Age=600; HttpOnly; SameSite=Lax" +
                                                   (base.starts_with("https:") ? "; Secure" : ""));
   response.headers.emplace_back("Cache-Control", "no-store");
-  asked_.emplace(state, std::move(asked));
   exchange.respond(response);
 }
 
+std::string OAuth::state_for(const std::string& cookie, const std::string& redirect) const {
+  const auto until = std::chrono::system_clock::now() + kLongestVisit;
+  return sealer_->seal(std::to_string(std::chrono::system_clock::to_time_t(until)) + " " + redirect,
+                       cookie);
+}
+
+std::string OAuth::redirect_of(const std::string& state, const std::string& cookie) const {
+  if (cookie.empty()) return "";
+  const auto inside = sealer_->unseal(state, cookie);
+  if (!inside) return "";
+  const auto until =
+      std::chrono::system_clock::from_time_t(std::strtoll(inside->c_str(), nullptr, 10));
+  const std::size_t blank = inside->find(' ');
+  if (until < std::chrono::system_clock::now() || blank == std::string::npos) return "";
+  return inside->substr(blank + 1);
+}
+
 void OAuth::come_back(const sdk::Request& request, sdk::Exchange exchange) {
-  const auto found = asked_.find(Form(request.query()).get("state"));
-  const std::string cookie = cookie_of(request);
+  const std::string state = Form(request.query()).get("state");
+  const std::string redirect = redirect_of(state, cookie_of(request));
+  const auto now = std::chrono::system_clock::now();
+  std::erase_if(used_, [now](const auto& one) { return one.second < now; });
   // A state is good for the browser that asked, and once.
-  if (found == asked_.end() || found->second.until < std::chrono::steady_clock::now() ||
-      cookie.empty() || cookie != found->second.cookie)
+  if (redirect.empty() || !used_.emplace(state, now + kLongestVisit).second)
     return exchange.respond(
         page(403,
              "This installation was not begun in this browser, or too long ago. "
              "<a href=\"install\">Begin again.</a>"));
-  const std::string redirect = found->second.redirect;
-  asked_.erase(found);
   if (!Form(request.query()).get("error").empty())
     return exchange.respond(page(400,
                                  "The app was not installed. <a href=\"install\">Try "
@@ -196,6 +216,17 @@ net::Task<> OAuth::exchange_code(std::string code, std::string redirect, sdk::Ex
     exchange.respond(page(502,
                           "Slack did not accept the installation. <a href=\"install\">Try "
                           "again.</a>"));
+    co_return;
+  }
+  const auto grant = parse_grant(*answer);
+  if (grant && !config_.may_install(grant->team)) {
+    log_.warn("not installed, the workspace is not among workspaces team=" + grant->team);
+    // The token is of no use to anybody here.
+    co_await api_.call("auth.revoke", "{}", grant->token);
+    exchange.respond(page(403,
+                          "This bot may not be installed in your workspace. Whoever runs it has to "
+                          "add it to <code>workspaces</code> first: <code>" +
+                              html(grant->team) + "</code>."));
     co_return;
   }
   const auto one = co_await take(*answer);

@@ -30,17 +30,17 @@ class OAuth {
   net::Task<> forget(std::string team);
 
  private:
-  struct Asked {
-    std::string cookie;
-    std::string redirect;
-    std::chrono::steady_clock::time_point until;
-  };
   struct Rotating {
     std::string refresh;
     std::chrono::system_clock::time_point expires;
   };
 
   void install(const sdk::Request& request, sdk::Exchange exchange);
+  // What a browser carries to Slack and back: sealed, so that nothing is kept of those who never
+  // come back, and good with its cookie alone.
+  std::string state_for(const std::string& cookie, const std::string& redirect) const;
+  // The address that the state was made with; empty: it is none of this browser, or too old.
+  std::string redirect_of(const std::string& state, const std::string& cookie) const;
   void come_back(const sdk::Request& request, sdk::Exchange exchange);
   net::Task<> exchange_code(std::string code, std::string redirect, sdk::Exchange exchange);
   // What oauth.v2.access has granted: kept, then used. The error is in words.
@@ -57,7 +57,8 @@ class OAuth {
   sdk::Secrets secrets_;
   sdk::Log log_;
   std::optional<Sealer> sealer_;
-  std::map<std::string, Asked> asked_;        // by state
+  // States that have come back, with the time until which they would be good again.
+  std::map<std::string, std::chrono::system_clock::time_point> used_;
   std::map<std::string, Rotating> rotating_;  // by team
 };
 

@@ -11,6 +11,7 @@
 #pragma clang attribute pop
 #endif
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -53,8 +54,9 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         Case{"Least", "", true}, Case{"Unknown", R"("bot_tokne":"x")", false},
         Case{"Socket", R"("mode":"socket","signing_secret":"")", true},
-        Case{"Http", R"("mode":"http","signing_secret":"s")", true},
-        Case{"HttpTwoSecrets", R"("mode":"http","signing_secret":["a","b"])", true},
+        Case{"Http", R"("mode":"http","signing_secret":"s","public_url":"https://a.test")", true},
+        Case{"HttpTwoSecrets",
+             R"("mode":"http","signing_secret":["a","b"],"public_url":"https://a.test")", true},
         Case{"Mode", R"("mode":"https")", false}, Case{"Secret", R"("signing_secret":7)", false},
         Case{"Command", R"("command":"/ask-me_2")", true},
         Case{"CommandNoSlash", R"("command":"amp")", false},
@@ -84,7 +86,16 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"Base", R"("api_base_url":"https://slack.example.test/api/")", true},
         Case{"BaseLoopback", R"("api_base_url":"http://127.0.0.1:8080/api/")", true},
         Case{"BaseOther", R"("api_base_url":"ftp://slack.com/api/")", false},
-        Case{"OAuth", R"("client_id":"1.2","client_secret":"s","key_file":"~/keys/slack")", true},
+        Case{
+            "OAuth",
+            R"("client_id":"1.2","client_secret":"s","key_file":"~/keys/slack","workspaces":["T1"])",
+            true},
+        Case{"AnyWorkspace", R"("client_id":"1.2","client_secret":"s","workspaces":"any")", true},
+        Case{"AllWorkspaces", R"("client_id":"1.2","client_secret":"s","workspaces":"all")", false},
+        Case{"WorkspaceByName", R"("client_id":"1.2","client_secret":"s","workspaces":["acme"])",
+             false},
+        Case{"EveryoneAndAGuest", R"("allow":{"everyone":true,"users":["U1","T2/U2"]})", true},
+        Case{"UserOfNoWorkspace", R"("operators":["C1/U2"])", false},
         Case{"KeyRelative", R"("key_file":"keys")", false},
         Case{"PublicUrl", R"("public_url":"https://viaduct.example.test")", true},
         Case{"PublicUrlEmpty", R"("public_url":"")", true},
@@ -117,7 +128,14 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"EmptyAppToken", R"({"bot_token":"xoxb-1","app_token":""})", "app_token"},
         Refused{"NoBotToken", R"({"app_token":"xapp-1"})", "bot_token: must be given"},
         Refused{"TokensSwapped", R"({"app_token":"xoxb-hush","bot_token":"xapp-hush"})",
+                "app_token: and bot_token are in each other's place"},
+        Refused{"OneTokenTwice", R"({"app_token":"xoxb-hush","bot_token":"xoxb-hush"})",
                 "app_token: must begin with xapp-"},
+        Refused{"HttpNoPublicUrl",
+                R"({"mode":"http","bot_token":"xoxb-1","signing_secret":"hush"})",
+                "public_url: must be given in mode http"},
+        Refused{"PublicUrlOfARoute", with(R"("public_url":"https://a.test/apps/slack/events")"),
+                "public_url: must be the address of this host, without /apps/"},
         Refused{"UserToken", R"({"app_token":"xapp-1","bot_token":"xoxp-hush"})",
                 "bot_token: must begin with xoxb-"},
         Refused{"TokenOfTwoLines", R"({"app_token":"xapp-1","bot_token":"xoxb-hush\nx"})",
@@ -198,14 +216,57 @@ TEST(SlackAllow, NamesPeopleAnywhereAndMembersInChannels) {
 
 TEST(SlackAllow, SaysTheLineToAdd) {
   EXPECT_EQ(line_to_add({}, "U2"), "allow: {users: [U2]}");
-  EXPECT_EQ(line_to_add({false, {"U1"}, {"C1", "C2"}}, "U2"),
-            "allow: {users: [U1, U2], channels: [C1, C2]}");
+  EXPECT_EQ(line_to_add({true, {}, {}}, "U2"), "allow: {everyone: true, users: [U2]}");
+  EXPECT_EQ(line_to_add({false, {"U1"}, {"C1", "C2"}}, "U2"), "add U2 to allow.users");
+  EXPECT_EQ(line_to_add({true, {"U1"}, {}}, "T2/U2"), "add T2/U2 to allow.users");
+}
+
+TEST(SlackAllow, AnIdMeansSomebodyOfTheOwnWorkspaceUnlessItNamesAnother) {
+  const Config config =
+      *parse_config(with(R"("allow":{"users":["U1","T2/U2"]},"operators":["U1","T2/U2"])"));
+  EXPECT_TRUE(config.allow.takes("U1", "D9", false, "T1", true));
+  EXPECT_FALSE(config.allow.takes("U1", "D9", false, "T2", false));
+  EXPECT_TRUE(config.allow.takes("U2", "D9", false, "T2", false));
+  EXPECT_FALSE(config.allow.takes("U2", "D9", false, "T1", true));
+  EXPECT_TRUE(config.is_operator("U1", "T1", true));
+  EXPECT_FALSE(config.is_operator("U1", "T2", false));
+  EXPECT_TRUE(config.is_operator("U2", "T2", false));
+  EXPECT_FALSE(config.is_operator("U2", "T1", true));
+}
+
+TEST(SlackConfig, NamesTheWorkspacesThatMayInstall) {
+  const Config some =
+      *parse_config(with(R"("client_id":"1.2","client_secret":"s","workspaces":["T1","E2"])"));
+  EXPECT_TRUE(some.may_install("T1"));
+  EXPECT_TRUE(some.may_install("E2"));
+  EXPECT_FALSE(some.may_install("T2"));
+  const Config any =
+      *parse_config(with(R"("client_id":"1.2","client_secret":"s","workspaces":"any")"));
+  EXPECT_TRUE(any.may_install("T2"));
+  const auto none = parse_config(with(R"("client_id":"1.2","client_secret":"s")"));
+  ASSERT_FALSE(none.has_value());
+  EXPECT_NE(none.error().find("workspaces: must be given"), std::string::npos) << none.error();
 }
 
 TEST(SlackConfig, KnowsItsSecretsLongestFirst) {
   const Config config = *parse_config(
-      R"({"mode":"http","bot_token":"xoxb-123456","signing_secret":["sss","tttttt"],"client_id":"1","client_secret":"cc"})");
+      R"({"mode":"http","bot_token":"xoxb-123456","signing_secret":["sss","tttttt"],"client_id":"1","client_secret":"cc","workspaces":"any"})");
   EXPECT_EQ(config.secrets(), (std::vector<std::string>{"xoxb-123456", "tttttt", "sss", "cc"}));
+}
+
+TEST(SlackConfig, SaysAllThatIsWrongAtOnce) {
+  const auto config = parse_config(
+      R"({"bot_token":"xapp-1","command":"amp","allow":"all","operators":["bob"],"api_base_url":"x"})");
+  ASSERT_FALSE(config.has_value());
+  std::vector<std::string> fields;
+  for (std::size_t at = 0; at < config.error().size();) {
+    const std::size_t end = std::min(config.error().find('\n', at), config.error().size());
+    const std::string line = config.error().substr(at, end - at);
+    fields.push_back(line.substr(0, line.find(':')));
+    at = end + 1;
+  }
+  EXPECT_EQ(fields, (std::vector<std::string>{"app_token", "bot_token", "command", "allow",
+                                              "operators", "api_base_url"}));
 }
 
 TEST(SlackConfig, ForTheManifestNeedsNoTokens) {
