@@ -1,16 +1,21 @@
 #include "plugins/slack/history.hpp"
 
+#include "plugins/slack/message_json.hpp"
+
 #include <algorithm>
-#include <set>
+#include <iterator>
 #include <utility>
 
 namespace viaduct::slack {
 namespace {
 
-constexpr std::size_t kMostPlaces = 100;  // that are asked about, the newest
+constexpr std::size_t kMostThreads = 200;   // that are asked about, the newest
+constexpr std::size_t kMostChannels = 200;  // of a workspace
+constexpr int kMostPages = 20;              // of a place
+constexpr std::string_view kPageSize = "200";
 constexpr std::chrono::seconds kPatience{60};
 
-std::string oldest_of(std::chrono::system_clock::time_point since) {
+std::string oldest_of(History::Time since) {
   return std::to_string(
              std::chrono::duration_cast<std::chrono::seconds>(since.time_since_epoch()).count()) +
          ".000000";
@@ -18,49 +23,118 @@ std::string oldest_of(std::chrono::system_clock::time_point since) {
 
 }  // namespace
 
-net::Task<> fill_gap(chat::World& world, WebApi& api, const Installations& installations,
-                     Inbound& inbound, Inbox& inbox, std::chrono::system_clock::time_point since) {
-  std::vector<chat::Place> places;
-  std::set<std::string> seen;
-  auto bound = world.bindings.all_active();
+void History::fill(Time since) {
+  next_ = next_ ? std::min(*next_, since) : since;
+  if (!std::exchange(is_running_, true)) world_.loop.spawn(run());
+}
+
+net::Task<> History::run() {
+  while (next_) {
+    const Time since = *std::exchange(next_, std::nullopt);
+    found_ = 0;
+    co_await fill_all(since);
+    if (found_ > 0)
+      world_.log.info("messages of the time without a connection messages=" +
+                      std::to_string(found_));
+  }
+  is_running_ = false;
+}
+
+net::Task<> History::fill_all(Time since) {
+  // Threads first: there, people wait for an answer.
+  auto bound = world_.bindings.all_active();
   std::ranges::reverse(bound);
+  std::size_t threads = 0;
+  Places channels;
   for (const chat::Binding& one : bound) {
-    if (places.size() >= kMostPlaces) break;
     const chat::Place channel{one.place.team, one.place.channel, ""};
-    if (!one.place.thread.empty() && seen.insert(one.place.key()).second)
-      places.push_back(one.place);
-    if (seen.insert(channel.key()).second) places.push_back(channel);
+    channels.emplace(channel.key(), channel);
+    if (one.place.thread.empty()) continue;
+    if (++threads > kMostThreads) {
+      world_.log.warn("there are more threads than are looked through threads=" +
+                      std::to_string(bound.size()));
+      break;
+    }
+    co_await fill_place(one.place, since);
   }
-  std::size_t found = 0;
-  for (const chat::Place& place : places) {
-    const Installation* installation = installations.find(place.team);
-    if (installation == nullptr) continue;
-    const Installation one = *installation;
-    std::string args = R"({"channel":)" + sdk::json_string(place.channel) + R"(,"oldest":")" +
-                       oldest_of(since) + R"(","limit":100)";
-    if (!place.thread.empty()) args += R"(,"ts":)" + sdk::json_string(place.thread);
-    args += "}";
+  const auto installed = installations_.all();
+  for (const auto& [team, one] : installed) co_await find_channels(one, channels);
+  for (const auto& [key, channel] : channels) co_await fill_place(channel, since);
+}
+
+net::Task<> History::find_channels(Installation of, Places& channels) {
+  std::string cursor;
+  std::size_t count = 0;
+  for (;;) {
+    std::string args =
+        R"({"types":"im,mpim,public_channel,private_channel","exclude_archived":true,"limit":)" +
+        std::string(kPageSize);
+    if (!cursor.empty()) args += R"(,"cursor":)" + sdk::json_string(cursor);
     const ApiResult answer =
-        co_await api.call(place.thread.empty() ? "conversations.history" : "conversations.replies",
-                          args, one.token, kPatience);
+        co_await api_.call("users.conversations", args + "}", of.token, kPatience);
     if (!answer) {
-      world.log.warn("what was said meanwhile cannot be read channel=" + place.channel +
-                     " reason=" + answer.error().message);
-      continue;
+      world_.log.warn("the bot's channels are not known, only those with sessions are read team=" +
+                      of.team + " reason=" + answer.error().message);
+      co_return;
     }
-    auto events = history_events(*answer, one.team, one.app_id, place.channel);
-    if (place.thread.empty()) std::ranges::reverse(events);  // history has the newest first
-    for (const std::string& payload : events) {
-      auto request = parse_envelope("events_api", payload);
-      if (!request || inbound.is_nothing(*request)) continue;
-      const auto keys = inbound.keys(*request);
-      ++found;
-      inbox.receive(*std::move(request), keys, kept_json(false, "events_api", payload),
-                    [](const sdk::Status&) {});
+    for (const Conversation& one : parse_conversations(*answer)) {
+      const chat::Place channel{of.team, one.id, ""};
+      if (++count <= kMostChannels) channels.emplace(channel.key(), channel);
     }
+    cursor = next_cursor(*answer);
+    if (count > kMostChannels)
+      world_.log.warn("the bot is in more channels than are read channels=" +
+                      std::to_string(count));
+    if (cursor.empty() || count > kMostChannels) co_return;
   }
-  if (found > 0)
-    world.log.info("messages of the time without a connection messages=" + std::to_string(found));
+}
+
+net::Task<> History::fill_place(chat::Place place, Time since) {
+  const Installation* installation = installations_.find(place.team);
+  if (installation == nullptr) co_return;
+  const Installation one = *installation;
+  const bool is_thread = !place.thread.empty();
+  const std::string oldest = oldest_of(since);
+  std::vector<std::string> events;
+  std::string cursor;
+  bool is_whole = false;
+  for (int page = 0; page < kMostPages && !is_whole; ++page) {
+    std::string args = R"({"channel":)" + sdk::json_string(place.channel) + R"(,"oldest":")" +
+                       oldest + R"(","limit":)" + std::string(kPageSize);
+    if (is_thread) args += R"(,"ts":)" + sdk::json_string(place.thread);
+    if (!cursor.empty()) args += R"(,"cursor":)" + sdk::json_string(cursor);
+    const ApiResult answer =
+        co_await api_.call(is_thread ? "conversations.replies" : "conversations.history",
+                           args + "}", one.token, kPatience);
+    if (!answer) {
+      world_.log.warn("what was said meanwhile cannot be read channel=" + place.channel +
+                      " reason=" + answer.error().message);
+      break;
+    }
+    auto more = history_events(*answer, one.team, one.app_id, place.channel, oldest);
+    events.insert(events.end(), std::make_move_iterator(more.begin()),
+                  std::make_move_iterator(more.end()));
+    cursor = next_cursor(*answer);
+    is_whole = cursor.empty();
+  }
+  if (!is_whole) {
+    world_.log.warn("not all that was said meanwhile is known channel=" + place.channel +
+                    " thread=" + place.thread);
+    if (is_thread)
+      co_await world_.network.post(
+          place, "gap/" + place.key() + "/" + oldest,
+          world_.network.note("I was away, and could not read all that was said here meanwhile. "
+                              "Say again what you still want."));
+  }
+  if (!is_thread) std::ranges::reverse(events);  // history has the newest first
+  for (const std::string& payload : events) {
+    auto request = parse_envelope("events_api", payload);
+    if (!request || inbound_.is_nothing(*request)) continue;
+    const auto keys = inbound_.keys(*request);
+    ++found_;
+    inbox_.receive(*std::move(request), keys, kept_json(false, "events_api", payload),
+                   [](const sdk::Status&) {});
+  }
 }
 
 }  // namespace viaduct::slack

@@ -5,7 +5,8 @@
 namespace viaduct::slack {
 
 std::vector<std::string> history_events(std::string_view answer, std::string_view team,
-                                        std::string_view app, std::string_view channel) {
+                                        std::string_view app, std::string_view channel,
+                                        std::string_view oldest) {
   using nlohmann::json;
   std::vector<std::string> events;
   const json page = json::parse(answer, nullptr, /*allow_exceptions=*/false);
@@ -13,6 +14,8 @@ std::vector<std::string> history_events(std::string_view answer, std::string_vie
     return events;
   for (const json& message : page["messages"]) {
     if (!message.is_object() || !message.contains("ts") || !message["ts"].is_string()) continue;
+    const std::string ts = message["ts"].get<std::string>();
+    if (!is_ts(ts) || is_earlier(ts, oldest)) continue;
     json event = message;
     event["type"] = "message";
     event["channel"] = std::string(channel);

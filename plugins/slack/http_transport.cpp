@@ -16,10 +16,9 @@ constexpr std::size_t kLongestEcho = 200;
 }  // namespace
 
 std::string slash_seen_json(const SlashCommand& command) {
+  const std::string text = escaped(net::one_line(command.text, kLongestEcho));
   return R"({"response_type":"ephemeral","text":)" +
-         sdk::json_string("`" + command.command + " " +
-                          escaped(net::one_line(command.text, kLongestEcho)) + "`: one moment …") +
-         "}";
+         sdk::json_string("`" + command.command + (text.empty() ? "" : " ") + text + "` …") + "}";
 }
 
 HttpTransport::HttpTransport(const sdk::Host& host, Signatures signatures, Inbound& inbound,
@@ -78,6 +77,11 @@ void HttpTransport::take(const sdk::Request& request, sdk::Exchange exchange) {
   if (const auto* command = std::get_if<SlashCommand>(&parsed->what))
     seen = slash_seen_json(*command);
   const auto keys = inbound_.keys(*parsed);
+  if (is_too_long(keys)) {
+    log_.warn("request dropped, its ids are longer than any of Slack's request=" +
+              exchange.request_id());
+    return exchange.respond(sdk::Response::text(200, ""));
+  }
   inbox_.receive(
       *std::move(parsed), keys, kept_json(true, type, body),
       [seen = std::move(seen),

@@ -1,19 +1,16 @@
 #include "plugins/slack/inbound.hpp"
 
-#include <viaduct/chat/text.hpp>
 #include "plugins/slack/mentions.hpp"
-#include "plugins/slack/message_json.hpp"
+#include "plugins/slack/network.hpp"
 
+#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
-#include <viaduct/chat/attachment.hpp>
-#include <viaduct/chat/context.hpp>
-
 #include <algorithm>
 #include <cstdlib>
-#include <iterator>
 #include <utility>
+#include <viaduct/chat/context.hpp>
 
 namespace viaduct::slack {
 namespace {
@@ -22,11 +19,9 @@ using namespace std::chrono_literals;
 
 // An older message is no longer what its author expects an answer to.
 constexpr auto kTooOld = std::chrono::minutes(30);
-constexpr std::size_t kMostContext = 20'000;  // bytes
-constexpr std::ptrdiff_t kMostEarlier = 200;  // messages of a thread
-constexpr int kMostPages = 20;
-constexpr std::size_t kMostOfAFile = 5 << 20;
-constexpr std::size_t kMostOfFiles = 10 << 20;
+constexpr std::size_t kMostRepeated = 300;  // bytes of it
+constexpr std::size_t kMostLooks = 10'000;  // that are remembered
+constexpr auto kLongestOpening = 60s;       // of a thread whose first message is there already
 
 const Message* message_of(const Request& request) {
   const auto* event = std::get_if<Event>(&request.what);
@@ -44,19 +39,24 @@ chat::Place place_of(const std::string& team, const Message& message) {
   return {team, message.channel, message.thread()};
 }
 
+net::Task<> pause(net::Loop& loop, std::chrono::milliseconds time) {
+  boost::asio::steady_timer timer(loop.context(), time);
+  co_await timer.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
+}
+
 }  // namespace
 
 Inbound::Inbound(chat::World& world, chat::Conversations& conversations, chat::Commands& commands,
-                 WebApi& api, const Installations& installations, Directory& directory,
-                 const Config& config)
+                 const SlackNetwork& network, WebApi& api, const Installations& installations,
+                 Directory& directory, const Config& config)
     : world_(world),
       conversations_(conversations),
       commands_(commands),
-      api_(api),
+      network_(network),
       installations_(installations),
-      directory_(directory),
       config_(config),
-      home_(world, commands, api, installations) {}
+      home_(world, commands, api, installations),
+      reading_(world.log, world.loop, api, installations, directory) {}
 
 const Installation* Inbound::workspace(const Workspace& of) const {
   return installations_.find(of.team.empty() ? of.enterprise : of.team);
@@ -83,11 +83,12 @@ bool Inbound::is_nothing(const Request& request) const {
     const chat::Place place = place_of(installation->team, *message);
     return !message->is_mention && !message->is_direct() &&
            !mentions(message->text, installation->bot_user) && !is_bound(place) &&
-           !is_bound({place.team, place.channel, ""});
+           !is_bound({place.team, place.channel, ""}) && !commands_.is_left(place) &&
+           !network_.is_opening(place) &&
+           !(is_busy_ && is_busy_(place_of(event->workspace.team, *message).key()));
   }
   return std::holds_alternative<OtherEvent>(event->what) ||
          std::holds_alternative<ReactionAdded>(event->what) ||
-         std::holds_alternative<ContextChanged>(event->what) ||
          std::holds_alternative<MemberJoined>(event->what) ||
          std::holds_alternative<MessageChanged>(event->what);
 }
@@ -104,10 +105,13 @@ std::vector<std::string> Inbound::keys(const Request& request) const {
 std::string Inbound::lane(const Request& request) const {
   const auto* event = std::get_if<Event>(&request.what);
   if (event == nullptr) return "";
-  if (const auto* message = std::get_if<Message>(&event->what))
-    return place_of(event->workspace.team, *message).key();
-  if (const auto* stop = std::get_if<SessionStopped>(&event->what))
-    return chat::Place{event->workspace.team, stop->channel, stop->thread_ts}.key();
+  if (const auto* message = std::get_if<Message>(&event->what)) {
+    const chat::Place place = place_of(event->workspace.team, *message);
+    const Installation* installation = workspace(event->workspace);
+    const bool overtakes = installation != nullptr && stops(*message, installation->bot_user) &&
+                           (prepared_.contains(place.key()) || world_.bindings.active(place));
+    return overtakes ? "" : place.key();
+  }
   return "";
 }
 
@@ -118,7 +122,7 @@ net::Task<> Inbound::handle(Request request, std::chrono::milliseconds age) {
     if (auto* said = std::get_if<Message>(&event->what)) {
       co_await message(key, std::move(of), std::move(*said), age);
     } else if (auto* stop = std::get_if<SessionStopped>(&event->what)) {
-      co_await stopped(std::move(of), std::move(*stop));
+      co_await stopped(key, std::move(of), std::move(*stop));
     } else if (auto* gone = std::get_if<MessageDeleted>(&event->what)) {
       co_await deleted(std::move(of), std::move(*gone));
     } else if (const auto* home = std::get_if<HomeOpened>(&event->what)) {
@@ -127,84 +131,96 @@ net::Task<> Inbound::handle(Request request, std::chrono::milliseconds age) {
       else
         co_await home_.show(of.team, home->user);
     } else if (const auto* thread = std::get_if<AssistantThread>(&event->what)) {
+      look_at(of.team, thread->user, thread->context_channel);
       if (thread->has_started) co_await home_.suggest(of.team, thread->channel, thread->thread_ts);
+    } else if (const auto* view = std::get_if<ContextChanged>(&event->what)) {
+      look_at(of.team, view->user, view->channel);
     } else if (std::holds_alternative<Uninstalled>(event->what) ||
                std::holds_alternative<TokensRevoked>(event->what)) {
-      if (uninstalled_) uninstalled_(of.team);
+      const auto* revoked = std::get_if<TokensRevoked>(&event->what);
+      if (uninstalled_ && (revoked == nullptr || !revoked->bots.empty())) uninstalled_(of.team);
     }
   } else if (auto* command = std::get_if<SlashCommand>(&request.what)) {
-    co_await slash(key, std::move(*command));
+    co_await slash(key, std::move(*command), age);
   } else if (auto* pressed = std::get_if<BlockActions>(&request.what)) {
-    co_await actions(key, std::move(*pressed));
+    co_await actions(key, std::move(*pressed), age);
   } else if (auto* action = std::get_if<MessageAction>(&request.what)) {
-    co_await shortcut(key, std::move(*action));
+    co_await shortcut(key, std::move(*action), age);
   }
 }
 
 // ---------------------------------------------------------------- who may
 
+bool Inbound::is_own(std::string_view team) const {
+  const Installation* one = installations_.find(team);
+  return installations_.all().size() == 1 ||
+         (one != nullptr && !config_.bot_token.empty() && one->token == config_.bot_token);
+}
+
 net::Task<std::optional<chat::Asker>> Inbound::admit(chat::Asker asker, bool answer) {
-  const auto person = co_await directory_.person(asker.team, asker.user);
-  if (!person) world_.log.warn("person not looked up reason=" + person.error().message);
-  const bool is_member = person && person->is_member();
-  asker.name = person ? person->name : asker.name.empty() ? asker.user : asker.name;
-  asker.is_operator = config_.is_operator(asker.user);
-  if (asker.is_operator || config_.allow.takes(asker.user, asker.channel, is_member))
-    co_return asker;
+  const bool own = is_own(asker.team);
+  const auto may = [&](bool is_member) {
+    return config_.allow.takes(asker.user, asker.channel, is_member, asker.team, own);
+  };
+  asker.is_operator = config_.is_operator(asker.user, asker.team, own);
+  const bool is_named = asker.is_operator || may(false);
+  bool is_member = false;
+  if (is_named || may(true)) {
+    const auto person = co_await reading_.person(asker.team, asker.user);
+    if (person) {
+      is_member = person->is_member();
+      asker.name = person->name;
+    } else {
+      world_.log.warn("person not looked up reason=" + person.error().message);
+    }
+    // Not to know is not to refuse.
+    if (!person && !is_named) {
+      co_await commands_.tell(asker,
+                              "This was not run: I cannot find out who you are, since " +
+                                  escaped(person.error().message) + ". Send it again later.",
+                              {}, "unknown");
+      co_return std::nullopt;
+    }
+  }
+  if (asker.name.empty()) asker.name = asker.user;
+  if (is_named || may(is_member)) co_return asker;
   world_.log.info("person not allowed user=" + asker.user + " channel=" + asker.channel);
   if (answer)
     co_await commands_.tell(
         asker,
-        "You may not use this bot here. Whoever runs it can let you in with this line of "
-        "its configuration:\n```" +
-            escaped(line_to_add(config_.allow, asker.user)) + "```",
+        "You may not use this bot here. Whoever runs it can let you in with this, in its "
+        "configuration:\n```" +
+            escaped(line_to_add(config_.allow, own ? asker.user : asker.team + "/" + asker.user)) +
+            "```",
         {}, "refused");
   co_return std::nullopt;
 }
 
-net::Task<std::string> Inbound::readable_text(std::string team, std::string text) {
-  const Names names = co_await directory_.names(std::move(team), mentioned(text));
-  co_return std::string(chat::trimmed(readable(text, names)));
+net::Task<bool> Inbound::is_too_old(chat::Asker asker, std::chrono::milliseconds age,
+                                    std::string words) {
+  if (age <= kTooOld) co_return false;
+  std::string told = "This came while I was away, " +
+                     std::to_string(std::chrono::duration_cast<std::chrono::minutes>(age).count()) +
+                     " minutes ago, and was not run. Send it again if you still want it";
+  told += words.empty() ? "." : ":\n> " + escaped(words.substr(0, kMostRepeated));
+  co_await commands_.tell(std::move(asker), std::move(told), {}, "old");
+  co_return true;
 }
 
-net::Task<std::string> Inbound::earlier(std::string team, std::string channel, std::string thread,
-                                        std::string before) {
-  const Installation* installation = installations_.find(team);
-  if (installation == nullptr) co_return "";
-  const Self me = self(*installation);
-  const std::string token = installation->token;
-  // The oldest come first: the newest are on the last page.
-  std::vector<Message> messages;
-  std::string cursor;
-  for (int page = 0; page < kMostPages; ++page) {
-    std::string args = R"({"channel":)" + sdk::json_string(channel) + R"(,"ts":)" +
-                       sdk::json_string(thread) + R"(,"latest":)" + sdk::json_string(before) +
-                       R"(,"limit":)" + std::to_string(kMostEarlier);
-    if (!cursor.empty()) args += R"(,"cursor":)" + sdk::json_string(cursor);
-    const ApiResult answer = co_await api_.call("conversations.replies", args + "}", token);
-    auto had = answer ? parse_messages(*answer, channel)
-                      : std::expected<std::vector<Message>, std::string>(
-                            std::unexpected(answer.error().message));
-    if (!had) {
-      world_.log.warn("earlier messages not read channel=" + channel + " reason=" + had.error());
-      break;
-    }
-    messages.insert(messages.end(), std::make_move_iterator(had->begin()),
-                    std::make_move_iterator(had->end()));
-    if (std::ssize(messages) > kMostEarlier)
-      messages.erase(messages.begin(), messages.end() - kMostEarlier);
-    cursor = next_cursor(*answer);
-    if (cursor.empty()) break;
-  }
-  std::vector<chat::EarlierLine> lines;
-  for (const Message& message : messages) {
-    if (!is_earlier(message.ts, before) || message.text.empty()) continue;
-    if (message.user == me.user || message.bot_id == me.bot) continue;
-    std::string author = message.user;
-    if (const auto person = co_await directory_.person(team, message.user)) author = person->name;
-    lines.push_back({std::move(author), co_await readable_text(team, message.text)});
-  }
-  co_return chat::context_json(lines, kMostContext);
+bool Inbound::drop_prepared(const chat::Place& place) {
+  const auto found = prepared_.find(place.key());
+  if (found == prepared_.end()) return false;
+  *found->second = true;
+  return true;
+}
+
+bool Inbound::stops(const Message& message, const std::string& bot) const {
+  const bool is_mention = message.is_mention || mentions(message.text, bot);
+  const auto command =
+      is_mention ? chat::parse_addressed(without_own_mention(message.text, bot), config_.command)
+      : message.is_direct() ? chat::parse_addressed(message.text, config_.command)
+                            : chat::parse_in_thread(message.text, config_.command);
+  return command && std::holds_alternative<chat::CancelCommand>(*command);
 }
 
 // ---------------------------------------------------------------- messages
@@ -228,10 +244,22 @@ net::Task<> Inbound::message(std::string key, Workspace of, Message said,
   const bool is_mention = said.is_mention || mentions(said.text, bot);
   // A channel of its own, that a session was moved to, is bound as a whole.
   const chat::Place whole{place.team, place.channel, ""};
+  // The thread's first message may have been seen before this surface was told that it is there.
+  for (const auto until = std::chrono::steady_clock::now() + kLongestOpening;
+       !is_mention && !is_bound(place) && network_.is_opening(place) &&
+       std::chrono::steady_clock::now() < until;)
+    co_await pause(world_.loop, 50ms);
   const bool in_thread = is_bound(place);
   const bool in_channel = !in_thread && !said.is_direct() && is_bound(whole);
   const bool bound = in_thread || in_channel;
-  if (!said.is_direct() && !is_mention && !bound) co_return;
+  if (!said.is_direct() && !is_mention && !bound) {
+    // Who goes on where a session was is told what has become of it.
+    if (!commands_.is_left(place) || config_.mention_only || is_for_others(said.text, bot))
+      co_return;
+    if (const auto goes_on = co_await admit(std::move(asker), false))
+      co_await commands_.tell_left(*goes_on);
+    co_return;
+  }
   if (bound && !is_mention && !said.is_direct() &&
       (config_.mention_only || is_for_others(said.text, bot)))
     co_return;
@@ -240,22 +268,17 @@ net::Task<> Inbound::message(std::string key, Workspace of, Message said,
   if (!admitted) co_return;
   if (in_channel) admitted->thread = "";
   const std::string_view own = is_mention ? without_own_mention(said.text, bot) : said.text;
-  const std::string text = co_await readable_text(place.team, std::string(own));
+  const std::string text = co_await reading_.readable_text(place.team, std::string(own));
   const auto command = is_mention || said.is_direct()
                            ? chat::parse_addressed(text, config_.command)
                            : chat::parse_in_thread(text, config_.command);
-  age = std::max(age, age_of(said.ts));
-  if (age > kTooOld) {
-    co_await commands_.tell(
-        *admitted,
-        "This message came while I was away, " +
-            std::to_string(std::chrono::duration_cast<std::chrono::minutes>(age).count()) +
-            " minutes ago, and was not run. Send it again if you still want it:\n> " +
-            escaped(text.substr(0, 300)),
-        {}, "old");
-    co_return;
-  }
+  if (co_await is_too_old(*admitted, std::max(age, age_of(said.ts)), text)) co_return;
   if (command) {
+    if (std::holds_alternative<chat::CancelCommand>(*command) && drop_prepared(place)) {
+      co_await commands_.tell(*admitted, "Stopped, before the agent had it.", {}, "dropped");
+      const auto works = conversations_.at(place);
+      if (!works || works->facts().state == "idle") co_return;
+    }
     co_await commands_.run(*command, *admitted);
     co_return;
   }
@@ -263,50 +286,44 @@ net::Task<> Inbound::message(std::string key, Workspace of, Message said,
     co_await commands_.run(chat::HelpCommand(), *admitted);
     co_return;
   }
-  // What was said to others is given with the first message that is for the agent.
-  std::string context;
-  if (!bound && !said.is_direct() && !said.thread_ts.empty())
-    context = co_await earlier(place.team, said.channel, said.thread_ts, said.ts);
   if (!said.is_direct() && !in_channel) admitted->thread = place.thread;
-  const std::string blocks = co_await attachments(*admitted, said.files);
-  if (text.empty() && blocks.empty()) co_return;
-  co_await commands_.to_session(
-      *admitted, {admitted->principal(), key, admitted->message, text, blocks, context});
+  const auto dropped = prepared_[place.key()] = std::make_shared<bool>(false);
+  // What was said to others is given with the first message that is for the agent.
+  Reading::Earlier before;
+  if (!bound && !said.is_direct() && !said.thread_ts.empty())
+    before = co_await reading_.earlier(place.team, said.channel, said.thread_ts, said.ts);
+  if (!before.trouble.empty())
+    co_await commands_.tell(
+        *admitted,
+        "The agent was not given all that was said here before: " + escaped(before.trouble) + ".",
+        {}, "earlier");
+  if (!bound && said.is_direct()) before.context = co_await seen_by(place.team, said.user);
+  const auto files = co_await reading_.attached(place.team, std::move(said.files));
+  prepared_.erase(place.key());
+  if (*dropped) co_return;
+  if (!files.missing.empty())
+    co_await commands_.tell(*admitted, "Not given to the agent:" + files.missing, {}, "files");
+  if (text.empty() && files.blocks.empty()) co_return;
+  co_await commands_.to_session(*admitted, {admitted->principal(), key, admitted->message, text,
+                                            files.blocks, before.context});
 }
 
-net::Task<std::string> Inbound::attachments(chat::Asker asker, std::vector<File> files) {
-  const Installation* installation = installations_.find(asker.team);
-  if (installation == nullptr || files.empty()) co_return "";
-  const std::string token = installation->token;
-  std::string blocks;
-  std::string missing;
-  std::size_t total = 0;
-  for (const File& file : files) {
-    std::string url = file.url;
-    if (file.needs_info || url.empty()) {
-      const ApiResult info =
-          co_await api_.call("files.info", R"({"file":)" + sdk::json_string(file.id) + "}", token);
-      if (info) url = file_url(*info);
-    }
-    std::string why = "Slack does not say where it is";
-    if (total >= kMostOfFiles) {
-      why = "there are too many";
-    } else if (!url.empty()) {
-      const auto had = co_await api_.download(url, token, kMostOfAFile);
-      if (had) {
-        total += had->bytes.size();
-        const std::string type = file.mimetype.empty() ? had->type : file.mimetype;
-        blocks += (blocks.empty() ? "" : ",") +
-                  chat::attachment_json("slack", file.id, file.name, type, had->bytes);
-        continue;
-      }
-      why = had.error().message;
-    }
-    missing += "\n• " + escaped(file.name) + ": " + escaped(why);
-  }
-  if (!missing.empty())
-    co_await commands_.tell(asker, "Not given to the agent:" + missing, {}, "files");
-  co_return blocks.empty() ? "" : "[" + blocks + "]";
+// What a person has before them while they write to the bot, in words.
+void Inbound::look_at(const std::string& team, const std::string& user,
+                      const std::string& channel) {
+  if (looks_at_.size() >= kMostLooks) looks_at_.clear();
+  if (channel.empty())
+    looks_at_.erase(team + "/" + user);
+  else
+    looks_at_[team + "/" + user] = channel;
+}
+
+net::Task<std::string> Inbound::seen_by(std::string team, std::string user) {
+  const auto found = looks_at_.find(team + "/" + user);
+  if (found == looks_at_.end()) co_return "";
+  const std::string channel = co_await reading_.channel_name(team, found->second);
+  co_return chat::context_json({{"(note)", "The person has " + channel + " open in Slack."}},
+                               kMostRepeated);
 }
 
 net::Task<> Inbound::deleted(Workspace of, MessageDeleted gone) {
@@ -319,16 +336,26 @@ net::Task<> Inbound::deleted(Workspace of, MessageDeleted gone) {
   }
 }
 
-net::Task<> Inbound::stopped(Workspace of, SessionStopped stop) {
+net::Task<> Inbound::stopped(std::string key, Workspace of, SessionStopped stop) {
   const Installation* installation = workspace(of);
   if (installation == nullptr) co_return;
-  if (const auto one = conversations_.at({installation->team, stop.channel, stop.thread_ts}))
-    co_await one->cancel({stop.user, "", installation->team, "", config_.is_operator(stop.user)});
+  const chat::Place place{installation->team, stop.channel, stop.thread_ts};
+  chat::Asker asker;
+  asker.team = place.team;
+  asker.user = stop.user;
+  asker.channel = stop.channel;
+  asker.is_direct = stop.channel.starts_with('D');
+  asker.thread = stop.thread_ts;
+  asker.key = std::move(key);
+  const auto admitted = co_await admit(std::move(asker), false);
+  if (!admitted) co_return;
+  drop_prepared(place);
+  if (const auto one = conversations_.at(place)) co_await one->cancel(admitted->principal());
 }
 
 // ---------------------------------------------------------------- commands and buttons
 
-net::Task<> Inbound::slash(std::string key, SlashCommand command) {
+net::Task<> Inbound::slash(std::string key, SlashCommand command, std::chrono::milliseconds age) {
   const Installation* installation = workspace(command.workspace);
   if (installation == nullptr) co_return;
   auto asker =
@@ -336,11 +363,12 @@ net::Task<> Inbound::slash(std::string key, SlashCommand command) {
                       command.channel.starts_with('D'), "", "", key, command.response_url},
                      true);
   if (!asker) co_return;
-  const std::string text = co_await readable_text(asker->team, command.text);
+  const std::string text = co_await reading_.readable_text(asker->team, command.text);
+  if (co_await is_too_old(*asker, age, command.command + " " + text)) co_return;
   co_await commands_.run(chat::parse_slash(text), *asker);
 }
 
-net::Task<> Inbound::actions(std::string key, BlockActions pressed) {
+net::Task<> Inbound::actions(std::string key, BlockActions pressed, std::chrono::milliseconds age) {
   const Installation* installation = workspace(pressed.by.workspace);
   if (installation == nullptr) co_return;
   auto asker = co_await admit(
@@ -348,12 +376,14 @@ net::Task<> Inbound::actions(std::string key, BlockActions pressed) {
        pressed.by.channel.starts_with('D'), pressed.by.thread_ts, "", key, pressed.by.response_url},
       true);
   if (!asker) co_return;
+  if (co_await is_too_old(*asker, age, "")) co_return;
   for (const Action& action : pressed.actions)
     co_await commands_.press(action.action_id, action.value, *asker);
 }
 
 // "Send to agent": the message as a prompt, in its own thread.
-net::Task<> Inbound::shortcut(std::string key, MessageAction action) {
+net::Task<> Inbound::shortcut(std::string key, MessageAction action,
+                              std::chrono::milliseconds age) {
   const Installation* installation = workspace(action.by.workspace);
   if (installation == nullptr) co_return;
   const Message& message = action.message;
@@ -362,7 +392,8 @@ net::Task<> Inbound::shortcut(std::string key, MessageAction action) {
        action.by.channel.starts_with('D'), message.thread(), "", key, action.by.response_url},
       true);
   if (!asker) co_return;
-  const std::string text = co_await readable_text(asker->team, message.text);
+  const std::string text = co_await reading_.readable_text(asker->team, message.text);
+  if (co_await is_too_old(*asker, age, text)) co_return;
   if (text.empty()) {
     co_await commands_.tell(*asker, "This message has no text.");
     co_return;

@@ -6,9 +6,13 @@
 #include "plugins/slack/directory.hpp"
 #include "plugins/slack/event.hpp"
 #include "plugins/slack/home.hpp"
+#include "plugins/slack/network.hpp"
+#include "plugins/slack/reading.hpp"
 
 #include <chrono>
 #include <functional>
+#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,8 +23,8 @@ namespace viaduct::slack {
 class Inbound {
  public:
   Inbound(chat::World& world, chat::Conversations& conversations, chat::Commands& commands,
-          WebApi& api, const Installations& installations, Directory& directory,
-          const Config& config);
+          const SlackNetwork& network, WebApi& api, const Installations& installations,
+          Directory& directory, const Config& config);
 
   // Before the inbox: nothing is to be done about it, so it need not be kept.
   bool is_nothing(const Request& request) const;
@@ -30,43 +34,53 @@ class Inbound {
   std::string lane(const Request& request) const;
   net::Task<> handle(Request request, std::chrono::milliseconds age);
 
-  // The installation is gone: the token is dead already.
+  // Somebody says that the installation is gone; what the token says decides.
   void on_uninstalled(std::function<void(const std::string& team)> told) {
     uninstalled_ = std::move(told);
   }
+  // Whether something of a lane has come and has not been dealt with.
+  void on_busy(std::function<bool(const std::string& lane)> asked) { is_busy_ = std::move(asked); }
 
  private:
   net::Task<> message(std::string key, Workspace workspace, Message message,
                       std::chrono::milliseconds age);
-  net::Task<> slash(std::string key, SlashCommand command);
-  net::Task<> actions(std::string key, BlockActions actions);
-  net::Task<> shortcut(std::string key, MessageAction action);
-  net::Task<> stopped(Workspace workspace, SessionStopped stopped);
+  net::Task<> slash(std::string key, SlashCommand command, std::chrono::milliseconds age);
+  net::Task<> actions(std::string key, BlockActions actions, std::chrono::milliseconds age);
+  net::Task<> shortcut(std::string key, MessageAction action, std::chrono::milliseconds age);
+  net::Task<> stopped(std::string key, Workspace workspace, SessionStopped stopped);
   net::Task<> deleted(Workspace workspace, MessageDeleted deleted);
 
-  // Who asks, if they may; they have been told if they may not.
+  // Who asks, if they may; they have been told if they may not, or if nobody can say who they are.
+  // `answer`: strangers are answered, too.
   net::Task<std::optional<chat::Asker>> admit(chat::Asker asker, bool answer);
-  // What the agent gets: names instead of ids.
-  net::Task<std::string> readable_text(std::string team, std::string text);
-  // What others said in the thread before, as JSON, or empty.
-  net::Task<std::string> earlier(std::string team, std::string channel, std::string thread,
-                                 std::string before);
-  // What was posted with a message, as content blocks, or empty; what could not be had is told.
-  net::Task<std::string> attachments(chat::Asker asker, std::vector<File> files);
+  // Whether it has waited too long to be run; the person has been told.
+  net::Task<bool> is_too_old(chat::Asker asker, std::chrono::milliseconds age, std::string words);
+  // The message whose files are still being fetched there is not to be run. False: there is none.
+  bool drop_prepared(const chat::Place& place);
 
   const Installation* workspace(const Workspace& of) const;
   Self self(const Installation& installation) const;
   bool is_bound(const chat::Place& place) const;
+  void look_at(const std::string& team, const std::string& user, const std::string& channel);
+  // What a person has open in Slack, as context, or empty.
+  net::Task<std::string> seen_by(std::string team, std::string user);
+  // Words that stop what is running: they do not wait behind what is still being prepared.
+  bool stops(const Message& message, const std::string& bot) const;
+  // Plain ids in the configuration mean people of this workspace.
+  bool is_own(std::string_view team) const;
 
   chat::World& world_;
   chat::Conversations& conversations_;
   chat::Commands& commands_;
-  WebApi& api_;
+  const SlackNetwork& network_;
   const Installations& installations_;
-  Directory& directory_;
   const Config& config_;
   Home home_;
+  Reading reading_;
   std::function<void(const std::string& team)> uninstalled_;
+  std::function<bool(const std::string& lane)> is_busy_;
+  std::map<std::string, std::shared_ptr<bool>> prepared_;  // by place; true: drop it
+  std::map<std::string, std::string> looks_at_;            // channel, by team and person
 };
 
 }  // namespace viaduct::slack

@@ -5,6 +5,10 @@
 #include "plugins/slack/mentions.hpp"
 #include "plugins/slack/message_json.hpp"
 
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
 #include <algorithm>
 #include <utility>
 
@@ -13,16 +17,22 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kLongestPost = 48h;  // after which the outbox has given it up
-constexpr std::string_view kWorking = "is working on it…";
-constexpr std::string_view kSeen = "eyes";
-constexpr std::string_view kQueued = "hourglass_flowing_sand";
+constexpr auto kLongestPost = 48h;            // after which the outbox has given it up
+constexpr std::size_t kMostReplies = 10'000;  // of which it is known that they were answered
+constexpr int kMostNames = 20;                // that are tried for a channel
+constexpr int kTries = 3;
+constexpr int kMostPages = 10;  // of channels
 
 }  // namespace
 
 SlackNetwork::SlackNetwork(const sdk::Host& host, net::Loop& loop, WebApi& api,
                            Installations& installations, Outbox& outbox)
-    : loop_(loop), log_(host), api_(api), installations_(installations), outbox_(outbox) {}
+    : loop_(loop),
+      log_(host),
+      api_(api),
+      installations_(installations),
+      outbox_(outbox),
+      signs_(loop, api, installations) {}
 
 // ---------------------------------------------------------------- words
 
@@ -137,7 +147,11 @@ net::Task<net::Result<>> SlackNetwork::whisper(chat::Asker asker, std::string ke
   if (!asker.reply_url.empty()) {
     out.kind = Shipment::Kind::kRespond;
     out.method = asker.reply_url;
-    out.args = response_json(body, true, false);
+    // The first answer to a slash command takes the place of what it was acknowledged with.
+    if (answered_.size() >= kMostReplies) answered_.clear();
+    const bool is_first =
+        asker.key.starts_with("command/") && answered_.insert(asker.reply_url).second;
+    out.args = response_json(body, true, is_first);
     out.markdown = whisper_args(asker.place(), asker.user, body);
   } else if (asker.is_direct) {
     out.method = "chat.postMessage";
@@ -154,9 +168,15 @@ net::Task<net::Result<>> SlackNetwork::whisper(chat::Asker asker, std::string ke
 net::Task<std::expected<std::string, std::string>> SlackNetwork::open_thread(chat::Asker asker,
                                                                              std::string key,
                                                                              chat::Body root) {
+  const std::string channel = chat::Place{asker.team, asker.channel, ""}.key();
+  const auto opening = opening_.insert(channel);
   const auto kept = co_await post({asker.team, asker.channel, ""}, key, std::move(root));
-  if (!kept) co_return std::unexpected(kept.error().message);
+  if (!kept) {
+    opening_.erase(opening);
+    co_return std::unexpected(kept.error().message);
+  }
   const auto at = co_await outbox_.wait_for(key, kLongestPost);
+  opening_.erase(opening);
   if (!at) co_return std::unexpected(at.error());
   co_return at->ts;
 }
@@ -166,12 +186,52 @@ net::Task<std::expected<chat::Place, std::string>> SlackNetwork::open_channel(ch
   const Installation* workspace = installations_.find(asker.team);
   if (workspace == nullptr) co_return std::unexpected("the app is not installed here any more");
   const std::string token = workspace->token;
-  const ApiResult made = co_await api_.call("conversations.create",
-                                            R"({"name":)" + sdk::json_string(name) + "}", token);
+  std::string wanted = name;
+  bool may_be_there = false;  // it was asked for, and no answer came
+  ApiResult made;
+  for (int number = 1, tries = 0;;) {
+    made = co_await api_.call("conversations.create",
+                              R"({"name":)" + sdk::json_string(wanted) + "}", token);
+    if (made) break;
+    const bool is_taken = made.error().error == "name_taken";
+    if (is_taken && may_be_there) {
+      made = co_await find_channel(wanted, token);
+      break;
+    }
+    if (is_taken && ++number <= kMostNames) {
+      wanted = name + "-" + std::to_string(number);
+      continue;
+    }
+    if (made.error().trouble != ApiTrouble::kRetryLater || ++tries == kTries) break;
+    may_be_there = may_be_there || !made.error().not_done;
+    boost::asio::steady_timer timer(loop_.context(), 1s);
+    co_await timer.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
+  }
   if (!made) co_return std::unexpected(made.error().message);
   const chat::Place channel{asker.team, created_channel(*made), ""};
   co_await invite(channel, asker.user);
   co_return channel;
+}
+
+// One that the bot is in, as conversations.create answers.
+net::Task<ApiResult> SlackNetwork::find_channel(std::string name, std::string token) {
+  std::string cursor;
+  for (int page = 0; page < kMostPages; ++page) {
+    std::string args = R"({"types":"public_channel","limit":200)";
+    if (!cursor.empty()) args += R"(,"cursor":)" + sdk::json_string(cursor);
+    const ApiResult answer = co_await api_.call("users.conversations", args + "}", token);
+    if (!answer) co_return answer;
+    for (const Conversation& one : parse_conversations(*answer))
+      if (one.name == name) co_return R"({"channel":{"id":)" + sdk::json_string(one.id) + "}}";
+    cursor = next_cursor(*answer);
+    if (cursor.empty()) break;
+  }
+  co_return std::unexpected(
+      ApiFailure{ApiTrouble::kOther, "name_taken", "there is a channel of this name already"});
+}
+
+bool SlackNetwork::is_opening(const chat::Place& place) const {
+  return opening_.contains(chat::Place{place.team, place.channel, ""}.key());
 }
 
 net::Task<> SlackNetwork::invite(chat::Place channel, std::string user) {
@@ -237,64 +297,13 @@ std::string SlackNetwork::message_of(std::string_view key) const {
   return is_ts(ts) ? ts : "";
 }
 
-bool SlackNetwork::has_status(const chat::Place& place) const {
-  return place.channel.starts_with('D') && takes_status_;
-}
-
 void SlackNetwork::show_life(const chat::Place& place, const std::string& message,
                              chat::Life life) {
-  if (has_status(place)) {
-    const std::string_view status = life == chat::Life::kQueued    ? "will come to this next"
-                                    : life == chat::Life::kWorking ? kWorking
-                                                                   : "";
-    call_quietly(place, "assistant.threads.setStatus",
-                 R"({"channel_id":)" + sdk::json_string(place.channel) + R"(,"thread_ts":)" +
-                     sdk::json_string(place.thread.empty() ? message : place.thread) +
-                     R"(,"status":)" + sdk::json_string(status) + "}");
-    return;
-  }
-  const std::string key = place.key() + "/" + message;
-  const auto found = reactions_.find(key);
-  // Done, one of an earlier life may be there still.
-  const std::string shows = found != reactions_.end()   ? found->second
-                            : life == chat::Life::kDone ? std::string(kSeen)
-                                                        : "";
-  const std::string_view wanted = life == chat::Life::kQueued    ? kQueued
-                                  : life == chat::Life::kWorking ? kSeen
-                                                                 : "";
-  if (shows == wanted) return;
-  if (!shows.empty()) react(place, "reactions.remove", message, shows);
-  if (wanted.empty()) {
-    reactions_.erase(key);
-    return;
-  }
-  reactions_[key] = wanted;
-  react(place, "reactions.add", message, wanted);
-}
-
-void SlackNetwork::react(const chat::Place& place, std::string_view method, const std::string& ts,
-                         std::string_view reaction) {
-  call_quietly(place, std::string(method),
-               R"({"channel":)" + sdk::json_string(place.channel) + R"(,"timestamp":)" +
-                   sdk::json_string(ts) + R"(,"name":)" + sdk::json_string(reaction) + "}");
-}
-
-void SlackNetwork::call_quietly(const chat::Place& place, std::string method, std::string args) {
-  loop_.spawn([](SlackNetwork& self, std::string team, std::string called,
-                 std::string arguments) -> net::Task<> {
-    const Installation* workspace = self.installations_.find(team);
-    if (workspace == nullptr) co_return;
-    const ApiResult done = co_await self.api_.call(called, arguments, workspace->token);
-    if (!done && called.starts_with("assistant.") && done.error().trouble == ApiTrouble::kSetUp)
-      self.takes_status_ = false;
-  }(*this, place.team, std::move(method), std::move(args)));
+  signs_.show(place, message, life);
 }
 
 void SlackNetwork::show_title(const chat::Place& place, const std::string& title) {
-  if (!has_status(place) || place.thread.empty()) return;
-  call_quietly(place, "assistant.threads.setTitle",
-               R"({"channel_id":)" + sdk::json_string(place.channel) + R"(,"thread_ts":)" +
-                   sdk::json_string(place.thread) + R"(,"title":)" + sdk::json_string(title) + "}");
+  signs_.title(place, title);
 }
 
 net::Task<> SlackNetwork::hint(Shipment refused, ApiFailure why, const chat::Bindings& bindings) {

@@ -3,9 +3,10 @@
 #pragma once
 
 #include "plugins/slack/outbox.hpp"
+#include "plugins/slack/signs.hpp"
 #include "plugins/slack/web_api.hpp"
 
-#include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -63,17 +64,17 @@ class SlackNetwork final : public chat::Network {
   void show_life(const chat::Place& place, const std::string& message, chat::Life life) override;
   void show_title(const chat::Place& place, const std::string& title) override;
 
+  // True while the first message of a thread is on its way to this channel: one that is new there
+  // may be the one.
+  bool is_opening(const chat::Place& place) const;
+
   // By a direct message, where the bot cannot write in a channel, to `user` or, if that is empty,
   // to whoever has a session there.
   net::Task<> hint(Shipment refused, ApiFailure why, const chat::Bindings& bindings);
 
  private:
   net::Task<net::Result<bool>> ship(Shipment shipment);
-  void call_quietly(const chat::Place& place, std::string method, std::string args);
-  void react(const chat::Place& place, std::string_view method, const std::string& ts,
-             std::string_view reaction);
-  // In direct messages, as long as Slack takes it.
-  bool has_status(const chat::Place& place) const;
+  net::Task<ApiResult> find_channel(std::string name, std::string token);
 
   net::Loop& loop_;
   sdk::Log log_;
@@ -81,8 +82,9 @@ class SlackNetwork final : public chat::Network {
   Installations& installations_;
   Outbox& outbox_;
   const chat::Pace pace_;
-  bool takes_status_ = true;  // assistant.threads.setStatus, until Slack says otherwise
-  std::map<std::string, std::string> reactions_;  // that show life, by place and message
+  Signs signs_;
+  std::multiset<std::string> opening_;  // channels in which the first message of a thread is posted
+  std::set<std::string> answered_;      // response_urls of slash commands
 };
 
 }  // namespace viaduct::slack

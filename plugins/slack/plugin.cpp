@@ -19,6 +19,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <viaduct/sdk/http.hpp>
 #include <viaduct/sdk/surface.hpp>
 
 namespace viaduct::slack {
@@ -52,6 +53,7 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
         secrets_(host_),
         delivery_(host_),
         documents_(host_),
+        page_(host_),
         config_(parse(config_json)),
         simulator_(simulator_of(host_, config_)),
         token_(simulator_ ? std::string(simulator::kToken) : config_.bot_token),
@@ -66,13 +68,15 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
         commands_(
             host_, world_, conversations_,
             {config_.default_working_dir, config_.working_dirs, config_.max_sessions_per_user}),
-        inbound_(world_, conversations_, commands_, api_, installations_, directory_, config_),
+        inbound_(world_, conversations_, commands_, network_, api_, installations_, directory_,
+                 config_),
         inbox_(host_, loop_,
                {parse_kept, [this](const Request& request) { return inbound_.lane(request); },
                 [this](Request request, std::chrono::milliseconds age) {
                   return inbound_.handle(std::move(request), age);
                 },
-                "slack_duplicates_total"}) {
+                "slack_duplicates_total"}),
+        history_(world_, api_, installations_, inbound_, inbox_) {
     if (simulator_) {
       simulator_->stand_in()->connect([this](const Envelope& envelope, SocketModeOptions::Ack ack) {
         take(envelope, std::move(ack));
@@ -88,17 +92,18 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
     outbox_.on_refused([this](const Shipment& shipment, const ApiFailure& why) {
       loop_.spawn(network_.hint(shipment, why, bindings_));
     });
-    inbound_.on_uninstalled([this](const std::string& team) {
-      log_.warn("the app was uninstalled team=" + team);
-      installations_.remove(team);
-      directory_.forget(team);
-      if (oauth_) loop_.spawn(oauth_->forget(team));
-    });
+    inbound_.on_uninstalled([this](const std::string& team) { loop_.spawn(check_gone(team)); });
+    inbound_.on_busy([this](const std::string& lane) { return inbox_.is_busy(lane); });
   }
 
   sdk::EventLoop* loop() override { return &loop_; }
 
   void start(sdk::Reply reply) override {
+    if (!simulator_)
+      page_.route("GET", "/", [](const sdk::Request&, sdk::Exchange exchange) {
+        exchange.respond(sdk::Response::text(
+            200, "Slack's requests come to this address. There is nothing to see in a browser.\n"));
+      });
     for (const std::string& secret : config_.secrets()) secrets_.redact(secret);
     if (http_) http_->begin();
     if (simulator_) simulator_->begin();
@@ -136,14 +141,15 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
   }
   void undelivered(const sdk::Parcel& parcel, std::string_view state,
                    const sdk::Status& why) override {
-    log_.error("a message to Slack is possibly missing, see `viaduct deliveries` key=" +
+    log_.error("a message to Slack is possibly missing, see `viaduct deliveries list` key=" +
                std::string(parcel.key) + " state=" + std::string(state) + " reason=" + why.message);
   }
 
   // ---- sdk::Tool
   void run(std::string_view arguments_json, sdk::Reply reply) override {
     const auto arguments = chat::Value::parsed(arguments_json).items();
-    if (arguments.size() == 1 && arguments[0].text() == "manifest") {
+    const bool as_json = arguments.size() == 2 && arguments[1].text() == "--json";  // so it is
+    if ((arguments.size() == 1 || as_json) && arguments[0].text() == "manifest") {
       const auto text = manifest(config_, host_.name());
       return reply.ok(R"({"exit_code":)" + std::string(text ? "0" : "1") + R"(,"output":)" +
                       sdk::json_string((text ? *text : text.error()) + "\n") + "}");
@@ -170,6 +176,24 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
     one.bot_id = me.text("bot_id");
     one.app_id = me.text("app_id");
     co_return one;
+  }
+
+  // It may be of an installation before the present one, or of a person's token.
+  net::Task<> check_gone(std::string team) {
+    const Installation* one = installations_.find(team);
+    if (one == nullptr) co_return;
+    const std::string token = one->token;
+    const auto me = co_await who_am_i(token);
+    const Installation* now = installations_.find(team);
+    if (now == nullptr || now->token != token) co_return;
+    if (me || me.error().trouble != ApiTrouble::kCredentials) {
+      log_.info("said to be uninstalled, and is not team=" + team);
+      co_return;
+    }
+    log_.warn("the app was uninstalled team=" + team);
+    installations_.remove(team);
+    directory_.forget(team);
+    if (oauth_) co_await oauth_->forget(team);
   }
 
   net::Task<> begin(sdk::Reply reply) {
@@ -233,9 +257,7 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
     options.receive = [this](const Envelope& envelope, SocketModeOptions::Ack ack) {
       take(envelope, std::move(ack));
     };
-    options.gap = [this](std::chrono::system_clock::time_point since) {
-      loop_.spawn(fill_gap(world_, api_, installations_, inbound_, inbox_, since));
-    };
+    options.gap = [this](std::chrono::system_clock::time_point since) { history_.fill(since); };
     options.log = [this](SocketAction::Kind level, const std::string& line) {
       if (level == SocketAction::Kind::kError)
         log_.error(line);
@@ -260,6 +282,10 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
         command != nullptr && envelope.takes_payload)
       seen = slash_seen_json(*command);
     const auto keys = inbound_.keys(*request);
+    if (is_too_long(keys)) {
+      log_.warn("event dropped, its ids are longer than any of Slack's type=" + envelope.type);
+      return ack("");
+    }
     inbox_.receive(
         *std::move(request), keys, kept_json(false, envelope.type, envelope.payload),
         [this, seen = std::move(seen), ack = std::move(ack)](const sdk::Status& status) {
@@ -277,7 +303,7 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
         static_cast<std::time_t>(chat::Value::parsed(answer.result).at("value").number("at"));
     const auto last = std::chrono::system_clock::from_time_t(seconds) - kBetweenNotes;
     const auto longest = std::chrono::system_clock::now() - kLongestGap;
-    loop_.spawn(fill_gap(world_, api_, installations_, inbound_, inbox_, std::max(last, longest)));
+    history_.fill(std::max(last, longest));
   }
 
   net::Task<> note_alive() {
@@ -322,14 +348,14 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
       if (one.token != token_) add(co_await check_bot(api_, one.token, one.team_name));
     if (socket_) checks.push_back(co_await check_app_token(api_, config_.app_token));
     if (socket_ && has_started_)
-      checks.push_back({"socket", socket_->is_connected(), socket_->words()});
+      checks.push_back({"socket", socket_->is_connected(),
+                        socket_->words() + (trouble_.empty() ? "" : ": " + trouble_)});
     if (http_ && has_started_)
       checks.push_back(co_await check_public_address(loop_, config_, host_.name()));
     if (http_ && !has_started_)
-      checks.push_back({"public address", !config_.public_url.empty(),
-                        config_.public_url.empty()
-                            ? "public_url is not given: it says where Slack is to find this host"
-                            : config_.public_url + " is looked at while the host runs"});
+      checks.push_back({"public address", true,
+                        "not looked at: " + config_.public_url + " answers only while the host runs",
+                        true});
     reply.ok(checks_json(checks));
   }
 
@@ -339,6 +365,7 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
   sdk::Secrets secrets_;
   sdk::Delivery delivery_;
   sdk::Documents documents_;
+  sdk::Http page_;
   const Config config_;
   Installations installations_;
   const std::unique_ptr<simulator::Simulator> simulator_;  // null: it is Slack
@@ -353,6 +380,7 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
   chat::Commands commands_;
   Inbound inbound_;
   Inbox inbox_;
+  History history_;
   std::optional<OAuth> oauth_;         // null: only the workspace of the configured token
   std::optional<HttpTransport> http_;  // one of the two
   std::optional<SocketMode> socket_;

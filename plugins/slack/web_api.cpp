@@ -29,7 +29,8 @@ constexpr auto kSilenceLimit = 30s;  // of uploads and downloads, however long t
 constexpr std::size_t kMostOfAnAnswer = 32 << 20;
 constexpr std::size_t kMostOfAFile = 256 << 20;
 constexpr int kMostRedirects = 3;
-constexpr auto kUsualRetry = 1s;  // 429 without Retry-After
+constexpr auto kUsualRetry = 1s;                      // 429 without Retry-After
+constexpr std::chrono::seconds kLongestRetry = 5min;  // whatever it says
 
 // Calls in a minute (reference section 11); all of them may come at once.
 constexpr chat::Budget::Pace per_minute(int calls) {
@@ -59,7 +60,7 @@ bool is_paced_by_channel(std::string_view method) {
 // What makes something new: libcurl must not repeat it.
 bool is_once(std::string_view method) {
   return method.starts_with("chat.") || method == "files.completeUploadExternal" ||
-         method == "oauth.v2.access";
+         method == "oauth.v2.access" || method == "conversations.create";
 }
 
 // Errors that Slack answers though something may have been done.
@@ -83,6 +84,12 @@ ApiFailure rate_limited(std::chrono::milliseconds wait) {
   return {ApiTrouble::kRetryLater, "ratelimited", words_of("ratelimited"), true, wait};
 }
 
+std::optional<std::chrono::milliseconds> retry_after(const net::HttpHead& head) {
+  const auto said = head.retry_after();
+  if (!said) return std::nullopt;
+  return std::min(*said, kLongestRetry);
+}
+
 bool looks_like_html(std::string_view body) {
   const std::size_t start = body.find_first_not_of(" \t\r\n\xEF\xBB\xBF");
   if (start == body.npos) return false;
@@ -97,7 +104,7 @@ ApiResult judged(const net::HttpResponse& response, const std::string& token) {
   const int status = response.head.status;
   const ApiAnswer said = parse_answer(response.body);
   if (status == 429 || said.error == "ratelimited" || said.error == "rate_limited")
-    return std::unexpected(rate_limited(response.head.retry_after().value_or(kUsualRetry)));
+    return std::unexpected(rate_limited(retry_after(response.head).value_or(kUsualRetry)));
   if (status == 200 && said.is_json && said.ok) return response.body;
   if (said.is_json && !said.error.empty()) {
     if (is_as_good_as_done(said.error)) return R"({"ok":true})";
@@ -105,14 +112,14 @@ ApiResult judged(const net::HttpResponse& response, const std::string& token) {
                        net::redacted(net::one_line(said.error, 100), {token}),
                        words_of(said.error, said.needed, said.provided, said.detail),
                        !may_have_been_done(said.error), std::nullopt};
-    if (const auto wait = response.head.retry_after()) failure.retry_after = *wait;
+    if (const auto wait = retry_after(response.head)) failure.retry_after = *wait;
     failure.message = net::redacted(std::move(failure.message), {token});
     return std::unexpected(std::move(failure));
   }
   ApiFailure failure{ApiTrouble::kRetryLater, "",
                      "Slack answered " + std::to_string(status) + " and no JSON; it is tried again",
                      status >= 300 && status < 500 && status != 408, std::nullopt};
-  if (const auto wait = response.head.retry_after()) failure.retry_after = *wait;
+  if (const auto wait = retry_after(response.head)) failure.retry_after = *wait;
   if (status >= 300 && status < 400) {
     failure.trouble = ApiTrouble::kSetUp;
     failure.message = "Slack's API is elsewhere (" + std::to_string(status) +
@@ -382,7 +389,7 @@ net::Task<std::expected<ApiFile, ApiFailure>> WebApi::download(std::string url, 
       if (head.status == 404 || head.status == 410)
         co_return failed(ApiTrouble::kTargetGone, words_of("file_not_found"));
       if (head.status == 429)
-        co_return std::unexpected(rate_limited(head.retry_after().value_or(kUsualRetry)));
+        co_return std::unexpected(rate_limited(retry_after(head).value_or(kUsualRetry)));
       // Without the scope Slack does not refuse: it shows its login page, with 200.
       const std::string_view type = head.header("content-type");
       const bool is_page = type.starts_with("text/html") || looks_like_html(response->body);
