@@ -275,7 +275,7 @@ one("breakout moves the session to a channel of its own", async (t) => {
 });
 
 one("several workspaces are installed from a browser, and never mixed; an uninstalled one is forgotten", async (t) => {
-  const { slack, host } = await slackHost(t, { mode: "http", config: { client_id: "1234.5678", client_secret: "filled below" } });
+  const { slack, host } = await slackHost(t, { mode: "http", config: { client_id: "1234.5678", client_secret: "filled below", workspaces: ["T0OTHER"] } });
   const other = slack.addTeam("other");
   slack.clientSecret = "filled below";
   slack.installInto = other.id;
