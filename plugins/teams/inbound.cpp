@@ -292,10 +292,10 @@ net::Task<> Inbound::message(Activity activity, Message said, std::chrono::milli
 
 net::Task<> Inbound::say_to_session(chat::Asker asker, Activity activity, Message said,
                                     std::string text, std::string key) {
-  const std::string blocks = co_await attachments(asker, said.files);
+  const std::string blocks = co_await attachments(asker, files_of(said));
   if (text.empty() && blocks.empty()) co_return;
   std::vector<chat::EarlierLine> quoted;
-  for (const Quote& quote : said.quotes)
+  for (const Quote& quote : quotes_of(said))
     quoted.push_back({quote.sender.empty() ? "somebody" : quote.sender, quote.text});
   const std::string context =
       quoted.empty() ? std::string() : chat::context_json(quoted, kMostContext);

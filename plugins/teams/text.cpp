@@ -1,6 +1,5 @@
 #include "plugins/teams/text.hpp"
 
-#include <viaduct/chat/split.hpp>
 #include <viaduct/chat/text.hpp>
 
 #include <algorithm>
@@ -13,7 +12,6 @@ namespace {
 // Where the bot's own mention was; people cannot write it, since control characters are taken out.
 constexpr char kOwn = '\x01';
 constexpr std::string_view kNoBreakSpace = "\xC2\xA0";
-constexpr std::size_t kLongestQuote = 2000;  // bytes
 
 constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kEntities = {
     {{"&nbsp;", " "},
@@ -216,22 +214,28 @@ std::string text_of(const Activity& activity, const Message& message) {
   return without_marks(is_escaped ? unescaped(plain) : plain);
 }
 
-std::string quoted_context(const Message& message) {
+std::vector<Quote> quotes_of(const Message& message) {
   std::vector<Quote> quotes = message.quotes;
   if (quotes.empty())
     if (auto rich = html_text(message.html)) quotes = std::move(rich->quotes);
-  std::string all;
-  for (const Quote& quote : quotes) {
-    const std::string sender = clean(quote.sender);
-    all += sender.empty() ? "In reply to:\n"
-                          : "In reply to " + sender.substr(0, sender.find('\n')) + ":\n";
-    std::string text(
-        chat::whole_characters(std::string_view(clean(quote.text)).substr(0, kLongestQuote)));
-    for (std::size_t at = 0; (at = text.find('\n', at)) != text.npos; at += 3)
-      text.replace(at, 1, "\n> ");
-    all += "> " + text + "\n\n";
+  for (Quote& quote : quotes) {
+    quote.sender = clean(quote.sender);
+    quote.text = chat::trimmed(clean(quote.text));
   }
-  return all;
+  std::erase_if(quotes, [](const Quote& quote) { return quote.text.empty(); });
+  return quotes;
+}
+
+std::vector<File> files_of(const Message& message) {
+  std::vector<File> files = message.files;
+  const auto rich = html_text(message.html);
+  constexpr std::size_t kMost = 50;
+  for (const std::string& id : rich ? rich->stubs : std::vector<std::string>())
+    if (std::ranges::find(files, id, &File::id) == files.end() && files.size() < kMost) {
+      files.emplace_back().kind = File::Kind::kStub;
+      files.back().id = id;
+    }
+  return files;
 }
 
 bool is_addressed(const Activity& activity, const Message& message) {

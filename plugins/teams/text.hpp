@@ -16,8 +16,10 @@ namespace viaduct::teams {
 // mentions are their names. Lists, code, links and quotes of the HTML are as in Markdown.
 std::string text_of(const Activity& activity, const Message& message);
 
-// What the message answers to, as Markdown to be put before it; empty: nothing is quoted.
-std::string quoted_context(const Message& message);
+// What the message answers to: as Teams says it, or as it stands in its HTML.
+std::vector<Quote> quotes_of(const Message& message);
+// Its files, also those that are only named in its HTML.
+std::vector<File> files_of(const Message& message);
 
 // Whether it is for the bot: in a personal chat always, elsewhere by its mention or by a slash
 // command.

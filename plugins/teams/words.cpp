@@ -102,7 +102,11 @@ std::string with_code(std::string_view plain) {
 
 std::string link(std::string_view address, std::string_view words) {
   const std::string to = address_of(address);
-  return to.empty() ? escaped(words) : "[" + escaped(words) + "](" + to + ")";
+  std::string label = escaped(words);
+  if (to.empty()) return label;
+  for (std::size_t at = 0; (at = label.find(']', at)) != label.npos; at += 2)
+    label.insert(at, "\\");
+  return "[" + label + "](" + to + ")";
 }
 
 std::string message_text(std::string_view words) {

@@ -38,7 +38,9 @@ void feed_message(const Activity& activity, const Message& message, std::string_
   expect(!words(why_ignored(activity, message)).empty(), "there is a word for why", body);
   const std::string said = text_of(activity, message);
   expect_text(chat::valid_utf8(said), body);
-  (void)quoted_context(message);
+  for (const Quote& quote : quotes_of(message))
+    expect(!quote.text.empty(), "a quote has words", body);
+  expect(files_of(message).size() >= message.files.size(), "no file is lost", body);
   (void)chat::parse_addressed(said, "");
   (void)parse_press(message.value);
   if (activity.conversation.kind == ConversationKind::kPersonal)

@@ -89,7 +89,7 @@ TEST(TeamsWords, HaveCodeWhereItIsMeant) {
   EXPECT_EQ(with_code("say `new --dir X` or *not*"), "say `new --dir X` or \\*not\\*");
   EXPECT_EQ(with_code("one ` tick"), "one \\` tick");
   EXPECT_EQ(bold("x") + italic("y") + bold(""), "**x***y*");
-  EXPECT_EQ(link("https://a.test/x y", "a [b]"), "[a \\[b]](https://a.test/x%20y)");
+  EXPECT_EQ(link("https://a.test/x y", "a [b]"), "[a \\[b\\]](https://a.test/x%20y)");
   EXPECT_EQ(link("javascript:x", "a"), "a");
 }
 

@@ -185,16 +185,31 @@ TEST(TeamsHtml, OfAnyDepthAndSizeIsReadOrRefused) {
   if (read) EXPECT_EQ(read->text.find("aaaaaaaaaa"), std::string::npos);
 }
 
-TEST(TeamsQuote, IsContextBeforeTheMessage) {
+TEST(TeamsQuotes, AreWhatTeamsSaysOrWhatTheHtmlHas) {
   Message message;
-  message.quotes = {{"16", "Bob", "one\ntwo"}};
-  EXPECT_EQ(quoted_context(message), "In reply to Bob:\n> one\n> two\n\n");
+  message.quotes = {{"16", "Bob", "one\r\ntwo"}, {"17", "Bob", " "}};
+  const auto said = quotes_of(message);
+  ASSERT_EQ(said.size(), 1U);
+  EXPECT_EQ(said[0].text, "one\ntwo");
   Message from_html;
   from_html.html =
       "<blockquote itemtype=\"http://schema.skype.com/Reply\"><strong>Bob</strong><p "
       "itemprop=\"copy\">one</p></blockquote><p>x</p>";
-  EXPECT_EQ(quoted_context(from_html), "In reply to Bob:\n> one\n\n");
-  EXPECT_EQ(quoted_context({}), "");
+  ASSERT_EQ(quotes_of(from_html).size(), 1U);
+  EXPECT_EQ(quotes_of(from_html)[0].sender, "Bob");
+  EXPECT_EQ(quotes_of(from_html)[0].text, "one");
+  EXPECT_TRUE(quotes_of({}).empty());
+}
+
+TEST(TeamsFilesOfAMessage, AreAlsoThoseThatAreOnlyNamed) {
+  Message message;
+  message.files.emplace_back().id = "f1";
+  message.html = "<p>x</p><attachment id=\"f1\"></attachment><attachment id=\"f2\"></attachment>";
+  const auto files = files_of(message);
+  ASSERT_EQ(files.size(), 2U);
+  EXPECT_EQ(files[0].kind, File::Kind::kOther);
+  EXPECT_EQ(files[1].kind, File::Kind::kStub);
+  EXPECT_EQ(files[1].id, "f2");
 }
 
 TEST(TeamsAddressed, InAPersonalChatAlwaysElsewhereByTheMention) {
