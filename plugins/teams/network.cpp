@@ -4,6 +4,8 @@
 
 #include <utility>
 #include <viaduct/chat/calls.hpp>
+#include <viaduct/chat/split.hpp>
+#include <viaduct/chat/text.hpp>
 #include <viaduct/chat/value.hpp>
 
 namespace viaduct::teams {
@@ -17,6 +19,9 @@ constexpr std::size_t kMostParts = 120;
 constexpr std::string_view kSeen = "1f440_eyes";
 constexpr std::string_view kQueued = "23f3_hourglassflowingsand";
 constexpr std::string_view kFiles = "file/";
+constexpr auto kBetweenTyping = 3500ms;  // at most every three seconds (reference section 3.4)
+constexpr std::size_t kManyPlaces = 1'000;
+constexpr std::size_t kSmallest = 1'000;  // UTF-16 units: what is refused then is no matter of size
 
 sdk::Status not_there() {
   return {sdk::Code::kInvalidArgument, "the bot is not in this conversation any more"};
@@ -187,6 +192,22 @@ net::Task<net::Result<bool>> TeamsNetwork::post_file(chat::Place place, std::str
   co_return co_await post(std::move(place), key, file_consent_body(name, words, size, context));
 }
 
+net::Task<> TeamsNetwork::post_smaller(Shipment refused) {
+  const std::string text = activity_text(refused.activity);
+  const std::size_t size = chat::characters(text) / 2;
+  if (size < kSmallest) co_return;
+  std::size_t number = 0;
+  for (const chat::Piece& piece : chat::split(text, size, chat::Count::kCharacters, true)) {
+    Shipment one;
+    one.key = refused.key + "/" + std::to_string(++number);
+    one.target = refused.target;
+    one.to = refused.to;
+    one.activity = with_text(refused.activity, piece.text());
+    if (const auto kept = co_await outbox_.post(std::move(one)); !kept)
+      log_.error("part of a message not kept for sending reason=" + kept.error().message);
+  }
+}
+
 net::Task<> TeamsNetwork::deliver_file(chat::Place place, FileConsent consent, std::string key) {
   const std::string offered = chat::Value::parsed(consent.context).text("file");
   if (offered.empty()) co_return;
@@ -301,10 +322,16 @@ void TeamsNetwork::show_life(const chat::Place& place, const std::string& messag
   const auto to = references_.destination(place);
   const Reference* known = references_.find(place);
   if (!to || known == nullptr) return;
-  if (life == chat::Life::kWorking && known->kind != ConversationKind::kChannel)
+  const auto now = std::chrono::steady_clock::now();
+  if (typed_.size() > kManyPlaces)
+    std::erase_if(typed_, [now](const auto& one) { return now - one.second > kBetweenTyping; });
+  if (life == chat::Life::kWorking && known->kind != ConversationKind::kChannel &&
+      now - typed_[place.key()] >= kBetweenTyping) {
+    typed_[place.key()] = now;
     loop_.spawn([](TeamsNetwork& self, Destination where) -> net::Task<> {
       co_await self.connector_.typing(std::move(where));
     }(*this, *to));
+  }
   const bool reacts = known->kind == ConversationKind::kChannel || life == chat::Life::kQueued ||
                       shown_.contains(place.key() + "/" + message);
   if (!takes_reactions_ || !reacts) return;

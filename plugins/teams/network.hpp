@@ -7,6 +7,7 @@
 #include "plugins/teams/outbox.hpp"
 #include "plugins/teams/references.hpp"
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <set>
@@ -75,6 +76,8 @@ class TeamsNetwork final : public chat::Network {
   std::string message_of(std::string_view key) const override;
   void show_life(const chat::Place& place, const std::string& message, chat::Life life) override;
 
+  // A message that Teams finds too large, as several.
+  net::Task<> post_smaller(Shipment refused);
   // What a person has agreed to get: the file of the consent card with this context.
   net::Task<> deliver_file(chat::Place place, FileConsent consent, std::string key);
 
@@ -94,6 +97,7 @@ class TeamsNetwork final : public chat::Network {
   chat::Pace pace_;
   bool takes_reactions_ = true;               // until Teams says otherwise
   std::map<std::string, std::string> shown_;  // reaction on a message, by place and message
+  std::map<std::string, std::chrono::steady_clock::time_point> typed_;  // by place
   std::function<bool(std::string_view, const chat::Body&)> reply_;
 };
 

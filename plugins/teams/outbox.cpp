@@ -13,7 +13,7 @@ using namespace std::chrono_literals;
 namespace asio = boost::asio;
 
 constexpr auto kPatience = 5s;              // for a rate limit, before the outbox waits itself
-constexpr auto kWhileBroken = 60s;          // between tries without a token
+constexpr auto kWhileBroken = 15s;          // between tries without a token
 constexpr auto kLongAgo = 10min;            // no stream lives so long
 constexpr int kMostFailures = 5;            // of frames, one after the other
 constexpr std::uint64_t kMostAttempts = 5;  // at what Teams fails at, and does not say why

@@ -5,6 +5,7 @@
 #include "plugins/teams/manifest.hpp"
 #include "plugins/teams/socket_mode.hpp"
 
+#include <cstdlib>
 #include <memory>
 #include <optional>
 #include <string>
@@ -81,6 +82,7 @@ class Teams final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
       socket_.emplace(loop_, token_, socket_options());
     outbox_.on_refused([this](const Shipment& shipment, const Failure& why) {
       if (why.trouble == Trouble::kTargetGone) loop_.spawn(gone(shipment.target));
+      if (why.trouble == Trouble::kTooLarge) loop_.spawn(network_.post_smaller(shipment));
     });
     outbox_.on_cancelled([this](const std::string& key) { loop_.spawn(cancelled(key)); });
   }
@@ -250,12 +252,14 @@ class Teams final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
     }
   }
 
-  // A person has stopped the answer in Teams itself; the key is of a part of it.
+  // A person has stopped the answer in Teams itself; the key is of a part of it: SESSION/TURN/….
   net::Task<> cancelled(std::string key) {
-    const std::string session = key.substr(0, key.find('/'));
-    if (const auto one = conversations_.of(session)) {
+    const std::size_t slash = key.find('/');
+    if (slash == std::string::npos) co_return;
+    const std::uint64_t turn = std::strtoull(key.c_str() + slash + 1, nullptr, 10);
+    if (const auto one = conversations_.of(key.substr(0, slash)); one && turn != 0) {
       sdk::Principal who{one->binding().user, "", one->binding().place.team, "", true};
-      co_await one->cancel(std::move(who));
+      co_await one->cancel(std::move(who), turn);
     }
   }
 
