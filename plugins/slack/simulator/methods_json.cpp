@@ -265,7 +265,10 @@ std::string StandIn::responded(const ReplyPlace& place, std::string_view text) {
   message.text = text_of(body, "text");
   message.blocks = list;
   if (message.text.empty() && message.blocks.empty()) return refused("no_text");
-  add(std::move(message));
+  const std::string ts = add(std::move(message)).ts;
+  // What a command was acknowledged with can be replaced.
+  const auto asked = std::ranges::find(replies_, place.id, &ReplyPlace::id);
+  if (asked != replies_.end() && asked->message.empty()) asked->message = ts;
   return done();
 }
 

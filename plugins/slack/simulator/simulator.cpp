@@ -3,6 +3,7 @@
 #include "plugins/slack/config.hpp"
 #include "plugins/slack/simulator/page_files.hpp"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -19,12 +20,25 @@ sdk::Response refusal(unsigned status, std::string_view why) {
   return sdk::Response::json(status, R"({"error":)" + sdk::json_string(why) + "}");
 }
 
+// Headers that proxies and tunnels add. In lower case.
+bool is_of_a_proxy(std::string_view name) {
+  constexpr std::array<std::string_view, 8> kNames = {
+      "forwarded",   "via",      "client-ip", "true-client-ip",
+      "remote-addr", "cdn-loop", "x-real-ip", "x-cluster-client-ip"};
+  constexpr std::array<std::string_view, 9> kPrefixes = {
+      "x-forwarded", "x-original-", "x-client-", "x-envoy-",  "x-azure-",
+      "x-amzn-",     "cf-",         "fastly-",   "tailscale-"};
+  return std::ranges::find(kNames, name) != kNames.end() ||
+         (name.starts_with("x-") && name.ends_with("-ip")) ||
+         std::ranges::any_of(kPrefixes,
+                             [name](std::string_view one) { return name.starts_with(one); });
+}
+
 // The host listens on this computer only; what a proxy brings from elsewhere is turned away too.
 bool is_from_here(const sdk::Request& request) {
-  constexpr std::array kForwarded = {"forwarded", "x-forwarded-for", "x-forwarded-host",
-                                     "x-real-ip"};
-  for (const char* name : kForwarded)
-    if (request.header(name)) return false;
+  const viaduct_http_request& raw = request.raw();
+  for (std::size_t i = 0; i < raw.header_count; ++i)
+    if (is_of_a_proxy({raw.headers[i].name.data, raw.headers[i].name.size})) return false;
   return request.who() &&
          is_loopback_url("http://" + std::string(request.header("host").value_or("")) + "/");
 }
@@ -43,7 +57,7 @@ class Simulator::Page final : public sdk::Connection {
 };
 
 Simulator::Simulator(const sdk::Host& host, std::string command)
-    : http_(host), stand_in_(std::make_shared<StandIn>(std::move(command))) {
+    : http_(host), name_(host.name()), stand_in_(std::make_shared<StandIn>(std::move(command))) {
   stand_in_->watch([this](const std::string& change) { tell(change); });
 }
 
@@ -55,6 +69,12 @@ void Simulator::begin() {
               [this](const sdk::Request& request, sdk::Exchange exchange) {
                 act(request, std::move(exchange));
               });
+  for (const char* path : {"/", "/simulator"})
+    http_.route("GET", path, [this](const sdk::Request&, sdk::Exchange exchange) {
+      sdk::Response response = sdk::Response::text(302, "");
+      response.headers.emplace_back("Location", "/apps/" + name_ + "/simulator/");
+      exchange.respond(response);
+    });
   const auto pages = page_files();
   paths_.clear();
   paths_.reserve(pages.size() + 1);

@@ -38,6 +38,7 @@ class Simulator {
   void catch_up(std::uint64_t page);
 
   sdk::Http http_;
+  const std::string name_;  // of the surface
   const std::shared_ptr<StandIn> stand_in_;
   std::vector<std::string> paths_;  // of the files, which the host does not copy
   std::map<std::uint64_t, Watching> pages_;

@@ -141,10 +141,28 @@ test("nobody from elsewhere reaches it: other names, other pages, and what a pro
   const { host } = await bench(t, { allowedHosts: ["viaduct.example.test"] });
   const act = (headers) => request(host.origin, "POST", "/apps/slack/simulator/api/act", { headers, body: { as: "U0BOB", do: "say", channel: "C0GENERAL", text: "x" } });
   assert.equal((await act({})).status, 200);
-  for (const headers of [{ host: "viaduct.example.test" }, { host: "evil.example.test" }, { "x-forwarded-for": "192.0.2.1" }, { forwarded: "for=192.0.2.1" }, { origin: "https://evil.example.test" }])
+  for (const headers of [{ host: "viaduct.example.test" }, { host: "evil.example.test" }, { "x-forwarded-for": "192.0.2.1" }, { forwarded: "for=192.0.2.1" }, { origin: "https://evil.example.test" },
+    { via: "1.1 proxy" }, { "cf-connecting-ip": "192.0.2.1" }, { "x-client-ip": "192.0.2.1" }, { "x-original-host": "evil.example.test" }, { "true-client-ip": "192.0.2.1" },
+    { "tailscale-user-login": "eve@example.test" }, { "x-envoy-external-address": "192.0.2.1" }, { "x-forwarded-proto": "https" }])
     assert.equal((await act(headers)).status, 403, JSON.stringify(headers));
   const refused = await WebSocketClient.connect(`${host.origin}/apps/slack/simulator/api/ws`, { "x-forwarded-for": "192.0.2.1" }).catch((error) => error);
   assert.ok(refused instanceof Refused && refused.status === 403);
+});
+
+test("its address without the last slash, and the surface's own, lead to the page", options, async (t) => {
+  const { host } = await bench(t);
+  for (const path of ["/apps/slack/simulator", "/apps/slack/", "/apps/slack"]) {
+    const { status, headers } = await request(host.origin, "GET", path);
+    assert.ok([301, 302, 307, 308].includes(status), `${path} ${status}`);
+    assert.match(headers.location, /\/apps\/slack\/(simulator\/)?$/);
+  }
+});
+
+test("the answer to a slash command takes the place of what it was acknowledged with", options, async (t) => {
+  const { slack } = await bench(t);
+  await slack.say("alice", "general", "/amp list");
+  await slack.bot((one) => one.to === "U0ALICE" && /No sessions/.test(shown(one)), "the list");
+  assert.equal(slack.world.messages.filter(({ to }) => to === "U0ALICE").length, 1, JSON.stringify(slack.world.messages.map(shown)));
 });
 
 test("tokens and the simulator do not go together, and check says so without the token", options, async (t) => {
