@@ -14,6 +14,7 @@ after(() => browser?.close());
 
 const rules = [
   { match: "^deploy", permission: { title: "Deploy it?", options: ["Allow", "Deny"] }, reply: "You chose $permission" },
+  { match: "^tall$", reply: Array.from({ length: 60 }, (_, i) => `Paragraph ${i}\n\n`).join("") },
   { match: "^html$", reply: "<img src=x onerror=document.title='bad'> **bold** `code`" },
 ];
 async function open(t, { viewport = { width: 1280, height: 800 } } = {}) {
@@ -44,6 +45,26 @@ async function open(t, { viewport = { width: 1280, height: 800 } } = {}) {
     },
   };
 }
+
+test("a tall answer is followed to its end; who has gone up is told of news, and comes back with what they say", options, async (t) => {
+  const { page, log, say } = await open(t);
+  const fromEnd = () => log.evaluate((one) => one.scrollHeight - one.scrollTop - one.clientHeight);
+  await page.getByRole("button", { name: "@ amp" }).click();
+  for (const text of ["tall", "tall", "hello"]) await say(text);
+  await log.getByText("[Mock response to: hello]").waitFor();
+  await until(async () => assert.ok((await fromEnd()) < 5, `${await fromEnd()}`));
+  await say("tall");
+  await until(async () => assert.equal(await log.getByText("Paragraph 59").count(), 3));
+  await until(async () => assert.ok((await fromEnd()) < 5, `${await fromEnd()}`));
+  await say("tall");
+  await log.evaluate((one) => (one.scrollTop = 0));
+  await until(async () => assert.equal(await log.getByText("Paragraph 59").count(), 4));
+  await page.getByRole("button", { name: "New messages" }).click();
+  await until(async () => assert.ok((await fromEnd()) < 5, `${await fromEnd()}`));
+  await log.evaluate((one) => (one.scrollTop = 0));
+  await say("hello");
+  await until(async () => assert.ok((await fromEnd()) < 5, `${await fromEnd()}`));
+});
 
 test("a person tries commands, a thread, a button and a direct message, and everything stays on this computer", options, async (t) => {
   const { host, page, log, replies, channels, say, errors, requests } = await open(t);

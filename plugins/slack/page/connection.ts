@@ -1,6 +1,7 @@
 // The page's live connection: the whole workspace first, then what changes; again and again.
 import type { Change } from "./model.ts";
 
+export const kUnreachable = "The host cannot be reached";
 const kPauses = [500, 1000, 2000, 4000];
 
 export function connect(told: (change: Change) => void, connected: (is: boolean) => void): () => void {
@@ -38,6 +39,6 @@ export async function act(what: Record<string, string>): Promise<string | null> 
     const { error } = (await response.json().catch(() => ({}))) as { error?: string };
     return error ?? `The host answered ${response.status}`;
   } catch {
-    return "The host cannot be reached";
+    return kUnreachable;
   }
 }

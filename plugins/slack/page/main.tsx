@@ -5,7 +5,7 @@ import "../../../web/base.css";
 import { effectiveTheme, toggleTheme } from "../../../web/theme.ts";
 import { Markdown } from "../../web_chat/page/view/markdown-view.tsx";
 import { Blocks } from "./blocks.tsx";
-import { act, connect } from "./connection.ts";
+import { act, connect, kUnreachable } from "./connection.ts";
 import * as model from "./model.ts";
 import "./style.css";
 import { Jump, Mrkdwn } from "./text.tsx";
@@ -31,7 +31,10 @@ function Page(): JSX.Element {
   const [menu, setMenu] = useState(false);
   const [dark, setDark] = useState(effectiveTheme() === "dark");
   const [seen, setSeen] = useState<Record<string, string>>({});
-  useEffect(() => connect((change) => setWorld((before) => model.merged(before, change)), setLive), []);
+  useEffect(() => connect((change) => setWorld((before) => model.merged(before, change)), (is) => {
+    setLive(is);
+    if (is) setFailure((before) => (before === kUnreachable ? "" : before));
+  }), []);
 
   const channels = world ? model.channelsOf(world, me) : [];
   const channel = channels.find(({ id }) => id === place);
@@ -74,7 +77,7 @@ function Page(): JSX.Element {
           <button type="button" class="plain" onClick={() => setDark(toggleTheme() === "dark")}>{dark ? "Light" : "Dark"}</button>
         </header>
         {!live && <p class="strip" role="status">Not connected to the host. What is shown may be old.</p>}
-        {failure && (
+        {failure && (live || failure !== kUnreachable) && (
           <p class="strip" role="alert">
             <span>{failure}.</span>
             <button type="button" class="link" onClick={() => setFailure("")}>Dismiss</button>
@@ -169,14 +172,42 @@ function ThreadPane({ ts, close, ...here }: Here & { ts: string; close: () => vo
 function Messages({ messages, label, inThread, ...here }: Here & { messages: model.Message[]; label: string; inThread?: boolean }): JSX.Element {
   const list = useRef<HTMLDivElement>(null);
   const follows = useRef(true);
-  useLayoutEffect(() => {
+  const top = useRef(0);
+  const [seen, setSeen] = useState("");
+  const newest = messages.at(-1);
+  const follow = (): void => {
     if (follows.current && list.current) list.current.scrollTop = list.current.scrollHeight;
+  };
+  useLayoutEffect(() => {
+    if (newest?.user === here.me) follows.current = true;
+    follow();
+    if (follows.current) setSeen(newest?.ts ?? "");
   }, [messages]);
+  // A message is drawn, and grows, after this: what is followed stays at its end.
+  useEffect(() => {
+    if (!list.current) return;
+    const grown = new MutationObserver(follow);
+    grown.observe(list.current, { childList: true, subtree: true, characterData: true });
+    const resized = new ResizeObserver(follow);
+    resized.observe(list.current);
+    return () => (grown.disconnect(), resized.disconnect());
+  }, []);
+  const scrolled = ({ scrollTop, scrollHeight, clientHeight }: HTMLDivElement): void => {
+    // Only a person goes up.
+    if (scrollHeight - scrollTop - clientHeight < kEnd) follows.current = true;
+    else if (scrollTop < top.current) follows.current = false;
+    top.current = scrollTop;
+    if (follows.current) setSeen(newest?.ts ?? "");
+  };
   return (
-    <div class="scroll" role="log" aria-label={label} tabIndex={0} ref={list}
-      onScroll={({ currentTarget: { scrollTop, scrollHeight, clientHeight } }) => (follows.current = scrollHeight - scrollTop - clientHeight < kEnd)}>
-      {messages.length === 0 && <p class="muted empty">Nothing has been said here.</p>}
-      {messages.map((message) => <One key={message.ts} {...here} message={message} inThread={inThread ?? false} />)}
+    <div class="scrolling">
+      <div class="scroll" role="log" aria-label={label} tabIndex={0} ref={list} onScroll={({ currentTarget }) => scrolled(currentTarget)}>
+        {messages.length === 0 && <p class="muted empty">Nothing has been said here.</p>}
+        {messages.map((message) => <One key={message.ts} {...here} message={message} inThread={inThread ?? false} />)}
+      </div>
+      {newest && newest.ts > seen && (
+        <button type="button" class="news" onClick={() => ((follows.current = true), follow(), setSeen(newest.ts))}>New messages ↓</button>
+      )}
     </div>
   );
 }
