@@ -90,7 +90,7 @@ void feed_parts(std::string_view text, Flavour flavour, std::size_t longest) {
 
 void feed_growth(std::string_view text, Flavour flavour, std::size_t longest) {
   std::vector<std::string> shown;
-  const std::size_t step = 1 + text.size() / 37;
+  const std::size_t step = 1 + text.size() / 23;
   for (std::size_t size = 0;; size = std::min(size + step, text.size())) {
     const bool ended = size == text.size();
     const std::vector<std::string> now = parts_of(text.substr(0, size), flavour, ended, longest);

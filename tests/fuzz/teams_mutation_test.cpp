@@ -97,7 +97,7 @@ TEST(TeamsMutations, OfHtmlBreakNoReader) {
 }
 
 TEST(TeamsMutations, OfMarkdownBreakNoWriter) {
-  fuzz::walk(corpus("markdown"), kMarks, 250, feed_markdown);
+  fuzz::walk(corpus("markdown"), kMarks, 120, feed_markdown);
   fuzz::cut_short(corpus("markdown"), feed_markdown);
 }
 
