@@ -67,15 +67,18 @@ std::expected<std::string, std::string> Commands::folder(const std::string& dir,
                          network_.code("working_dirs") + ").");
 }
 
-std::optional<std::string> Commands::why_not(const std::string& dir, const Asker& asker,
-                                             const Conversation* leaves) const {
+bool Commands::is_full(const Asker& asker, const Conversation* leaves) const {
   const auto reserved = reserved_.find(asker.team + "/" + asker.user);
   const auto active = world_.bindings.active_of(asker.team, asker.user);
   const bool makes_room = leaves != nullptr && std::ranges::find(active, leaves->binding().session,
                                                                  &Binding::session) != active.end();
-  if (active.size() + (reserved == reserved_.end() ? 0 : reserved->second) >=
-      rules_.max_sessions_per_user + (makes_room ? 1 : 0))
-    return limit_reached();
+  return active.size() + (reserved == reserved_.end() ? 0 : reserved->second) >=
+         rules_.max_sessions_per_user + (makes_room ? 1 : 0);
+}
+
+std::optional<std::string> Commands::why_not(const std::string& dir, const Asker& asker,
+                                             const Conversation* leaves) const {
+  if (is_full(asker, leaves)) return limit_reached();
   if (const auto found = folder(dir, asker); !found) return found.error();
   return std::nullopt;
 }
@@ -302,7 +305,7 @@ net::Task<> Commands::run_connect(std::string id, bool revive, Asker asker) {
   const bool counts = std::ranges::none_of(
       active, [&](const Binding& one) { return one.session == source->session; });
   const auto leaves = asker.is_whole() ? conversations_.at(asker.place()) : nullptr;
-  if (counts && active.size() >= rules_.max_sessions_per_user + (leaves ? 1 : 0)) {
+  if (counts && is_full(asker, leaves.get())) {
     co_await tell(asker, limit_reached());
     co_return;
   }

@@ -6,6 +6,7 @@
 #include <viaduct/chat/inbox.hpp>
 #include <viaduct/chat/session.hpp>
 #include <viaduct/chat/value.hpp>
+#include <viaduct/chat/words.hpp>
 
 #include <gtest/gtest.h>
 
@@ -29,6 +30,8 @@ TEST(Binding, ComesBackAsItWas) {
               false,
               4,
               40,
+              true,
+              5,
               true};
   Binding back;
   ASSERT_TRUE(parse_binding(binding_json(one), back));
@@ -100,6 +103,64 @@ TEST(Inbox, ReadsWhatItKept) {
   EXPECT_EQ(page.events[0].payload, R"({"a":["ä"]})");
   EXPECT_EQ(page.events[0].age.count(), 1500);
   EXPECT_TRUE(page.more);
+}
+
+TEST(Question, BringsAllThatCameWithIt) {
+  const std::string page =
+      R"({"entries":[{"entry":4,"turn":2,"type":"user_message","text":"look","data":{"blocks":[{"type":"text"}],"context":[{"author":"bob","text":"red"}]}},)"
+      R"({"entry":5,"turn":2,"type":"text","text":"yes"},{"entry":6,"turn":3,"type":"user_message","text":"plain","data":{}}]})";
+  const auto asked = parse_question(page, 2);
+  ASSERT_TRUE(asked);
+  EXPECT_EQ(asked->text, "look");
+  EXPECT_EQ(asked->blocks, R"([{"type":"text"}])");
+  EXPECT_EQ(asked->context, R"([{"author":"bob","text":"red"}])");
+  ASSERT_TRUE(parse_question(page, 3));
+  EXPECT_EQ(parse_question(page, 3)->blocks, "");
+  EXPECT_FALSE(parse_question(page, 4));
+  EXPECT_FALSE(parse_question("", 2));
+}
+
+TEST(LeftValue, ComesBackAndIsNothingIfSomebodyElseWroteIt) {
+  const auto back = parse_left(left_value({"claude", "3f\"2a"}));
+  ASSERT_TRUE(back);
+  EXPECT_EQ(back->backend, "claude");
+  EXPECT_EQ(back->native_id, "3f\"2a");
+  for (const char* bad : {"", "x", "{}", R"({"b":"claude"})", "[1]"}) EXPECT_FALSE(parse_left(bad));
+}
+
+TEST(Discovery, IsReadWithWhatIsMissing) {
+  const auto found = parse_discovery(
+      R"({"sessions":[{"backend":"claude","native_id":"3f","working_dir":"/x","title":"","updated_at":null,"session_id":null},)"
+      R"({"backend":"codex","native_id":"4a","session_id":"s_1"}],"left_out":2,"failures":[{"backend":"amp","error":{}}]})");
+  ASSERT_TRUE(found);
+  ASSERT_EQ(found->sessions.size(), 2u);
+  EXPECT_EQ(found->sessions[0].updated_at, "");
+  EXPECT_EQ(found->sessions[1].session, "s_1");
+  EXPECT_EQ(found->left_out, 2u);
+  EXPECT_EQ(found->failures, std::vector<std::string>{"amp"});
+  EXPECT_FALSE(parse_discovery("{}"));
+}
+
+TEST(AgoWords, CountWhatIsWhole) {
+  using namespace std::chrono_literals;
+  const auto then = std::chrono::system_clock::from_time_t(1'769'860'800);  // 2026-01-31T12:00:00Z
+  const auto words = [&](std::chrono::seconds later) {
+    return ago_words("2026-01-31T12:00:00.000001Z", then + later);
+  };
+  EXPECT_EQ(words(-5s), "just now");
+  EXPECT_EQ(words(59s), "just now");
+  EXPECT_EQ(words(60s), "1 minute ago");
+  EXPECT_EQ(words(59min), "59 minutes ago");
+  EXPECT_EQ(words(60min), "1 hour ago");
+  EXPECT_EQ(words(47h), "47 hours ago");
+  EXPECT_EQ(words(48h), "2 days ago");
+  EXPECT_EQ(ago_words("", then), "");
+  EXPECT_EQ(ago_words("yesterday", then), "");
+}
+
+TEST(UnansweredWords, KnowOneFromMany) {
+  EXPECT_EQ(unanswered_words(1), "1 message was not answered.");
+  EXPECT_EQ(unanswered_words(2), "2 messages were not answered.");
 }
 
 }  // namespace

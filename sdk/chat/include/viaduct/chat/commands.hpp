@@ -111,7 +111,8 @@ class Commands {
   net::Task<> settle_in(Binding binding, Asker asker);
   std::expected<std::string, std::string> folder(const std::string& dir, const Asker& asker) const;
   // Why no session can begin, as far as is known before; nullopt: it can.
-  // `leaves`: which makes room for it, or null.
+  // Of sessions; `leaves`: which makes room for another one, or null.
+  bool is_full(const Asker& asker, const Conversation* leaves) const;
   std::optional<std::string> why_not(const std::string& dir, const Asker& asker,
                                      const Conversation* leaves = nullptr) const;
   std::string limit_reached() const;
