@@ -141,6 +141,8 @@ int doctor(const Options& options) {
   if (loaded.diagnostics.empty()) findings.push_back({"configuration", true, config.file});
   for (const auto& diagnostic : loaded.diagnostics)
     findings.push_back({"configuration", false, diagnostic.text()});
+  for (const auto& absent : loaded.absent)
+    findings.push_back({"configuration", false, absent.text()});
   for (const auto& warning : loaded.warnings)
     findings.push_back({"configuration", true, warning.text()});
   if (!config.home.empty()) {

@@ -222,6 +222,8 @@ config::Loaded try_config(const std::string& file, plugins::Loader& loader) {
       loaded.diagnostics.push_back(
           config::refusal(config, instance, section, std::string(line.begin(), line.end())));
   };
+  std::ranges::move(loaded.absent, std::back_inserter(loaded.diagnostics));
+  loaded.absent.clear();
   for (const auto& backend : config.backends) look(backend, "backends");
   for (const auto& surface : config.surfaces) look(surface, "surfaces");
   std::ranges::sort(loaded.diagnostics, {}, [](const config::Diagnostic& one) {

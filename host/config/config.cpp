@@ -69,11 +69,13 @@ class Fields {
 
 class Reader {
  public:
-  Reader(const LoadOptions& options, Surroundings surroundings, Report& report, Report& warnings)
+  Reader(const LoadOptions& options, Surroundings surroundings, Report& report, Report& warnings,
+         Report& absent)
       : options_(options),
         surroundings_(std::move(surroundings)),
         report_(report),
-        warnings_(warnings) {
+        warnings_(warnings),
+        absent_(absent) {
     config_.file = options.file;
     file_name_ = fs::path(options.file).filename().string();
   }
@@ -466,6 +468,7 @@ class Reader {
                                           path + ".config", file_name_, report_, config_.origins);
     if (config != nullptr) refuse_placeholders(*config, path + ".config");
     instance.sound = report_.size() == faults && !(config != nullptr && has_broken(*config));
+    if (instance.sound) look_for_folders(*facts, config, path, instance);
     if (instance.sound) look_for_shared_credentials(*facts, config, path, instance);
     return fields;
   }
@@ -590,6 +593,20 @@ class Reader {
       refuse_placeholders(entry.value, path + "." + entry.key);
   }
 
+  // One on another disk may come back: what needs it says so then.
+  void look_for_folders(const PluginFacts& facts, const Node* config, const std::string& path,
+                        const Instance& instance) {
+    for (const auto& [key, folder] : folders_of(facts.schema, instance.config)) {
+      const auto absolute = absolute_path(folder, surroundings_);
+      std::error_code error;
+      if (absolute && fs::is_directory(*absolute, error)) continue;
+      const Node* node = config != nullptr ? config->find(key) : nullptr;
+      absent_.add(node != nullptr ? node->line : instance.line,
+                  node != nullptr ? node->column : instance.config_column,
+                  fmt::format("{}.config.{}: there is no folder {}", path, key, in_quotes(folder)));
+    }
+  }
+
   // Two instances of one account would take each other's events.
   void look_for_shared_credentials(const PluginFacts& facts, const Node* config,
                                    const std::string& path, Instance& instance) {
@@ -633,6 +650,7 @@ class Reader {
   Surroundings surroundings_;
   Report& report_;
   Report& warnings_;
+  Report& absent_;
   Config config_;
   std::string file_name_;
   std::map<std::string, Found> plugins_;
@@ -687,14 +705,14 @@ std::string Diagnostic::text() const {
 }
 
 Loaded load(const LoadOptions& options) {
-  Report report(options.file), warnings(options.file);
+  Report report(options.file), warnings(options.file), absent(options.file);
   Loaded loaded;
   try {
     const Surroundings surroundings = surroundings_of(options.file, options.environment);
     if (const auto source = read_file(options.file, report)) {
       if (auto root = parse_yaml(*source, report)) {
         fill_references(*root, surroundings, report);
-        loaded.config = Reader(options, surroundings, report, warnings).read(*root);
+        loaded.config = Reader(options, surroundings, report, warnings, absent).read(*root);
       }
     }
   } catch (const std::exception& error) {
@@ -702,6 +720,7 @@ Loaded load(const LoadOptions& options) {
   }
   loaded.diagnostics = report.take();
   loaded.warnings = warnings.take();
+  loaded.absent = absent.take();
   return loaded;
 }
 

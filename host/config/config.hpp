@@ -83,7 +83,8 @@ using FindPlugin = std::function<std::optional<PluginFacts>(
 struct Loaded {
   Config config;                        // meaningful only without errors
   std::vector<Diagnostic> diagnostics;  // every error, in the order of the file
-  std::vector<Diagnostic> warnings;     // what works, but should not stay so
+  std::vector<Diagnostic> warnings{};   // what works, but should not stay so
+  std::vector<Diagnostic> absent{};     // folders that are not there, which may come and go
 };
 
 // Where `message` of an instance, in a plugin's own words, belongs: at the field that it begins

@@ -7,9 +7,11 @@
 // anyOf, allOf, not; and, without effect, title, description, default, examples, $schema, id,
 // $comment. "x-expects", "a member ID such as U0123ABCD", is what a message says instead of the
 // pattern or the type that is broken; "x-credential": true, of a text at the top, is what no two
-// instances of the plugin may have in common. A surface's may have "x-needs-backend": true at its
-// top. {"$ref": "#/definitions/name"} stands for what `definitions` of the whole schema has by that
-// name. Patterns know ( ) | ? * + {n,m} . [ ] ^ $ and \ before one of these, \n, \r, \t, \f,
+// instances of the plugin may have in common; "x-folder": true, of a text at the top or the texts
+// of a list there, is a folder that should be there. A surface's may have "x-needs-backend": true
+// at its top. {"$ref": "#/definitions/name"} stands for what `definitions` of the whole schema has
+// by that name. Patterns know ( ) | ? * + {n,m} . [ ] ^ $ and \ before one of these, \n, \r, \t,
+// \f,
 // \v; neither \d, \w, \s, \b nor look-ahead. A schema that uses anything else (const, format, if …)
 // is refused, so that nothing looks checked that is not.
 #pragma once
@@ -39,6 +41,9 @@ bool schema_has_key(const std::string& schema, const std::string& key);
 // What `config:` has under the keys whose schema says "x-credential": true, without empty ones.
 std::vector<std::pair<std::string, std::string>> credentials_of(const std::string& schema,
                                                                 const std::string& config);
+// … and the folders by the key under which they stand, of those that say "x-folder": true.
+std::vector<std::pair<std::string, std::string>> folders_of(const std::string& schema,
+                                                            const std::string& config);
 // "x-needs-backend": true at the top of a surface's schema: without a backend it is of no use.
 bool schema_needs_backend(const std::string& schema);
 

@@ -62,7 +62,8 @@ const std::set<std::string>& known_keywords() {
                                             "id",
                                             "$comment",
                                             "x-credential",
-                                            "x-expects"};
+                                            "x-expects",
+                                            "x-folder"};
   return kKnown;
 }
 
@@ -137,7 +138,7 @@ std::string keyword_fault(const std::string& keyword, const json& value, const s
   }
   if (keyword == "x-expects") return expect(value.is_string(), "a string");
   if (keyword == "uniqueItems" || keyword == "exclusiveMinimum" || keyword == "exclusiveMaximum" ||
-      keyword == "x-credential")
+      keyword == "x-credential" || keyword == "x-folder")
     return expect(value.is_boolean(), "true or false");
   if (keyword == "minimum" || keyword == "maximum") return expect(value.is_number(), "a number");
   if (keyword == "multipleOf")
@@ -181,7 +182,8 @@ std::string expand(json& schema, const json& definitions, int depth) {
                          in_quotes(path));
     json target = definitions[path.substr(kPrefix.size())];
     if (!target.is_object()) return fmt::format("{} must be a schema, which is an object", path);
-    for (const char* note : {"title", "description", "default", "x-credential", "x-expects"})
+    for (const char* note :
+         {"title", "description", "default", "x-credential", "x-expects", "x-folder"})
       if (schema.contains(note)) target[note] = schema[note];
     schema = std::move(target);
     return expand(schema, definitions, depth + 1);
@@ -597,6 +599,25 @@ bool schema_has_key(const std::string& schema, const std::string& key) {
     for (const json& branch : parsed.value(branches, json::array()))
       if (branch.value("properties", json::object()).contains(key)) return true;
   return false;
+}
+
+std::vector<std::pair<std::string, std::string>> folders_of(const std::string& schema,
+                                                            const std::string& config) {
+  const json parsed = json::parse(schema, nullptr, /*allow_exceptions=*/false);
+  const json values = json::parse(config, nullptr, /*allow_exceptions=*/false);
+  std::vector<std::pair<std::string, std::string>> all;
+  if (!parsed.is_object() || !values.is_object()) return all;
+  const auto is_folder = [](const json& part) { return part.value("x-folder", false); };
+  for (const auto& [name, property] : parsed.value("properties", json::object()).items()) {
+    const auto value = values.find(name);
+    if (value == values.end()) continue;
+    if (value->is_string() && is_folder(property))
+      all.emplace_back(name, value->get<std::string>());
+    if (!value->is_array() || !is_folder(property.value("items", json::object()))) continue;
+    for (const json& item : *value)
+      if (item.is_string()) all.emplace_back(name, item.get<std::string>());
+  }
+  return all;
 }
 
 std::vector<std::pair<std::string, std::string>> credentials_of(const std::string& schema,

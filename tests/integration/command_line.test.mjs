@@ -219,8 +219,10 @@ test("the default configuration and every example are fine", async (t) => {
   const examples = path.join(root, "config/examples");
   const files = [path.join(root, "config/viaduct.yaml"), ...readdirSync(examples).filter((name) => name.endsWith(".yaml")).map((name) => path.join(examples, name))];
   assert.ok(files.length > 3);
+  const id = "11111111-2222-3333-4444-555555555555";
+  const env = { SLACK_APP_TOKEN: "xapp-1-example", SLACK_BOT_TOKEN: "xoxb-1-example", TEAMS_APP_ID: id, TEAMS_TENANT_ID: id, TEAMS_APP_PASSWORD: "example" };
   for (const file of files) {
-    const { code, out, err } = await viaduct(["check", "--config", file], { home, env: { SLACK_APP_TOKEN: "xapp-1-example", SLACK_BOT_TOKEN: "xoxb-1-example" } });
+    const { code, out, err } = await viaduct(["check", "--config", file], { home, env });
     assert.equal(code, 0, `${file}: ${err}`);
     assert.match(out, /: fine \(\d+ backends?, \d+ surfaces?\)\n$/);
   }

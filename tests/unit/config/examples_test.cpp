@@ -37,9 +37,12 @@ TEST_F(Examples, EachOneHasNoErrors) {
   // Their `config:` is held against the real plugins by tests/integration/command_line.test.mjs.
   plugins_["mock"].schema = "{}";
   for (const char* backend : {"bridge", "acp"}) plugins_[backend] = {"{}", false};
-  plugins_["slack"] = {"{}", true};
+  for (const char* surface : {"slack", "teams"}) plugins_[surface] = {"{}", true};
   environment_["SLACK_APP_TOKEN"] = "xapp-1-example";
   environment_["SLACK_BOT_TOKEN"] = "xoxb-1-example";
+  environment_["TEAMS_APP_ID"] = environment_["TEAMS_TENANT_ID"] =
+      "11111111-2222-3333-4444-555555555555";
+  environment_["TEAMS_APP_PASSWORD"] = "example";
   int count = 0;
   for (const auto& entry : std::filesystem::directory_iterator(
            std::filesystem::path(VIADUCT_CONFIG_FOLDER) / "examples")) {

@@ -210,6 +210,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadSchema{"NonGreedy", R"({"pattern": "a+?"})", "not supported"},
         BadSchema{"UnbalancedPattern", R"({"pattern": "(a"})", "cannot be read"},
         BadSchema{"ExpectsNoText", R"({"x-expects": 1})", "/x-expects must be a string"},
+        BadSchema{"FolderIsText", R"({"x-folder": "yes"})", "/x-folder must be true"},
         BadSchema{"CredentialIsText", R"({"x-credential": "yes"})", "/x-credential must be true"},
         BadSchema{"MultipleOfZero", R"({"multipleOf": 0})", "/multipleOf must be"}),
     [](const auto& test) { return std::string(test.param.name); });
@@ -278,6 +279,22 @@ TEST_F(PluginConfig, NoTwoInstancesOfAPluginMayHaveOneCredential) {
   EXPECT_EQ(two("${env:ONE}", "${env:OTHER}"), "");
   EXPECT_EQ(two("${env:ONE}", "${env:SAME}", "talk"), "") << "another network";
   EXPECT_EQ(two("", ""), "");
+}
+
+TEST_F(PluginConfig, AFolderThatIsNotThereIsSaidAndRefusesNothing) {
+  plugins_["chat"] = {
+      R"({"type": "object", "properties": {"dir": {"type": "string", "x-folder": true},
+          "dirs": {"type": "array", "items": {"type": "string", "x-folder": true}}}})",
+      true};
+  environment_["HOME"] = folder_.string();
+  const Loaded loaded =
+      load("surfaces:\n  a: { plugin: chat, config: { dir: ~/nope, dirs: [\"~\", /no/such] } }\n");
+  EXPECT_TRUE(loaded.diagnostics.empty());
+  ASSERT_EQ(loaded.absent.size(), 2u);
+  EXPECT_THAT(loaded.absent[0].text(),
+              testing::EndsWith(":2:37: surfaces.a.config.dir: there is no folder \"~/nope\""));
+  EXPECT_THAT(loaded.absent[1].message,
+              testing::StrEq("surfaces.a.config.dirs: there is no folder \"/no/such\""));
 }
 
 TEST_F(PluginConfig, APlaceholderOfAGuideIsNoSecret) {
