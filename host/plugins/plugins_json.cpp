@@ -118,10 +118,12 @@ std::string with_instances(std::string_view overview,
                 {"version", instance.version},
                 {"state", name_of(instance.state)},
                 {"error", nullptr},
-                {"mount", nullptr}};
+                {"mount", nullptr},
+                {"page", nullptr}};
     if (instance.error)
       one["error"] = {{"code", name(instance.error->code)}, {"message", instance.error->message}};
     if (!instance.mount.empty()) one["mount"] = instance.mount;
+    if (!instance.page.empty()) one["page"] = instance.page;
     list.push_back(std::move(one));
   }
   value["instances"] = std::move(list);

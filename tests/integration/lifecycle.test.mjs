@@ -71,7 +71,7 @@ test("a surface without a page is listed as what it is, and the landing page lin
   const links = [...landing.matchAll(/href="(\/apps\/[^"]*)"/g)].map(([, href]) => href);
   assert.deepEqual(links, ["/apps/web-chat/"]);
   for (const link of links) assert.equal((await request(host.origin, "GET", link)).status, 200);
-  assert.match(landing, /<b>post<\/b> <span>running: /);
+  assert.match(landing, /<b>post<\/b> <span>running: Posts into a folder<\/span>/);
 });
 
 for (const signal of ["SIGTERM", "SIGINT"])

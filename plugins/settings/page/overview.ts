@@ -7,6 +7,7 @@ export interface Instance {
   state: "starting" | "running" | "stopped" | "failed" | string;
   error?: { code?: string | number; message?: string } | null;
   mount?: string | null;
+  page?: string | null; // not said by older hosts
 }
 
 export interface Setting {
@@ -69,9 +70,10 @@ export function originInWords(setting: Setting): string {
   return place ? `${place[1]}, line ${place[2]}${place[3] ? `, ${place[3]}` : ""}` : setting.origin;
 }
 
-// The mount as this page may link to it: a path of this host and nothing else.
+// Where people begin, as this page may link to it: a path of this host and nothing else.
 export function mountLink(instance: Instance): string | null {
-  return instance.mount && /^\/(?![/\\])/.test(instance.mount) ? instance.mount : null;
+  const at = instance.page === undefined ? instance.mount : instance.page;
+  return at && /^\/(?![/\\])/.test(at) ? at : null;
 }
 
 export function sentence(message: string | undefined): string {

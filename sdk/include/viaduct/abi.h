@@ -326,7 +326,8 @@ typedef struct viaduct_overview {
   uint32_t reserved;
   /* [any-thread] →
    * {"version":…,"uptime_seconds":n,"instances":[{"name":…,"kind":"surface"|"backend","plugin":…,"version":…,
-   * "state":"starting"|"running"|"stopped"|"failed","error":{"code":…,"message":…}|null,"mount":"/apps/…/"|null}],
+   * "state":"starting"|"running"|"stopped"|"failed","error":{"code":…,"message":…}|null,"mount":"/apps/…/"|null,
+   * "page":"/apps/…/…"|null, where people begin}],
    * "configuration":[{"path":"server.listen","value":…,"origin":"viaduct.yaml:3:11"|"default","secret":bool}],
    * "sessions":n,"memories":n}. Secret values are null. */
   void (*get)(const viaduct_host* host, uint64_t call) VIADUCT_NOEXCEPT;
@@ -893,11 +894,12 @@ typedef struct viaduct_tool {
   /* [plugin-thread] `viaduct <instance name> arguments…`; `arguments` is a JSON array of strings →
    * {"exit_code":n,"output":text,"files"?:[{"path":text,"base64":text} …]}. `files`, since 0.5: the
    * command line writes them, when exit_code is 0, where the person is, up to 12 MiB in all. `path`
-   * is letter by letter what the person gave as the value of an option (`--out FILE`, `--out=FILE`);
-   * with any other path nothing is written. */
+   * is letter by letter what the person gave as the value of an option (`--out FILE`,
+   * `--out=FILE`); with any other path nothing is written. */
   void (*run)(viaduct_instance* self, uint64_t call, viaduct_str arguments_json) VIADUCT_NOEXCEPT;
-  /* [plugin-thread] → {"checks":[{"name","ok":bool,"message"}]}. Also of an instance that was not
-   * started and will not be: `viaduct doctor` beside a host that does not run. */
+  /* [plugin-thread] → {"checks":[{"name","ok":bool,"message","skipped"?:true when it cannot be
+   * looked at now}]}. Also of an instance that was not started and will not be: `viaduct doctor`
+   * beside a host that does not run. */
   void (*doctor)(viaduct_instance* self, uint64_t call) VIADUCT_NOEXCEPT;
 } viaduct_tool;
 

@@ -29,6 +29,8 @@ test("only paths of this host become links", () => {
   const link = (mount: string | null): string | null => overview.mountLink({ name: "a", kind: "surface", plugin: "p", state: "running", mount });
   assert.equal(link("/apps/web-chat/"), "/apps/web-chat/");
   for (const mount of [null, "//evil.example", "/\\evil.example", "javascript:alert(1)", "https://evil.example"]) assert.equal(link(mount), null);
+  const to = (page: string | null): string | null => overview.mountLink({ name: "a", kind: "surface", plugin: "p", state: "running", mount: "/apps/a/", page });
+  assert.deepEqual([to("/apps/a/simulator/"), to(null), to("//evil.example")], ["/apps/a/simulator/", null, null], "where people begin goes first");
 });
 
 test("uptime is in the two largest units", () => {
