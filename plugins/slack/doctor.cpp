@@ -46,6 +46,26 @@ Check check_clock(const std::string& where, std::string_view date) {
               std::to_string(kLongestSkew) + " seconds every request of Slack is refused"};
 }
 
+// Each credential is mended elsewhere, and nobody tries again behind `doctor`.
+std::string words(const ApiFailure& failure, bool of_app) {
+  constexpr std::string_view kAgain = "; it is tried again";
+  std::string text = failure.message;
+  if (const auto at = text.find(kAgain); at != std::string::npos) text.erase(at, kAgain.size());
+  if (failure.error.empty())
+    return text + "; look at this host's network and proxy (HTTPS_PROXY), and at api_base_url";
+  const bool is_dead = failure.trouble == ApiTrouble::kCredentials;
+  if (!is_dead && failure.error != "not_allowed_token_type") return text;
+  if (of_app)
+    return "Slack does not accept this app_token; make another (xapp-…) under Basic Information, "
+           "App-Level Tokens, with the scope connections:write, and put it into the configuration "
+           "[" +
+           net::one_line(failure.error, 100) + "]";
+  if (failure.error != "invalid_auth" && failure.error != "not_allowed_token_type") return text;
+  return "Slack does not accept this bot_token; take the one (xoxb-…) under OAuth & Permissions, "
+         "after the app was installed in the workspace, and put it into the configuration [" +
+         net::one_line(failure.error, 100) + "]";
+}
+
 }  // namespace
 
 std::vector<std::string> missing_scopes(std::string_view granted) {
@@ -73,7 +93,8 @@ std::string checks_json(const std::vector<Check>& checks) {
   std::string all;
   for (const Check& one : checks)
     all += (all.empty() ? "" : ",") + (R"({"name":)" + sdk::json_string(one.name)) + R"(,"ok":)" +
-           (one.ok ? "true" : "false") + R"(,"message":)" + sdk::json_string(one.message) + "}";
+           (one.ok ? "true" : "false") + (one.skipped ? R"(,"skipped":true)" : "") +
+           R"(,"message":)" + sdk::json_string(one.message) + "}";
   return R"({"checks":[)" + all + "]}";
 }
 
@@ -87,7 +108,7 @@ net::Task<std::vector<Check>> check_bot(WebApi& api, std::string token, std::str
         {"bot token" + where, true, who.text("user") + " is in the workspace " + who.text("team")});
     checks.push_back(check_scopes(where, me.head.header("x-oauth-scopes")));
   } else {
-    checks.push_back({"bot token" + where, false, me.result.error().message});
+    checks.push_back({"bot token" + where, false, words(me.result.error(), /*of_app=*/false)});
   }
   // Also an answer that refuses has a time.
   if (me.head.status != 0) checks.push_back(check_clock(where, me.head.header("date")));
@@ -96,7 +117,8 @@ net::Task<std::vector<Check>> check_bot(WebApi& api, std::string token, std::str
 
 net::Task<Check> check_app_token(WebApi& api, std::string token) {
   const WebApi::Probe opened = co_await api.probe("apps.connections.open", std::move(token));
-  if (!opened.result) co_return Check{"app token", false, opened.result.error().message};
+  if (!opened.result)
+    co_return Check{"app token", false, words(opened.result.error(), /*of_app=*/true)};
   if (chat::Value::parsed(*opened.result).text("url").empty())
     co_return Check{"app token", false, "Slack names no address to connect to; try again"};
   co_return Check{"app token", true, "Slack lets the app connect"};

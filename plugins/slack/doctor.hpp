@@ -18,6 +18,7 @@ struct Check {
   std::string name;
   bool ok = false;
   std::string message;
+  bool skipped = false;  // it could not be looked at, which is no fault
 };
 
 // {"checks":[…]}, as the host has it.

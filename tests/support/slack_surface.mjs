@@ -14,7 +14,8 @@ export const noPlugin = plugins && existsSync(path.join(plugins, "slack.so")) ? 
 // `config` is the surface's, `options` the stand-in's, `more` the host's whole configuration, `host` the rest of what a host takes.
 export async function slackHost(t, { mode = "socket", config = {}, options = {}, backend = "echo", more = {}, ...host } = {}) {
   const slack = await Slack.start(t, options);
-  const surface = { plugin: "slack", backend, config: { ...slack.config, mode, allow: "everyone", ...config } };
+  const address = mode === "http" && !config.client_id ? { public_url: "http://127.0.0.1:9" } : {}; // where nobody listens
+  const surface = { plugin: "slack", backend, config: { ...slack.config, mode, allow: "everyone", ...address, ...config } };
   const one = new Host({ rules, ...host, config: { surfaces: { "web-chat": { plugin: "web_chat", backend }, slack: surface }, ...more } });
   t.after(async () => {
     const lost = slack.complaints;

@@ -4,14 +4,15 @@ import http from "node:http";
 import net from "node:net";
 import { test } from "node:test";
 import { kScopes } from "../../support/slack.mjs";
-import { noPlugin, slackHost } from "../../support/slack_surface.mjs";
-import { forHost, reconfigure } from "../../support/viaduct.mjs";
+import { noPlugin, ready, slackHost } from "../../support/slack_surface.mjs";
+import { forHost, Host, reconfigure, request } from "../../support/viaduct.mjs";
+import { until } from "../../support/wait.mjs";
 
 const options = { skip: noPlugin };
 // What it says of this surface, by name: [ok, message].
 async function doctor(host) {
   const { out, err } = await forHost(host, "doctor", "--json");
-  assert.doesNotMatch(out + err, /xoxb-|xapp-/);
+  assert.doesNotMatch(out + err, /(xoxb|xapp)-[^…]/, "the beginnings are said, and no token");
   const checks = JSON.parse(out).checks.filter(({ name }) => name.startsWith("slack: "));
   return Object.fromEntries(checks.map(({ name, ok, message }) => [name.slice("slack: ".length), [ok, message]]));
 }
@@ -43,7 +44,7 @@ test("tokens that are none are told apart, each with what to do", options, async
   change(host, { bot_token: "xoxb-wrong-0000", app_token: slack.appToken });
   const bot = await doctor(host);
   assert.equal(bot["bot token"][0], false);
-  assert.match(bot["bot token"][1], /token/);
+  assert.match(bot["bot token"][1], /this bot_token; take the one \(xoxb-…\) under OAuth & Permissions.*\[invalid_auth\]$/);
   assert.equal(bot.clock[0], true, "a refusal says what time it is, too");
   assert.equal(bot["app token"][0], true);
   assert.equal(bot.scopes, undefined);
@@ -51,7 +52,8 @@ test("tokens that are none are told apart, each with what to do", options, async
   const app = await doctor(host);
   assert.equal(app["bot token"][0], true);
   assert.equal(app["app token"][0], false);
-  assert.match(app["app token"][1], /token/);
+  assert.match(app["app token"][1], /this app_token; make another \(xapp-…\) under Basic Information.*connections:write/);
+  assert.doesNotMatch(app["app token"][1], /install the app/);
 });
 
 test("scopes that are missing are named", options, async (t) => {
@@ -85,15 +87,18 @@ test("where Slack cannot be reached it says so, and nothing of what it could not
   change(host, { api_base_url: `${origin}/api/` });
   const found = await doctor(host);
   assert.deepEqual(Object.keys(found), ["bot token", "app token"]);
-  for (const [ok, message] of Object.values(found)) assert.ok(!ok && /does not answer/.test(message), message);
+  for (const [ok, message] of Object.values(found)) assert.ok(!ok && /does not answer.*proxy.*api_base_url/.test(message) && !/tried again/.test(message), message);
 });
 
 test("over HTTP the public address is asked with a signed request", options, async (t) => {
   const none = await slackHost(t, { mode: "http" });
-  const missing = await doctor(none.host);
-  assert.deepEqual(Object.keys(missing), ["bot token", "scopes", "clock", "public address"]);
-  assert.equal(missing["public address"][0], false);
-  assert.match(missing["public address"][1], /public_url is not given/);
+  const nowhere = await doctor(none.host);
+  assert.deepEqual(Object.keys(nowhere), ["bot token", "scopes", "clock", "public address"]);
+  assert.equal(nowhere["public address"][0], false);
+  reconfigure(none.host, ({ surfaces }) => delete surfaces.slack.config.public_url);
+  const { code, err } = await forHost(none.host, "check");
+  assert.equal(code, 2);
+  assert.match(err, /surfaces\.slack\.config: ?.*public_url: must be given in mode http|surfaces\.slack: public_url: must be given in mode http/);
 
   // In front of the host, as a proxy or tunnel would be.
   let target = null;
@@ -136,5 +141,54 @@ test("over HTTP the public address is asked with a signed request", options, asy
   assert.ok(!gone[0] && /cannot be reached from here/.test(gone[1]), gone[1]);
 
   await host.stop();
-  assert.deepEqual((await doctor(host))["public address"], [true, `${publicUrl} is looked at while the host runs`]);
+  assert.deepEqual((await doctor(host))["public address"], [true, `not looked at: ${publicUrl} answers only while the host runs`]);
+  assert.match((await forHost(host, "doctor")).out, /^-- +slack: public address +not looked at: /m);
+});
+
+test("a bot token that is refused at the start takes nothing else down, is said everywhere, and is tried again at reload", options, async (t) => {
+  const { host, slack } = await slackHost(t);
+  await host.stop();
+  const grant = slack.tokens.get(slack.botToken);
+  slack.tokens.delete(slack.botToken);
+  await Host.prototype.start.call(host); // no connection is to be waited for
+  await until(() => /^  slack: does not run: bot_token: /m.test(host.output), "the word of it");
+  await host.api("POST", "api/session", {});
+  assert.equal((await host.api("POST", "api/chat", { message: "hello" })).status, 200);
+  assert.match((await request(host.origin, "GET", "/readyz")).text, /^ready\nnot running: slack$/m);
+  const { code, out } = await forHost(host, "doctor");
+  assert.equal(code, 1);
+  assert.match(out, /^FAIL slack +does not run: bot_token: /m);
+  assert.match(out, /^FAIL slack: bot token +Slack does not accept this bot_token/m);
+  assert.equal((await forHost(host, "reload")).code, 1);
+  slack.tokens.set(slack.botToken, grant);
+  assert.equal((await forHost(host, "reload")).code, 0);
+  await ready(slack, "socket");
+  assert.equal((await request(host.origin, "GET", "/readyz")).text, "ready\n");
+});
+
+test("check names two surfaces with one token, and says in words what a field may hold", options, async (t) => {
+  const { host } = await slackHost(t);
+  reconfigure(host, ({ surfaces }) => (surfaces.second = structuredClone(surfaces.slack)));
+  const twice = await forHost(host, "check");
+  assert.equal(twice.code, 2);
+  assert.match(twice.err, /: surfaces\.second\.config\.bot_token is the same as surfaces\.slack\.config\.bot_token: /);
+  assert.doesNotMatch(twice.err, /xoxb-|xapp-/);
+  for (const [field, value, says] of [
+    ["allow", "all", /surfaces\.slack\.config\.allow cannot be "all"; expected everyone, or a map such as \{/],
+    ["allow", ["U0ALICE"], /config\.allow cannot be a list; expected everyone, or/],
+    ["allow", { users: ["@alice"] }, /config\.allow\.users\[0\] cannot be "@alice"; expected a member ID such as U0123ABCD/],
+    ["allow", { channels: ["#general"] }, /config\.allow\.channels\[0\] cannot be "#general"; expected a channel ID such as C0123ABCD/],
+    ["command", "amp", /config\.command cannot be "amp"; expected a slash/],
+    ["default_working_dir", "~/nope", /config\.default_working_dir: there is no folder "~\/nope"/],
+    ["bot_token", "xoxb-…", /config\.bot_token is still the placeholder/],
+  ]) {
+    reconfigure(host, ({ surfaces }) => {
+      delete surfaces.second;
+      surfaces.slack.config = { ...surfaces.slack.config, allow: "everyone", command: "/amp", default_working_dir: "~", [field]: value };
+    });
+    const { code, err } = await forHost(host, "check");
+    assert.equal(code, 2, field);
+    assert.match(err, says);
+    assert.doesNotMatch(err, /\^|\[A-Z/, "no pattern");
+  }
 });
