@@ -39,16 +39,12 @@ export function frame(teams, call) {
   if (info.streamId === undefined || info.streamId === null || info.streamId === "") {
     if (info.streamSequence !== 1) refuse(400, "BadRequest", "the first of a stream has the sequence 1");
     if (!text) refuse(400, "BadRequest", "Start streaming activities should include text");
-    for (const one of conversation.messages.values()) {
-      if (!one.open) continue;
-      if (expired(teams, one)) Object.assign(one.stream, { open: false, ends: "time" });
-      else {
-        teams.complain("a second stream in a chat");
-        refuse(403, kNotAllowed, "Content stream is not allowed");
-      }
+    if ([...conversation.messages.values()].some(({ open }) => open)) {
+      teams.complain("a second stream in a chat");
+      refuse(403, kNotAllowed, "Content stream is not allowed");
     }
     const message = new Message(conversation, teams.nextId(), teams.bot, body);
-    message.stream = { sequence: 1, started: teams.now(), open: true, ends: null, informative: [], content: "", frames: [], busy: 0 };
+    message.stream = { sequence: 1, started: teams.now(), open: true, ends: null, informative: [], content: "", frames: [], busy: 0, isOver: () => expired(teams, message) };
     conversation.messages.set(message.id, message);
     note(teams, message, info, text);
     return { status: 201, body: { id: message.id } };

@@ -84,7 +84,7 @@ export class Message {
     return cardActions(this.cards);
   }
   get open() {
-    return this.stream?.open ?? false;
+    return (this.stream?.open ?? false) && !this.stream.isOver();
   }
   keep(body) {
     this.body = body;
