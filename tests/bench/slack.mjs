@@ -14,7 +14,7 @@ export function slackRows({ short, host, serving, load, onDisk, figure, atMost, 
   async function surface(mode, use, options = {}) {
     const slack = await Slack.start(null, { limits: { off: true }, ...options });
     try {
-      return await onDisk((folder) => host(folder, { surfaces: { slack: { plugin: "slack", backend: "echo", config: { ...slack.config, mode, allow: "everyone" } } } }, async ({ port }) => {
+      return await onDisk((folder) => host(folder, { surfaces: { slack: { plugin: "slack", backend: "echo", config: { ...slack.config, mode, allow: "everyone", ...(mode === "http" ? { public_url: "http://127.0.0.1:9" } : {}) } } } }, async ({ port }) => {
         if (mode === "http") slack.useHttp(`http://127.0.0.1:${port}`, { events: "/apps/slack/events", commands: "/apps/slack/commands", interactivity: "/apps/slack/interactivity" });
         return use({ slack, port, folder });
       }));
