@@ -8,7 +8,8 @@ target_include_directories(viaduct_options INTERFACE ${PROJECT_SOURCE_DIR})
 find_package(Threads REQUIRED)
 target_link_libraries(viaduct_options INTERFACE Threads::Threads)
 
-# Sanitizers go everywhere: host and plugins must be sanitized alike.
+# Sanitizers go everywhere: host and plugins must be sanitized alike. Without optimization, which the presets leave out, they
+# see as much, and compile in half the time.
 if(VIADUCT_SANITIZE)
   add_compile_options(-fsanitize=${VIADUCT_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all -gline-tables-only)
   add_link_options(-fsanitize=${VIADUCT_SANITIZE})
@@ -35,6 +36,8 @@ function(viaduct_add_test name)
   endif()
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE viaduct_options ${ARG_LINK} GTest::gtest_main GTest::gmock)
+  # What is tested is optimized; the tests are compiled in half the time without.
+  target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O0>)
   target_precompile_headers(${name} PRIVATE <gtest/gtest.h>)
   gtest_discover_tests(${name} TEST_PREFIX ${ARG_LABEL}.${name}.
     PROPERTIES LABELS ${ARG_LABEL} TIMEOUT 120 DISCOVERY_TIMEOUT 60)

@@ -1,13 +1,13 @@
 #include "plugins/mock/calls.hpp"
 #include "plugins/mock/native_ids.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <regex>
 #include <string>
 
 namespace viaduct::mock {
@@ -65,9 +65,8 @@ TEST_F(CallsTest, WritesNothingWithoutAFile) {
 TEST(NativeIdsTest, LookLikeUuidsAndDiffer) {
   NativeIds ids;
   const std::string id = ids.make();
-  EXPECT_TRUE(std::regex_match(
-      id, std::regex("mock-[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")))
-      << id;
+  EXPECT_THAT(id, testing::MatchesRegex("mock-[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab]"
+                                        "[0-9a-f]{3}-[0-9a-f]{12}"));
   EXPECT_NE(id, ids.make());
 }
 
