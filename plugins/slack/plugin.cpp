@@ -241,7 +241,7 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
     if (http_) http_->open();
     if (simulator_) simulator_->open();
     if (socket_ && !stopping_) socket_->start();
-    co_await catch_up_since_last_time();
+    if (!simulator_) co_await catch_up_since_last_time();  // its history begins with the host
     loop_.spawn(note_alive());
     log_.info("ready workspaces=" + std::to_string(installations_.all().size()));
     if (reply) reply.ok();
