@@ -51,8 +51,25 @@ TEST(ToolAnswer, IsAnExitCodeAndText) {
   EXPECT_EQ(parse_tool_answer(R"({"exit_code":0})")->output, "");
 }
 
+TEST(ToolAnswer, MayHaveFilesWhichPassTheHostAsTheyAre) {
+  const auto answer =
+      parse_tool_answer(R"({"exit_code":0,"files":[{"path":"a.zip","base64":"UEs="}]})");
+  ASSERT_TRUE(answer);
+  const auto again = parse_tool_answer(to_json(*answer));
+  ASSERT_TRUE(again);
+  ASSERT_EQ(again->files.size(), 1u);
+  EXPECT_EQ(again->files[0].path, "a.zip");
+  EXPECT_EQ(again->files[0].base64, "UEs=");
+  const std::string large =
+      R"({"exit_code":0,"files":[{"path":"a","base64":")" + std::string(17 << 20, 'A') + "\"}]}";
+  EXPECT_FALSE(parse_tool_answer(large));
+}
+
 TEST(ToolAnswer, AnythingElseIsTheFaultOfThePlugin) {
   for (const char* text : {"", "[]", "{}", R"({"exit_code":"0"})", R"({"exit_code":256})",
+                           R"({"exit_code":0,"files":{}})", R"({"exit_code":0,"files":["a"]})",
+                           R"({"exit_code":0,"files":[{"path":"a"}]})",
+                           R"({"exit_code":0,"files":[{"path":1,"base64":""}]})",
                            R"({"exit_code":-1})", R"({"exit_code":0,"output":1})"}) {
     const auto answer = parse_tool_answer(text);
     ASSERT_FALSE(answer) << text;
