@@ -141,8 +141,15 @@ net::Task<> Conversation::show_notices(std::uint64_t number, Turn& turn) {
   for (const Entry* entry : turn.view.notices()) all.push_back(*entry);
   for (const Entry& entry : all) {
     if (!turn.noted.insert(entry.number).second) continue;
+    std::string text = entry.text;
+    // Why it had to be is for who runs the host.
+    if (const std::string why = ": " + entry.reason;
+        entry.type == EntryType::kContextRestored && !entry.reason.empty() && text.ends_with(why)) {
+      text.replace(text.size() - why.size(), why.size(), ".");
+      world_.log.info("context restored session=" + binding_.session + " reason=" + entry.reason);
+    }
     const std::string key = key_of(number, "note" + std::to_string(entry.number));
-    co_await note(key, world_.network.italic(world_.network.escaped(entry.text)));
+    co_await note(key, world_.network.italic(world_.network.escaped(text)));
   }
 }
 

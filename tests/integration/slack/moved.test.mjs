@@ -199,6 +199,7 @@ one("`end` with messages that wait ends it at once, tells how many were not answ
   await slack.until(() => /Connected to session/.test(said(slack, "general", thread.ts)));
   await thread.ask("on again");
   const words = said(slack, "general", thread.ts);
+  assert.match(words, /given the conversation so far\._/, "and not why");
   assert.equal(count(words, "Session ended"), 1);
   assert.equal(count(words, "Session has ended"), 0);
   assert.equal(count(words, "Stopped"), 0, "the end says it");
@@ -272,12 +273,12 @@ one("an operator takes over a session that another program left, by a button; ot
   mkdirSync(folder);
   copyFileSync(path.join(faulty, "../good/backend.so"), path.join(folder, "leftovers.so"));
   const backends = { echo: { plugin: "mock" }, left: { plugin: "leftovers" } };
-  const { slack } = await slackHost(t, { config: { operators: ["U0CAROL"] }, more: { plugins: { path: [plugins, folder] }, backends } });
+  const { slack } = await slackHost(t, { backend: "left", config: { operators: ["U0CAROL"] }, more: { plugins: { path: [plugins, folder] }, backends } });
   await slack.command("carol", "general", "/amp discover 5");
   const list = await slack.until(() => withButton(slack.heard("carol"), /adopt/), "a list with buttons");
   assert.match(JSON.stringify(list.blocks), /Left behind.*left/);
   const { value } = controls(list.blocks)[0].control;
-  await forge(slack, "bob", "general", "1.000001", "adopt:0", value);
+  await forge(slack, "bob", "general", slack.post("bob", "general", "lunch?").ts, "adopt:0", value);
   await heard(slack, "bob", /Only operators may do that/);
   await slack.click("carol", list, /Take over/);
   const root = await slack.until(() => slack.posts("general").find((post) => slack.posts("general", post.ts).some(({ text }) => /Connected to session/.test(text))), "its thread");
