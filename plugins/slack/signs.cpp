@@ -80,9 +80,10 @@ void Signs::want(const chat::Place& place, const std::string& ts, std::string_vi
     found->second->place = place;
     found->second->ts = ts;
     // One of an earlier life may be there still.
-    const auto said = std::chrono::system_clock::from_time_t(std::strtoll(ts.c_str(), nullptr, 10));
-    if (said < begun_ && reaction != kQueued) found->second->shows = kQueued;
-    if (said < begun_ && reaction.empty()) found->second->shows = kSeen;
+    const bool is_old = std::chrono::duration<double>(begun_.time_since_epoch()).count() >
+                        std::strtod(ts.c_str(), nullptr);
+    if (is_old && reaction != kQueued) found->second->shows = kQueued;
+    if (is_old && reaction.empty()) found->second->shows = kSeen;
   }
   const auto mark = found->second;
   mark->wanted = reaction;
