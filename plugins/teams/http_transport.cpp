@@ -7,11 +7,12 @@ namespace viaduct::teams {
 namespace {
 
 constexpr std::string_view kPath = "/api/messages";
+constexpr std::chrono::seconds kBetweenNotes{1};
 
 void respond(sdk::Exchange& exchange, int status, std::string_view body) {
-  exchange.respond(body.empty() ? sdk::Response::text(static_cast<unsigned>(status), "")
-                                : sdk::Response::json(static_cast<unsigned>(status),
-                                                      std::string(body)));
+  exchange.respond(body.empty()
+                       ? sdk::Response::text(static_cast<unsigned>(status), "")
+                       : sdk::Response::json(static_cast<unsigned>(status), std::string(body)));
 }
 
 }  // namespace
@@ -28,6 +29,19 @@ ActivityFacts facts_of(const Activity& activity) {
 HttpTransport::HttpTransport(const sdk::Host& host, net::Loop& loop, InboundAuth& auth,
                              Inbound& inbound)
     : loop_(loop), http_(host), log_(host), metrics_(host), auth_(auth), inbound_(inbound) {}
+
+// Whoever has no token could fill the log else; the metric counts them all.
+void HttpTransport::note_refusal(const std::string& request_id, Refused why) {
+  const auto now = std::chrono::steady_clock::now();
+  if (noted_ != std::chrono::steady_clock::time_point() && now - noted_ < kBetweenNotes) {
+    ++unnoted_;
+    return;
+  }
+  noted_ = now;
+  const std::uint64_t more = std::exchange(unnoted_, 0);
+  log_.warn("request refused request=" + request_id + " reason=" + std::string(words_of(why)) +
+            (more > 0 ? " more_before=" + std::to_string(more) : ""));
+}
 
 void HttpTransport::begin(bool with_alias) {
   const auto handler = [this](const sdk::Request& request, sdk::Exchange exchange) {
@@ -57,7 +71,7 @@ net::Task<> HttpTransport::take(std::string authorization, std::string body, boo
     const Refused why = verdict.error();
     metrics_.count("teams_refused_total", 1,
                    R"({"reason":)" + sdk::json_string(word_of(why)) + "}");
-    log_.warn("request refused request=" + request_id + " reason=" + std::string(words_of(why)));
+    note_refusal(request_id, why);
     co_return respond(*exchange, status_of(why), body_of(why));
   }
   if (!is_open_) co_return respond(*exchange, 503, R"({"error":"not ready"})");

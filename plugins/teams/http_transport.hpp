@@ -5,6 +5,9 @@
 #include "plugins/teams/inbound.hpp"
 #include "plugins/teams/inbound_auth.hpp"
 
+#include <chrono>
+#include <cstdint>
+#include <string>
 #include <viaduct/sdk/http.hpp>
 
 namespace viaduct::teams {
@@ -31,6 +34,10 @@ class HttpTransport {
   sdk::Metrics metrics_;
   InboundAuth& auth_;
   Inbound& inbound_;
+  // A line of the log for a refusal: at most one in a second, with how many there were.
+  void note_refusal(const std::string& request_id, Refused why);
+  std::chrono::steady_clock::time_point noted_{};
+  std::uint64_t unnoted_ = 0;
   bool is_open_ = false;
 };
 

@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 #include <viaduct/chat/calls.hpp>
+#include <viaduct/chat/value.hpp>
 
 namespace viaduct::chat {
 namespace {
@@ -201,6 +202,10 @@ net::Task<> Commands::press_permit(PermitValue choice, Asker asker) {
     co_await tell(asker, refused);
   else if (!taken.ok())
     co_await tell(asker, network_.escaped(taken.message));
+  else if (const Value decided = Value::parsed(taken.result);
+           decided.text("option_id") != choice.option)
+    co_await tell(asker,
+                  "This was decided already, by " + network_.escaped(decided.text("by")) + ".");
 }
 
 }  // namespace viaduct::chat

@@ -10,13 +10,10 @@ import { folderFor, forHost, reconfigure, viaduct } from "../../support/viaduct.
 const options = { skip: noPlugin };
 const kId = "8f14e45f-ceea-467f-ab3f-1c9b7c4d2a10";
 
-async function packed(t, config = {}, more = {}) {
-  const folder = folderFor(t);
-  const file = path.join(folder, "viaduct.yaml");
-  const out = path.join(folder, "app.zip");
-  const surface = { plugin: "teams", backend: "echo", config: { app_id: kId, ...config } };
-  writeFileSync(file, JSON.stringify({ plugins: { path: [process.env.VIADUCT_PLUGINS] }, backends: { echo: { plugin: "mock" } }, surfaces: { teams: surface }, ...more }));
-  const result = await viaduct(["teams", "manifest", "--out", out, "--config", file], { home: folder });
+async function packed(t, config = {}) {
+  const { host } = await teamsHost(t, { config: (teams) => ({ app_id: kId, app_password: undefined, allow_anonymous_loopback: true, endpoints: teams.config.endpoints, ...config }) });
+  const out = path.join(folderFor(t), "app.zip");
+  const result = await forHost(host, "teams", "manifest", "--out", out);
   assert.equal(result.code, 0, result.err);
   const files = unzip(readFileSync(out));
   return { files, manifest: JSON.parse(files.get("manifest.json").toString()), ...result };
@@ -58,14 +55,15 @@ test("the same app has the same id, the version is what the YAML says, and RSC i
   for (const { manifest } of [one, two, all]) assert.deepEqual(schemaErrors(manifest), []);
 });
 
-test("without an app id it says what is missing, and writes nothing", options, async (t) => {
-  const folder = folderFor(t);
-  const file = path.join(folder, "viaduct.yaml");
-  writeFileSync(file, JSON.stringify({ plugins: { path: [process.env.VIADUCT_PLUGINS] }, backends: { echo: { plugin: "mock" } }, surfaces: { teams: { plugin: "teams", backend: "echo", config: {} } } }));
-  const { code, err, out } = await viaduct(["teams", "manifest", "--out", path.join(folder, "app.zip"), "--config", file], { home: folder });
-  assert.notEqual(code, 0);
-  assert.match(err + out, /app_id/);
-  assert.throws(() => readFileSync(path.join(folder, "app.zip")));
+test("without a file's name, or where nothing can be written, it says so", options, async (t) => {
+  const { host } = await teamsHost(t);
+  const usage = await forHost(host, "teams", "manifest", "--out");
+  assert.equal(usage.code, 2);
+  assert.match(usage.out + usage.err, /manifest --out FILE\.zip/);
+  const nowhere = path.join(folderFor(t), "none", "app.zip");
+  const refused = await forHost(host, "teams", "manifest", "--out", nowhere);
+  assert.equal(refused.code, 1);
+  assert.match(refused.err, /app\.zip/);
 });
 
 // What it says of this surface, by name: [ok, message].
