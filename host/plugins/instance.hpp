@@ -36,8 +36,10 @@ struct HostHandle : viaduct_host {
 struct Surroundings {
   Services services;
   Deadlines deadlines;
-  std::string folder;                               // of the YAML file
-  std::function<void(Done<std::string>)> overview;  // for viaduct.status/1
+  std::string folder;  // of the YAML file
+  // For viaduct.status/1.
+  std::function<void(Done<std::string>)> overview{};
+  std::function<void(const std::string& instance, Done<std::string>)> check{};
 };
 
 // Tables that the plugin offers; null where it does not.

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <thread>
 #include <tuple>
 
@@ -99,7 +100,8 @@ struct Plugins::Impl : std::enable_shared_from_this<Plugins::Impl> {
   Loader& loader;
   Surroundings around;
   Logger log;
-  std::vector<EntryPtr> entries;    // backends, then surfaces, in the order of the configuration
+  std::vector<EntryPtr> entries;  // backends, then surfaces, in the order of the configuration
+  std::map<std::string, std::vector<Done<std::string>>> checking;  // who waits, by instance
   std::vector<EntryPtr> graveyard;  // gone; kept, since a plugin's stray thread may still have its
                                     // host table
   bool has_begun = false;
@@ -507,6 +509,44 @@ struct Plugins::Impl : std::enable_shared_from_this<Plugins::Impl> {
     return entry->instance;
   }
 
+  void doctor(const std::string& name, milliseconds limit, Done<std::string> done) {
+    auto found = with_tool(name);
+    if (found && !VIADUCT_HAS((*found)->tables().tool, doctor))
+      found = fail(Errc::unsupported, fmt::format("{} has no checks", name));
+    if (!found) {
+      loop().post([error = found.error(), done = std::move(done)]() mutable {
+        done(std::unexpected(error));
+      });
+      return;
+    }
+    Instance& instance = **found;
+    instance.call(
+        "doctor", limit,
+        [&instance](std::uint64_t id) {
+          may_throw(instance.tables().tool->doctor)(instance.self(), id);
+        },
+        std::move(done));
+  }
+
+  void check(const std::string& name, Done<std::string> done) {
+    auto& waiting = checking[name];
+    waiting.push_back(std::move(done));
+    if (waiting.size() > 1) return;
+    doctor(
+        name, around.deadlines.check,
+        [self = shared_from_this(), name](Result<std::string> answer) {
+          if (answer)
+            answer = shown_checks(*answer, self->around.services.redactor);
+          else if (answer.error().code == Errc::unsupported)
+            answer = shown_checks("", self->around.services.redactor);
+          else
+            answer = std::unexpected(Error{
+                answer.error().code, self->around.services.redactor.apply(answer.error().message)});
+          auto waiting = self->checking.extract(name);
+          for (auto& one : waiting.mapped()) one(answer);
+        });
+  }
+
   Task<> stop_everything(milliseconds limit) {
     std::vector<EntryPtr> surfaces;
     std::vector<EntryPtr> backends;
@@ -523,6 +563,10 @@ Plugins::Plugins(Loader& loader, Services services, Deadlines deadlines)
     : impl_(std::make_shared<Impl>(loader, std::move(services), deadlines)) {
   impl_->around.overview = [impl = std::weak_ptr(impl_)](Done<std::string> done) {
     if (const auto self = impl.lock()) self->overview(std::move(done));
+  };
+  impl_->around.check = [impl = std::weak_ptr(impl_)](const std::string& name,
+                                                      Done<std::string> done) {
+    if (const auto self = impl.lock()) self->check(name, std::move(done));
   };
 }
 
@@ -593,22 +637,7 @@ void Plugins::tool_run(const std::string& name, std::vector<std::string> argumen
 }
 
 void Plugins::tool_doctor(const std::string& name, Done<std::string> done) {
-  auto found = impl_->with_tool(name);
-  if (found && !VIADUCT_HAS((*found)->tables().tool, doctor))
-    found = fail(Errc::unsupported, fmt::format("{} has no checks", name));
-  if (!found) {
-    impl_->loop().post([error = found.error(), done = std::move(done)]() mutable {
-      done(std::unexpected(error));
-    });
-    return;
-  }
-  Instance& instance = **found;
-  instance.call(
-      "doctor", impl_->around.deadlines.start,
-      [&instance](std::uint64_t id) {
-        may_throw(instance.tables().tool->doctor)(instance.self(), id);
-      },
-      std::move(done));
+  impl_->doctor(name, impl_->around.deadlines.start, std::move(done));
 }
 
 void Plugins::stop(milliseconds limit, Done<> done) {

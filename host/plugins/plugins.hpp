@@ -94,6 +94,7 @@ struct Deadlines {
   std::chrono::milliseconds start{30'000};  // create, start, reload
   std::chrono::milliseconds stop{10'000};   // in apply(); stop() has its own limit
   std::chrono::milliseconds health{2'000};
+  std::chrono::milliseconds check{20'000};  // doctor, for viaduct.status/1
 };
 
 class Plugins {

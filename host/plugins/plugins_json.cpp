@@ -130,4 +130,28 @@ std::string with_instances(std::string_view overview,
   return dump(value);
 }
 
+std::string shown_checks(std::string_view answer, const Redactor& redactor) {
+  const json value = parse(answer);
+  json checks = json::array();
+  const auto all = value.is_object() ? value.find("checks") : value.end();
+  if (value.is_object() && all != value.end() && all->is_array())
+    for (const json& one : *all) {
+      if (!one.is_object()) continue;
+      const auto text = [&](const char* key) {
+        const auto found = one.find(key);
+        return found != one.end() && found->is_string() ? redactor.apply(found->get<std::string>())
+                                                        : std::string();
+      };
+      const auto flag = [&](const char* key) {
+        const auto found = one.find(key);
+        return found != one.end() && found->is_boolean() && found->get<bool>();
+      };
+      checks.push_back({{"name", text("name")},
+                        {"ok", flag("ok")},
+                        {"message", text("message")},
+                        {"skipped", flag("skipped")}});
+    }
+  return dump({{"checks", std::move(checks)}});
+}
+
 }  // namespace viaduct::plugins

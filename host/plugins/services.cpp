@@ -322,6 +322,15 @@ void status_get(const viaduct_host* host, std::uint64_t call) noexcept {
   in.on_loop([](Instance& i, Done<std::string> done) { i.around().overview(std::move(done)); });
 }
 
+void status_check(const viaduct_host* host, std::uint64_t call, viaduct_str instance) noexcept {
+  PluginCall in(host, call, "status.check");
+  std::string name = in.text(instance, "instance");
+  if (!in) return;
+  in.on_loop([name = std::move(name)](Instance& i, Done<std::string> done) {
+    i.around().check(name, std::move(done));
+  });
+}
+
 constexpr viaduct_log kLog{sizeof(viaduct_log), 0, log_write};
 constexpr viaduct_timer kTimer{sizeof(viaduct_timer), 0, timer_set, timer_cancel};
 constexpr viaduct_metrics kMetrics{sizeof(viaduct_metrics), 0, metrics_count, metrics_gauge,
@@ -332,7 +341,7 @@ constexpr viaduct_secrets kSecrets{sizeof(viaduct_secrets), 0, secrets_redact, s
 constexpr viaduct_memory kMemory{
     sizeof(viaduct_memory), 0, memory_message, memory_remember, memory_recall, memory_work_status,
     memory_work_log};
-constexpr viaduct_overview kStatus{sizeof(viaduct_overview), 0, status_get};
+constexpr viaduct_overview kStatus{sizeof(viaduct_overview), 0, status_get, status_check};
 
 }  // namespace
 

@@ -285,6 +285,7 @@ struct Core : std::enable_shared_from_this<Core> {
   std::vector<std::string> redacted;
   std::map<std::string, std::string> secrets;
   std::string overview;
+  std::map<std::string, std::string> checks;  // by instance
   std::map<std::string, Failure> failures;
   std::map<std::string, Document> documents;
   std::uint64_t document_version = 0;

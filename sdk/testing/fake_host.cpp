@@ -879,6 +879,10 @@ void FakeHost::set_overview(std::string json) {
   const std::lock_guard lock(core_->mutex);
   core_->overview = std::move(json);
 }
+void FakeHost::set_checks(const std::string& instance, std::string json) {
+  const std::lock_guard lock(core_->mutex);
+  core_->checks[instance] = std::move(json);
+}
 
 // ---------------------------------------------------------------- a backend
 

@@ -301,6 +301,16 @@ void status_get(const viaduct_host* host, std::uint64_t call) noexcept {
           : entry.core.overview);
 }
 
+void status_check(const viaduct_host* host, std::uint64_t call, viaduct_str instance) noexcept {
+  HostEntry entry(host, "status.check");
+  if (!begins(entry, call, "status.check")) return;
+  const auto found = entry.core.checks.find(std::string(text_of(instance)));
+  if (found == entry.core.checks.end())
+    entry.core.answer_plugin(call, VIADUCT_E_NOT_FOUND, "there is no such instance", "");
+  else
+    entry.core.answer_plugin(call, VIADUCT_OK, "", found->second);
+}
+
 // ---------------------------------------------------------------- memory
 
 std::string owner_of(const Principal& who) {
@@ -703,7 +713,7 @@ constexpr viaduct_secrets kSecrets{sizeof(viaduct_secrets), 0, secrets_redact, s
 constexpr viaduct_memory kMemory{
     sizeof(viaduct_memory), 0, memory_message, memory_remember, memory_recall, memory_work_status,
     memory_work_log};
-constexpr viaduct_overview kOverview{sizeof(viaduct_overview), 0, status_get};
+constexpr viaduct_overview kOverview{sizeof(viaduct_overview), 0, status_get, status_check};
 constexpr viaduct_http kHttp{sizeof(viaduct_http), 0,          http_route, http_files,
                              http_respond,         http_begin, http_write, http_finish,
                              http_accept,          http_send,  http_close};

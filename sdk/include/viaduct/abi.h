@@ -331,6 +331,12 @@ typedef struct viaduct_overview {
    * "configuration":[{"path":"server.listen","value":…,"origin":"viaduct.yaml:3:11"|"default","secret":bool}],
    * "sessions":n,"memories":n}. Secret values are null. */
   void (*get)(const viaduct_host* host, uint64_t call) VIADUCT_NOEXCEPT;
+  /* Since 0.5. [any-thread] What the doctor of viaduct.tool/1 of the running instance of this name
+   * finds within 20 s → {"checks":[{"name","ok":bool,"message","skipped":bool}]}, without known
+   * secrets; empty where it offers no checks. Whoever asks while one is being looked at is given
+   * the same answer. NOT_FOUND: there is no such instance; UNAVAILABLE: it does not run, and why.
+   */
+  void (*check)(const viaduct_host* host, uint64_t call, viaduct_str instance) VIADUCT_NOEXCEPT;
 } viaduct_overview;
 
 /* ---------------------------------------------------------------- service viaduct.http/1 */

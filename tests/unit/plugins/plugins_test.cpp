@@ -643,6 +643,43 @@ TEST_P(Services, ShowTheStateOfEveryInstanceWithItsHealth) {
   EXPECT_THAT(status, HasSubstr(R"("state":"running")"));
 }
 
+TEST_P(Services, TellWhatTheChecksOfAnInstanceSayWithoutSecrets) {
+  EXPECT_EQ(ask({"check", "nobody"}).first, 200u + VIADUCT_E_NOT_FOUND);
+  EXPECT_EQ(ask({"check", "echo"}), std::pair(200u, std::string(R"({"checks":[]})")));  // none
+  EXPECT_EQ(ask({"redact", "first-secret"}).first, 200u);
+  auto chat = TestHost::surface("chat", GetParam(), {"echo"});
+  ASSERT_TRUE(host_.apply({TestHost::backend("echo", "backend", words("ill")),
+                           TestHost::backend("looks", "backend", words("checks"))},
+                          {chat}));
+  const auto [code, checks] = ask({"check", "looks"});
+  EXPECT_EQ(code, 200u);
+  EXPECT_THAT(checks, HasSubstr(R"("name":"asked","ok":false,"skipped":false)"));
+  EXPECT_THAT(checks, HasSubstr(R"("message":"1 )"));
+  EXPECT_THAT(checks, Not(HasSubstr("first-secret")));
+  EXPECT_THAT(checks, Not(HasSubstr("more")));
+}
+
+TEST_P(Services, AskAnInstanceOnceForAllWhoWaitForItsChecks) {
+  auto chat = TestHost::surface("chat", GetParam(), {"echo"});
+  ASSERT_TRUE(host_.apply({TestHost::backend("echo", "backend", words("ill")),
+                           TestHost::backend("looks", "backend", words("checks"))},
+                          {chat}));
+  const auto first = host_.begin("chat", {"check", "looks"});
+  const auto second = host_.begin("chat", {"check", "looks"});
+  ASSERT_TRUE(
+      host_.until([&] { return host_.http.response(first) && host_.http.response(second); }));
+  EXPECT_EQ(host_.http.response(first)->body, host_.http.response(second)->body);
+  EXPECT_THAT(ask({"check", "looks"}).second, HasSubstr(R"("message":"2 )"));
+}
+
+TEST(Checks, OfAnInstanceThatDoesNotAnswerComeToAnEnd) {
+  TestHost host({.check = milliseconds(50)});
+  ASSERT_TRUE(host.apply({TestHost::backend("echo", "backend", words("checks never"))},
+                         {TestHost::surface("chat", "surface", {"echo"})}));
+  EXPECT_EQ(host.ask("chat", {"check", "echo"}).first, 200u + VIADUCT_E_TIMEOUT);
+  EXPECT_EQ(host.ask("chat", {"check", "echo"}).first, 200u + VIADUCT_E_TIMEOUT);
+}
+
 TEST_P(Services, PassRequestsAndMessages) {
   http::Request request;
   request.id = 5;

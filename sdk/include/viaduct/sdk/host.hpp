@@ -554,6 +554,13 @@ class Overview : public detail::Service<viaduct_overview> {
   void get(Callback done) const {
     ask(std::move(done), [&](auto* t, auto* h, auto c) { t->get(h, c); });
   }
+  // What `viaduct doctor` asks of a running instance. A host before 0.5 answers kUnsupported.
+  void check(std::string_view instance, Callback done) const {
+    if (table_ != nullptr && !VIADUCT_HAS(table_, check))
+      return core_->ask(nullptr, "viaduct.status/1 with checks", std::move(done),
+                        [](const viaduct_host*, std::uint64_t) {});
+    ask(std::move(done), [&](auto* t, auto* h, auto c) { t->check(h, c, detail::str(instance)); });
+  }
 };
 
 }  // namespace viaduct::sdk

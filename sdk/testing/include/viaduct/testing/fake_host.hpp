@@ -248,7 +248,8 @@ class FakeHost {
   std::uint64_t put_document(const std::string& key, std::string value_json);
   std::map<std::string, std::string> documents() const;
   // The next `times` calls of this operation ("documents.put", "memory.message", "secrets.resolve",
-  // "status.get", "delivery.receive"; those of sessions are in FakeSessions) fail so.
+  // "status.get", "status.check", "delivery.receive"; those of sessions are in FakeSessions) fail
+  // so.
   void fail_next(const std::string& operation, viaduct_code code, std::string message,
                  int times = 1);
   // What memory.message answers (JSON text, "{}": not for the memory); null: remembers and recalls
@@ -256,6 +257,8 @@ class FakeHost {
   void on_memory_message(std::function<std::string(std::string_view text)> answer);
   void set_secret(const std::string& reference, std::string value);
   void set_overview(std::string json);
+  // What status.check answers for this instance; those without are not there.
+  void set_checks(const std::string& instance, std::string json);
 
   // ---- driving a backend. `session` is the handle, any number but 0.
   Answer open(std::uint64_t session, OpenOptions options = {}, milliseconds deadline = kPatience);
