@@ -11,4 +11,8 @@ namespace viaduct::settings {
 // when it is no JSON object.
 std::optional<std::string> without_secrets(std::string_view overview);
 
+// What an instance's checks say: name, outcome and message of each, and nothing else that the host
+// may send; nullopt when it is no JSON object.
+std::optional<std::string> checks_alone(std::string_view answer);
+
 }  // namespace viaduct::settings

@@ -4,7 +4,9 @@
 
 #include <viaduct/sdk/surface.hpp>
 
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -23,7 +25,19 @@ class Settings final : public sdk::Surface {
   void start(sdk::Reply reply) override {
     http_.route("GET", "/api/overview",
                 [this](const sdk::Request& request, sdk::Exchange exchange) {
-                  answer(request, std::move(exchange));
+                  if (!known(request, exchange)) return;
+                  overview_.get([exchange = std::move(exchange)](sdk::Answer answer) mutable {
+                    show(std::move(answer), without_secrets, exchange);
+                  });
+                });
+    // It talks to others, so that no link may cause it.
+    http_.route("POST", "/api/check/{instance}",
+                [this](const sdk::Request& request, sdk::Exchange exchange) {
+                  if (!known(request, exchange)) return;
+                  overview_.check(request.param("instance"),
+                                  [exchange = std::move(exchange)](sdk::Answer answer) mutable {
+                                    show(std::move(answer), checks_alone, exchange);
+                                  });
                 });
     std::vector<sdk::File> files;
     for (const PageFile& file : page_files())
@@ -34,24 +48,26 @@ class Settings final : public sdk::Surface {
   }
 
  private:
-  void answer(const sdk::Request& request, sdk::Exchange exchange) const {
-    if (!request.who()) {
-      exchange.respond(sdk::Response::json(401, R"({"error":"nobody said who is asking"})"));
+  static bool known(const sdk::Request& request, sdk::Exchange& exchange) {
+    if (request.who()) return true;
+    exchange.respond(sdk::Response::json(401, R"({"error":"nobody said who is asking"})"));
+    return false;
+  }
+
+  // `as` is what of the host's answer may go out.
+  static void show(sdk::Answer answer, std::optional<std::string> (*as)(std::string_view),
+                   sdk::Exchange& exchange) {
+    if (!answer.ok() && sdk::http_status(answer.code) != 500) {
+      exchange.respond(sdk::Response::json(sdk::http_status(answer.code),
+                                           "{\"error\":" + sdk::json_string(answer.message) + "}"));
       return;
     }
-    overview_.get([exchange = std::move(exchange)](sdk::Answer answer) mutable {
-      if (!answer.ok() && sdk::http_status(answer.code) != 500) {
-        exchange.respond(sdk::Response::json(
-            sdk::http_status(answer.code), "{\"error\":" + sdk::json_string(answer.message) + "}"));
-        return;
-      }
-      if (!answer.ok()) return exchange.fail_internal(answer.message);
-      auto shown = without_secrets(answer.result);
-      if (!shown) return exchange.fail_internal("the host's overview is no JSON object");
-      sdk::Response response = sdk::Response::json(200, std::move(*shown));
-      response.headers.emplace_back("Cache-Control", "no-store");
-      exchange.respond(response);
-    });
+    if (!answer.ok()) return exchange.fail_internal(answer.message);
+    auto shown = as(answer.result);
+    if (!shown) return exchange.fail_internal("what the host answers is no JSON object");
+    sdk::Response response = sdk::Response::json(200, std::move(*shown));
+    response.headers.emplace_back("Cache-Control", "no-store");
+    exchange.respond(response);
   }
 
   const sdk::Http http_;

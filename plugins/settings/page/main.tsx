@@ -1,9 +1,11 @@
-// What runs on this host, what went wrong, and how it is configured. Reads GET api/overview and changes nothing.
-import { render, type JSX } from "preact";
+// What runs on this host, what went wrong, and how it is configured; and how a surface is set up. Changes nothing.
+import { render, type ComponentChildren, type JSX } from "preact";
 import { useCallback, useEffect, useState } from "preact/hooks";
 import "../../../web/base.css";
 import { effectiveTheme, toggleTheme } from "../../../web/theme.ts";
 import * as overview from "./overview.ts";
+import { kNetworks, networkOf, type Network } from "./setup.ts";
+import { Setup } from "./setup.tsx";
 import "./style.css";
 
 const kRefresh = 10_000;
@@ -17,7 +19,19 @@ async function load(): Promise<overview.Overview> {
   return body;
 }
 
+// "#/setup/NAME": how that one is set up.
+function place(): string | null {
+  const found = /^#\/setup\/(.+)$/.exec(location.hash);
+  try {
+    return found?.[1] ? decodeURIComponent(found[1]) : null;
+  } catch {
+    return null;
+  }
+}
+const setupLink = (name: string): string => `#/setup/${encodeURIComponent(name)}`;
+
 function Page(): JSX.Element {
+  const [name, setName] = useState(place);
   const [{ data, failure }, set] = useState<Loaded>({ data: null, failure: null });
   const [dark, setDark] = useState(effectiveTheme() === "dark");
   const refresh = useCallback(async () => {
@@ -29,6 +43,15 @@ function Page(): JSX.Element {
       set((before) => ({ ...before, failure: reason }));
     }
   }, []);
+  useEffect(() => {
+    const moved = (): void => setName(place());
+    addEventListener("hashchange", moved);
+    return () => removeEventListener("hashchange", moved);
+  }, []);
+  useEffect(() => {
+    document.title = `${name === null ? "Settings" : `Set up ${name}`} · Viaduct`;
+    scrollTo(0, 0);
+  }, [name]);
   useEffect(() => {
     void refresh();
     const timer = setInterval(() => !document.hidden && void refresh(), kRefresh);
@@ -44,8 +67,10 @@ function Page(): JSX.Element {
   return (
     <>
       <header class="header">
-        <a class="button plain" href={(chat && overview.mountLink(chat)) || "/"}>← {chat ? "Chat" : "Start"}</a>
-        <h1>Settings</h1>
+        {name === null
+          ? <a class="button plain" href={(chat && overview.mountLink(chat)) || "/"}>← {chat ? "Chat" : "Start"}</a>
+          : <a class="button plain" href="#/">← Settings</a>}
+        <h1>{name === null ? "Settings" : "Set-up"}</h1>
         <button type="button" class="plain" onClick={() => setDark(toggleTheme() === "dark")}>{dark ? "Light" : "Dark"}</button>
       </header>
       <main>
@@ -56,9 +81,20 @@ function Page(): JSX.Element {
           </div>
         )}
         {!data && !failure && <p class="muted">Loading…</p>}
-        {data && <Contents data={data} />}
+        {data && (name === null ? <Contents data={data} /> : <Setup key={name} data={data} name={name} refresh={refresh} />)}
       </main>
     </>
+  );
+}
+
+// Of which no surface is there.
+function Missing({ data }: { data: overview.Overview }): JSX.Element | null {
+  const missing = (Object.keys(kNetworks) as Network[]).filter((one) => !data.instances.some(({ plugin, kind }) => kind === "surface" && networkOf(plugin) === one));
+  if (missing.length === 0) return null;
+  return (
+    <p class="small more">
+      Not set up yet: {missing.map((one, at) => <>{at > 0 && ", "}<a href={setupLink(one)}>{kNetworks[one]}</a></>)}
+    </p>
   );
 }
 
@@ -71,7 +107,9 @@ function Contents({ data }: { data: overview.Overview }): JSX.Element {
         <Fact name="Sessions">{data.sessions}</Fact>
         <Fact name="Memories">{data.memories}</Fact>
       </dl>
-      <Instances title="Surfaces" hint="Where people talk." instances={data.instances.filter((each) => each.kind === "surface")} />
+      <Instances title="Surfaces" hint="Where people talk." instances={data.instances.filter((each) => each.kind === "surface")}>
+        <Missing data={data} />
+      </Instances>
       <Instances title="Backends" hint="What answers." instances={data.instances.filter((each) => each.kind === "backend")} />
       <section aria-labelledby="configuration">
         <h2 id="configuration">Configuration</h2>
@@ -106,7 +144,8 @@ function Fact({ name, children }: { name: string; children: string | number }): 
   );
 }
 
-function Instances({ title, hint, instances }: { title: string; hint: string; instances: overview.Instance[] }): JSX.Element {
+type InstancesProps = { title: string; hint: string; instances: overview.Instance[]; children?: ComponentChildren };
+function Instances({ title, hint, instances, children }: InstancesProps): JSX.Element {
   const id = title.toLowerCase();
   return (
     <section aria-labelledby={id}>
@@ -122,6 +161,9 @@ function Instances({ title, hint, instances }: { title: string; hint: string; in
               <div class="instance">
                 <span class="name">{link ? <a href={link}>{instance.name}</a> : instance.name}</span>
                 <span class="muted small">{instance.plugin}{instance.version ? ` ${instance.version}` : ""}</span>
+                <a class="small" href={setupLink(instance.name)}>
+                  {instance.kind === "surface" && networkOf(instance.plugin) ? "Set-up" : "Checks"}<span class="visually-hidden"> of {instance.name}</span>
+                </a>
                 <span class={`state ${state.tone}`}>{state.text}</span>
               </div>
               {instance.error && (
@@ -134,9 +176,10 @@ function Instances({ title, hint, instances }: { title: string; hint: string; in
           );
         })}
       </ul>
+      {children}
     </section>
   );
 }
 
-const place = document.getElementById("app");
-if (place) render(<Page />, place);
+const app = document.getElementById("app");
+if (app) render(<Page />, app);

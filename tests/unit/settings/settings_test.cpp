@@ -59,6 +59,31 @@ TEST_F(Settings, KeepsTheDetailsOfADefectToTheLog) {
   EXPECT_TRUE(host.wait_log("no JSON object"));
 }
 
+TEST_F(Settings, AsksAnInstanceWhatItsChecksSay) {
+  host.set_checks("teams",
+                  R"({"checks":[{"name":"keys","ok":true,"message":"2 keys","skipped":false},)"
+                  R"({"name":"clock","ok":false,"message":"late","token":"hunter22"},7]})");
+  const auto response = host.post("/api/check/teams", "");
+  ASSERT_EQ(response.status, 200) << response.body;
+  EXPECT_EQ(response.header("cache-control"), "no-store");
+  const auto answer = response.json();
+  ASSERT_EQ(answer["checks"].size(), 2u) << response.body;
+  EXPECT_EQ(answer["checks"][0]["message"].as_string(), "2 keys");
+  EXPECT_TRUE(answer["checks"][0]["ok"].as_bool());
+  EXPECT_FALSE(answer["checks"][1]["ok"].as_bool());
+  EXPECT_EQ(response.body.find("hunter"), std::string::npos) << response.body;
+}
+
+TEST_F(Settings, SaysWhenAnInstanceCannotBeAsked) {
+  EXPECT_EQ(host.post("/api/check/nobody", "").status, 404);
+  host.fail_next("status.check", VIADUCT_E_UNAVAILABLE, "teams does not run: no token");
+  const auto response = host.post("/api/check/teams", "");
+  EXPECT_EQ(response.status, 503);
+  EXPECT_EQ(response.json()["error"].as_string(), "teams does not run: no token");
+  host.set_checks("teams", "[]");
+  EXPECT_EQ(host.post("/api/check/teams", "").status, 500);
+}
+
 TEST_F(Settings, ServesItsPage) {
   bool has_page = false;
   for (const std::string& file : host.files()) has_page = has_page || file == "/";
