@@ -29,7 +29,7 @@ export class HubConnection extends ServerSocket {
   }
   // One or several messages of the hub protocol, in one frame.
   say(...all) {
-    if (this.shaken) this.sendText(all.map((one) => (typeof one === "string" ? one : JSON.stringify(one)) + kEnd).join(""));
+    if (this.shaken && this.state === "open") this.sendText(all.map((one) => (typeof one === "string" ? one : JSON.stringify(one)) + kEnd).join(""));
   }
   // SignalR's close, with which the server says whether to come again.
   end(error, { allowReconnect = true } = {}) {
