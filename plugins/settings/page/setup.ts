@@ -10,7 +10,7 @@ export interface Check {
 }
 export interface Line {
   text: string;
-  gap?: boolean; // still missing in the configuration
+  gap?: boolean; // still missing in the configuration of a surface that is there
 }
 export interface Step {
   title: string;
@@ -114,18 +114,13 @@ function outcome(checks: Check[]): Pick<Step, "done" | "missing"> {
 }
 
 function lines(network: Network, config: Config, keys: Key[], instance: Instance | undefined): Line[] {
-  const all: Line[] = [
-    { text: "surfaces:" },
-    { text: `  ${config.name}:`, gap: !instance },
-    { text: `    plugin: ${network}`, gap: !instance },
-    { text: "    backend: NAME   # one of your backends", gap: !instance },
-    { text: "    config:", gap: !instance },
-  ];
-  if (instance) all.splice(3, 1);
+  const all: Line[] = [{ text: "surfaces:" }, { text: `  ${config.name}:` }, { text: `    plugin: ${network}` }];
+  if (!instance) all.push({ text: "    backend: NAME   # one of your backends" });
+  all.push({ text: "    config:" });
   for (const { key, variable, value } of keys) {
     const there = config.has(key);
     const text = config.yaml(key) ?? (variable ? `"\${env:${config.variable(key) ?? variable}}"` : (value ?? ""));
-    all.push({ text: there && config.yaml(key) === null && !variable ? `      # ${key}: as it is` : `      ${key}: ${text}`, gap: !there });
+    all.push({ text: there && config.yaml(key) === null && !variable ? `      # ${key}: as it is` : `      ${key}: ${text}`, gap: Boolean(instance) && !there });
   }
   return all;
 }
@@ -158,7 +153,7 @@ function inEnvironment(config: Config, keys: Key[], instance: Instance | undefin
       "After a change of the environment, start the host anew; after one of the YAML, `viaduct reload` is enough.",
     ],
     lines: [
-      ...secrets.map(({ key, variable }) => ({ text: `export ${config.variable(key) ?? variable}=…`, gap: !config.has(key) })),
+      ...secrets.map(({ key, variable }) => ({ text: `export ${config.variable(key) ?? variable}=…`, gap: Boolean(instance) && !config.has(key) })),
       { text: "viaduct serve" },
     ],
     ...result,

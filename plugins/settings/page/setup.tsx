@@ -53,7 +53,7 @@ export function Setup({ data, name, refresh }: { data: Overview; name: string; r
       </div>
       {failure && <p class="strip" role="alert">{sentence(failure)}.</p>}
       {!network && instance?.error && <p class={`trouble ${words.tone}`}>{sentence(instance.error.message)}</p>}
-      {guide.steps.length > 0 && <ol class="steps">{guide.steps.map((step) => <StepView key={step.title} step={step} />)}</ol>}
+      {guide.steps.length > 0 && <ol class="steps">{guide.steps.map((step) => <StepView key={step.title} step={step} open={!instance ? "Not yet" : busy && !checks ? "Looking…" : "Not seen from here"} />)}</ol>}
       {guide.rest.length > 0 && (
         <>
           {network && <h3>Also looked at</h3>}
@@ -65,8 +65,9 @@ export function Setup({ data, name, refresh }: { data: Overview; name: string; r
   );
 }
 
-function StepView({ step }: { step: setup.Step }): JSX.Element {
-  const state = step.done === null ? { text: "Not seen from here", tone: "muted" } : step.done ? { text: "✓ Done", tone: "ok" } : { text: "Still missing", tone: "warn" };
+// `open`: what is said of a step that is neither done nor known to miss something.
+function StepView({ step, open }: { step: setup.Step; open: string }): JSX.Element {
+  const state = step.done === null ? { text: open, tone: "muted" } : step.done ? { text: "✓ Done", tone: "ok" } : { text: "Still missing", tone: "warn" };
   return (
     <li>
       <div class="instance">
