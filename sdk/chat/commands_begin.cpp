@@ -107,6 +107,10 @@ net::Task<std::expected<std::shared_ptr<Conversation>, std::string>> Commands::b
   const std::string key = place.key();
   beginning_.insert(key);
   ++reserved_[person];
+  const auto release = [&] {
+    if (--reserved_[person] == 0) reserved_.erase(person);
+  };
+  bool is_released = false;
   const std::string description = net::one_line(wanted.description, kLongestDescription);
   sdk::Principal who = asker.principal();
   if (!asker.is_direct) who.place = key;
@@ -134,6 +138,9 @@ net::Task<std::expected<std::shared_ptr<Conversation>, std::string>> Commands::b
     binding.backend = session->backend;
     binding.created_at = now_rfc3339();
     conversations_.forget(place);
+    // From here on the binding counts, while it is written, too.
+    release();
+    is_released = true;
     const auto kept = co_await world_.bindings.put(std::move(binding));
     if (kept)
       result = conversations_.at(place);
@@ -141,7 +148,7 @@ net::Task<std::expected<std::shared_ptr<Conversation>, std::string>> Commands::b
       result = Refused("The session could not be kept: " + network_.escaped(kept.error().message));
   }
   beginning_.erase(key);
-  if (--reserved_[person] == 0) reserved_.erase(person);
+  if (!is_released) release();
   co_return result;
 }
 

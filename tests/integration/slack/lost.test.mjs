@@ -210,6 +210,15 @@ one("the context of an assistant thread goes with the first words in it", async 
   assert.match(prompts(host)[0], /has #general open in Slack/);
 });
 
+one("a person may begin as many sessions at once as they may have", async (t) => {
+  const { slack, host } = await slackHost(t, { options: unlimited });
+  const heads = Array.from({ length: 10 }, (_, i) => slack.post("alice", "general", `@amp q ${i}`));
+  for (const [i, { ts }] of heads.entries()) await answered(slack, "general", ts, `q ${i}`);
+  const more = slack.post("alice", "general", "@amp one more");
+  await slack.until(() => slack.heard("alice").some(({ text }) => /Session limit reached \(10\)/.test(text)));
+  assert.ok(more.ts && prompts(host).length === 10);
+});
+
 one("signs of life are all taken away, also when there are more than Slack takes in a minute", async (t) => {
   const { slack } = await slackHost(t, { options: { limits: { "reactions.remove": 60 } } });
   const threads = [];
