@@ -126,6 +126,11 @@ class Teams final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
                    const sdk::Status& why) override {
     log_.error("a message to Teams is possibly missing, see `viaduct deliveries list` key=" +
                std::string(parcel.key) + " state=" + std::string(state) + " reason=" + why.message);
+    // Of an answer: SESSION/TURN/…, and nobody has seen it refused.
+    const std::string key(parcel.key);
+    const auto one = conversations_.of(key.substr(0, key.find('/')));
+    if (one && !parcel.edit && state == "ambiguous" && key.find("/missing") == std::string::npos)
+      loop_.spawn(one->may_be_missing(key));
   }
 
   // ---- sdk::Tool

@@ -165,7 +165,7 @@ net::Task<> Commands::press(std::string action, std::string value, Asker asker) 
       co_await run_status(value, asker);
   } else if (kind == kPermitAction) {
     if (const auto choice = parse_permit(value)) co_await press_permit(*choice, asker);
-  } else if (kind == kRetryAction || kind == kStopAction) {
+  } else if (kind == kRetryAction || kind == kStopAction || kind == kShowAction) {
     const auto turn = parse_turn(value);
     if (!turn) co_return;
     if (!may_have(turn->session, asker)) {
@@ -179,6 +179,10 @@ net::Task<> Commands::press(std::string action, std::string value, Asker asker) 
     }
     if (kind == kRetryAction) {
       co_await try_again(one, turn->turn, asker.place(), asker);
+      co_return;
+    }
+    if (kind == kShowAction) {
+      co_await one->show_again(turn->turn, asker.key + "/shown");
       co_return;
     }
     const sdk::Answer stopped = co_await one->cancel(asker.principal(), turn->turn);

@@ -12,6 +12,7 @@ namespace viaduct::chat {
 // What a button does; what follows a colon makes it unique in a message.
 inline constexpr std::string_view kConnectAction = "connect";  // value: a session's id
 inline constexpr std::string_view kRetryAction = "retry";      // value: turn_value()
+inline constexpr std::string_view kShowAction = "show";        // value: turn_value()
 inline constexpr std::string_view kStopAction = "stop";        // value: turn_value()
 inline constexpr std::string_view kPermitAction = "permit";    // value: permit_value()
 inline constexpr std::string_view kAdoptAction = "adopt";      // value: left_value()

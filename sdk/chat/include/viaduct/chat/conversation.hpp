@@ -75,6 +75,10 @@ class Conversation final : public std::enable_shared_from_this<Conversation> {
   enum class Retried { kNow, kBefore, kNotTaken };  // the last has been told
   net::Task<net::Result<Retried>> retry(sdk::Principal who, std::uint64_t turn, Place place);
   net::Task<sdk::Answer> answer(sdk::Principal who, std::uint64_t entry, std::string option);
+  // The answer of that turn once more, as far as there is one; `key` makes the keys.
+  net::Task<> show_again(std::uint64_t turn, std::string key);
+  // A part of an answer may be missing here, and nobody can find out: a person may have it again.
+  net::Task<> may_be_missing(std::string key);
   // What a message of a person has begun, running or waiting.
   net::Task<> cancel_message(sdk::Principal who, std::string message);
   // The thread no longer belongs to the session; what was asked there is still answered there.

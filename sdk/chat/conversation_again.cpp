@@ -1,0 +1,86 @@
+// What has been asked or shown in a conversation, once more.
+#include <viaduct/chat/conversation.hpp>
+
+#include <cstdlib>
+#include <utility>
+#include <viaduct/chat/calls.hpp>
+
+namespace viaduct::chat {
+
+net::Task<net::Result<Conversation::Retried>> Conversation::retry(sdk::Principal who,
+                                                                  std::uint64_t turn, Place place) {
+  const auto self = shared_from_this();
+  std::optional<Question> question;
+  std::vector<Entry> offers;  // what may have a button for it, newest first
+  std::uint64_t before = 0;
+  for (bool more = true; more && !question;) {
+    const sdk::Answer answer = co_await answered([&](sdk::Callback done) {
+      world_.sessions.history(reader_, binding_.session, before, 200, std::move(done));
+    });
+    if (!answer.ok()) co_return std::unexpected(answer.status());
+    const auto page = parse_entries(answer.result);
+    if (!page || page->entries.empty()) break;
+    question = parse_question(answer.result, turn);
+    for (const Entry& entry : page->entries)
+      if (entry.turn == turn &&
+          (entry.type == EntryType::kTurnEnd || entry.type == EntryType::kPermission))
+        offers.push_back(entry);
+    before = page->entries.front().number;
+    more = page->more;
+  }
+  if (!question)
+    co_return std::unexpected(
+        sdk::Status{sdk::Code::kNotFound, "The message is no longer in the conversation"});
+  const auto sent = co_await submit(
+      {std::move(who), binding_.session + "/" + std::to_string(turn) + "/again", "",
+       std::move(question->text), std::move(question->blocks), std::move(question->context)});
+  if (!sent) co_return std::unexpected(sent.error());
+  if (!*sent) co_return Retried::kNotTaken;
+  for (const Entry& offer : offers) {
+    if (offer.type == EntryType::kPermission) {
+      if (offer.status == "pending" || offer.status == "selected") continue;
+      const std::string asked = key_of(turn, "ask" + std::to_string(offer.number), place);
+      co_await edit_at(place, asked + "/again", asked, world_.network.permission(offer, ""));
+    } else if (const Ending ending = ending_of(offer, false); ending.can_retry) {
+      const std::string end = key_of(turn, "end", place);
+      co_await edit_at(
+          place, end + "/again", end,
+          world_.network.note(ending.words + "\n" + world_.network.italic("Tried again.")));
+    }
+  }
+  co_return (*sent)->duplicate ? Retried::kBefore : Retried::kNow;
+}
+
+net::Task<> Conversation::show_again(std::uint64_t turn, std::string key) {
+  const auto self = shared_from_this();
+  TurnView view;
+  std::uint64_t before = 0;
+  for (bool more = true; more;) {
+    const sdk::Answer answer = co_await answered([&](sdk::Callback done) {
+      world_.sessions.history(reader_, binding_.session, before, 200, std::move(done));
+    });
+    auto page = answer.ok() ? parse_entries(answer.result) : std::nullopt;
+    if (!page || page->entries.empty()) break;
+    before = page->entries.front().number;
+    more = page->more && page->entries.front().turn >= turn;
+    for (Entry& entry : page->entries)
+      if (entry.turn == turn) view.take(std::move(entry));
+  }
+  std::size_t number = 0;
+  for (const std::string& text : world_.network.parts(view.answer(), true))
+    if (!text.empty())
+      co_await post(key + "/" + std::to_string(++number), world_.network.answer(text));
+}
+
+// The key is SESSION/TURN/PART….
+net::Task<> Conversation::may_be_missing(std::string key) {
+  const std::size_t slash = key.find('/');
+  const std::uint64_t turn = std::strtoull(key.c_str() + slash + 1, nullptr, 10);
+  co_await note(key + "/missing",
+                "A part of what I said may be missing here: I could not find out whether it "
+                "arrived, and did not send it twice.",
+                {{std::string(kShowAction), "Show the answer again",
+                  turn_value({binding_.session, turn}), Button::Style::kPlain}});
+}
+
+}  // namespace viaduct::chat
