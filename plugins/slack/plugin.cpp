@@ -353,9 +353,9 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
     if (http_ && has_started_)
       checks.push_back(co_await check_public_address(loop_, config_, host_.name()));
     if (http_ && !has_started_)
-      checks.push_back({"public address", true,
-                        "not looked at: " + config_.public_url + " answers only while the host runs",
-                        true});
+      checks.push_back(
+          {"public address", true,
+           "not looked at: " + config_.public_url + " answers only while the host runs", true});
     reply.ok(checks_json(checks));
   }
 
