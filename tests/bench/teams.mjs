@@ -2,11 +2,12 @@
 import assert from "node:assert/strict";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { badTokens, Teams } from "../support/teams.mjs";
+import { badTokens, guid, Teams } from "../support/teams.mjs";
 import { writeRequests } from "./requests.mjs";
 
 const here = (name) => fileURLToPath(new URL(name, import.meta.url));
 const kConnections = 32;
+const kPeople = 200;
 
 export function teamsRows({ short, host, serving, load, onDisk, figure, atMost, atLeast }) {
   const stand = async (use) => {
@@ -37,16 +38,21 @@ export function teamsRows({ short, host, serving, load, onDisk, figure, atMost, 
     });
   }
   const loaded = (port, file) => load("replay", port, file, kConnections);
-  // Messages of many conversations. The service has a token for some minutes: `tokens` of them are in use.
+  // Messages of many people to the agent, in their chats with the bot. The service has a token for some minutes: `tokens` of them are in use.
   const messages = (count, tokens) => async (teams, port, folder) => {
     const { serviceUrl } = teams.activity("alice", "dm");
     const own = Array.from({ length: tokens }, (_, i) => `Bearer ${teams.mint({ serviceUrl }, { claims: { jti: `${i}` } })}`);
-    const warm = teams.post("alice", "dm", "help");
+    const warm = teams.post("alice", "dm", "hello");
     await warm.delivery.settled;
     assert.equal(warm.delivery.state, "acknowledged");
-    return loaded(port, write(teams, folder, count, (i) => ({
-      authorization: own[i % tokens], activity: teams.activity("bob", "project", { fields: { text: "help", textFormat: "plain", conversation: { ...teams.where("project").describe(), id: `19:bench${i % 500}@thread.v2` } } }),
-    })));
+    const place = teams.where("@alice");
+    const request = (i) => {
+      const who = i % kPeople;
+      const fields = { text: `number ${i}`, textFormat: "plain", from: { id: `29:1bench${who}`, name: `Person ${who}`, aadObjectId: guid(`bench ${who}`) }, conversation: { ...place.describe(), id: `a:1bench${who}` } };
+      return { authorization: own[i % tokens], activity: teams.activity("alice", "dm", { fields }) };
+    };
+    await loaded(port, write(teams, folder, kPeople, request)); // each has a session from now on
+    return loaded(port, write(teams, folder, count, request));
   };
   async function inbound() {
     for (const [name, tokens] of [["", 4], [", each with a token of its own", short ? 200 : 4000]]) {
