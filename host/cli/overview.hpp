@@ -1,4 +1,4 @@
-// What viaduct.status/1 says of the host, without the instances. Any thread.
+// What viaduct.overview/1 says of the host, without the instances. Any thread.
 #pragma once
 
 #include "host/config/config.hpp"

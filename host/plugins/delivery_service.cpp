@@ -67,8 +67,8 @@ void post(const viaduct_host* host, std::uint64_t call, const viaduct_parcel* ra
   delivery::NewParcel parcel;
   parcel.key = key_of(in, raw->key, "the key");
   parcel.target = key_of(in, raw->target, "the target");
-  parcel.payload = in.json(raw->payload, "the payload", kMaxPayload);
-  parcel.edit = (raw->flags & VIADUCT_DELIVERY_EDIT) != 0;
+  parcel.payload = in.json(raw->payload_json, "the payload", kMaxPayload);
+  parcel.edit = (raw->flags & VIADUCT_PARCEL_EDIT) != 0;
   parcel.expires_in = std::chrono::milliseconds(std::min(raw->expires_in_ms, kMaxLife));
   if (!in) return;
   in.instance().services().delivery.post(
@@ -101,10 +101,10 @@ constexpr viaduct_delivery kDelivery{
 
 viaduct_parcel raw_parcel(const store::Parcel& parcel) {
   return {.struct_size = sizeof(viaduct_parcel),
-          .flags = parcel.edit ? static_cast<std::uint32_t>(VIADUCT_DELIVERY_EDIT) : 0u,
+          .flags = parcel.edit ? static_cast<std::uint32_t>(VIADUCT_PARCEL_EDIT) : 0u,
           .key = str(parcel.key),
           .target = str(parcel.target),
-          .payload = str(parcel.payload),
+          .payload_json = str(parcel.payload),
           .expires_in_ms = 0,
           .attempt = parcel.attempt};
 }

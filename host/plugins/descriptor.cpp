@@ -73,10 +73,10 @@ Result<PluginInfo> check_descriptor(const viaduct_plugin& plugin, const std::str
   if (plugin.create == nullptr) return refuse(file, "its descriptor has no create function");
   if (plugin.api == nullptr) return refuse(file, "its descriptor has no api table");
   const viaduct_instance_api& api = *plugin.api;
-  if (api.struct_size < VIADUCT_SIZE_WITH(viaduct_instance_api, completed))
+  if (api.struct_size < VIADUCT_SIZE_WITH(viaduct_instance_api, health))
     return refuse(file,
                   fmt::format("its api table is too short (struct_size {}, at least {})",
-                              api.struct_size, VIADUCT_SIZE_WITH(viaduct_instance_api, completed)));
+                              api.struct_size, VIADUCT_SIZE_WITH(viaduct_instance_api, health)));
   const std::pair<const char*, bool> required[] = {{"start", api.start != nullptr},
                                                    {"stop", api.stop != nullptr},
                                                    {"destroy", api.destroy != nullptr},

@@ -210,7 +210,7 @@ Result<> Instance::read_tables() {
   const auto* t = tables_.backend;
   if (t == nullptr)
     return fail(Errc::failed_precondition, "it is a backend but does not offer " VIADUCT_BACKEND);
-  if (t->struct_size < VIADUCT_SIZE_WITH(viaduct_backend, resumed))
+  if (t->struct_size < VIADUCT_SIZE_WITH(viaduct_backend, purge))
     return wrong(VIADUCT_BACKEND, "is too short");
   struct Need {
     const char* function;
@@ -718,7 +718,9 @@ Result<> Instance::add_route(std::string method, std::string pattern, std::uint3
                 "it has routes but does not offer " VIADUCT_HTTP_HANDLER);
   const std::lock_guard lock(mount_mutex_);
   if (!mount_) return fail(Errc::failed_precondition, "it adds routes before start or after stop");
-  auto added = mount_->route(std::move(method), std::move(pattern), flags, token);
+  constexpr std::uint32_t kKnown =
+      VIADUCT_ROUTE_PUBLIC | VIADUCT_ROUTE_WEBSOCKET | VIADUCT_ROUTE_ALIAS;
+  auto added = mount_->route(std::move(method), std::move(pattern), flags & kKnown, token);
   if (added) uses_http_ = true;
   return added;
 }

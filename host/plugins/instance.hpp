@@ -37,7 +37,7 @@ struct Surroundings {
   Services services;
   Deadlines deadlines;
   std::string folder;  // of the YAML file
-  // For viaduct.status/1.
+  // For viaduct.overview/1.
   std::function<void(Done<std::string>)> overview{};
   std::function<void(const std::string& instance, Done<std::string>)> check{};
 };

@@ -33,8 +33,8 @@ viaduct_open raw_open(const sessions::OpenRequest& request) {
           .session_id = str(request.session_id),
           .working_dir = str(request.working_dir),
           .native_id = str(request.native_id),
-          .transcript = str(request.transcript),
-          .options = str(request.options)};
+          .transcript_json = str(request.transcript),
+          .options_json = str(request.options)};
 }
 
 }  // namespace
@@ -109,9 +109,6 @@ void PluginBackend::resumed(sessions::OpenRequest request, Answer done) {
 }
 
 void PluginBackend::prompt(sessions::PromptRequest request, Answer done) {
-  // It knows of no place of its own for it.
-  if (const PluginInfo& built = instance_->info(); built.abi_major == 0 && built.abi_minor < 4)
-    request.text.insert(0, std::exchange(request.restored, {}));
   call(
       "prompt", true,
       [this, request = std::move(request)](std::uint64_t id) {
@@ -162,15 +159,6 @@ void PluginBackend::fork(Handle session, sessions::OpenRequest target, Answer do
       [this, session, target = std::move(target)](std::uint64_t id) {
         const viaduct_open raw = raw_open(target);
         may_throw(table_.fork)(instance_->self(), id, session, &raw);
-      },
-      std::move(done));
-}
-
-void PluginBackend::options(Handle session, Answer done) {
-  call(
-      "options", table_.options != nullptr,
-      [this, session](std::uint64_t id) {
-        may_throw(table_.options)(instance_->self(), id, session);
       },
       std::move(done));
 }

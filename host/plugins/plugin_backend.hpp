@@ -27,7 +27,6 @@ class PluginBackend final : public sessions::Backend {
   void answer(Handle session, std::string item, std::string option, Answer done) override;
   void compact(Handle session, Answer done) override;
   void fork(Handle session, sessions::OpenRequest target, Answer done) override;
-  void options(Handle session, Answer done) override;
   void set_option(Handle session, std::string option, std::string value, Answer done) override;
   void discover(std::string working_dir, Answer done) override;
   void read(std::string native_id, Answer done) override;

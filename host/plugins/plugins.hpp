@@ -75,7 +75,7 @@ struct Services {
   Metrics& metrics;
   Redactor& redactor;
   LogSink& logs;
-  // JSON for viaduct.status/1, without "instances".
+  // JSON for viaduct.overview/1, without "instances".
   std::function<void(Done<std::string>)> overview;
 };
 
@@ -94,7 +94,7 @@ struct Deadlines {
   std::chrono::milliseconds start{30'000};  // create, start, reload
   std::chrono::milliseconds stop{10'000};   // in apply(); stop() has its own limit
   std::chrono::milliseconds health{2'000};
-  std::chrono::milliseconds check{20'000};  // doctor, for viaduct.status/1
+  std::chrono::milliseconds check{20'000};  // doctor, for viaduct.overview/1
 };
 
 class Plugins {

@@ -32,7 +32,7 @@ std::string version_json(std::uint64_t version);
 // `overview` (an object) with "instances" put in; it replaces what is there by that name.
 std::string with_instances(std::string_view overview, const std::vector<InstanceStatus>& instances);
 
-// What an instance's doctor answered, with what viaduct.status/1 tells of it and no more, and
+// What an instance's doctor answered, with what viaduct.overview/1 tells of it and no more, and
 // without known secrets.
 std::string shown_checks(std::string_view answer, const Redactor& redactor);
 

@@ -317,13 +317,13 @@ void memory_work_log(const viaduct_host* host, std::uint64_t call, const viaduct
 // ---------------------------------------------------------------- status
 
 void status_get(const viaduct_host* host, std::uint64_t call) noexcept {
-  PluginCall in(host, call, "status.get");
+  PluginCall in(host, call, "overview.get");
   if (!in) return;
   in.on_loop([](Instance& i, Done<std::string> done) { i.around().overview(std::move(done)); });
 }
 
 void status_check(const viaduct_host* host, std::uint64_t call, viaduct_str instance) noexcept {
-  PluginCall in(host, call, "status.check");
+  PluginCall in(host, call, "overview.check");
   std::string name = in.text(instance, "instance");
   if (!in) return;
   in.on_loop([name = std::move(name)](Instance& i, Done<std::string> done) {
@@ -357,7 +357,7 @@ const void* find_service(const Instance& instance, std::string_view id) {
                               {VIADUCT_DOCUMENTS, &kDocuments, true, true},
                               {VIADUCT_SECRETS, &kSecrets, true, true},
                               {VIADUCT_MEMORY, &kMemory, true, true},
-                              {VIADUCT_STATUS, &kStatus, true, true},
+                              {VIADUCT_OVERVIEW, &kStatus, true, true},
                               {VIADUCT_HTTP, &http_table(), true, true},
                               {VIADUCT_SESSIONS, &sessions_table(), true, false},
                               {VIADUCT_DELIVERY, &delivery_table(), true, false},

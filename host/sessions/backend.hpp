@@ -83,7 +83,6 @@ class Backend {
                       Done<BackendAnswer> done) = 0;
   virtual void compact(Handle session, Done<BackendAnswer> done) = 0;
   virtual void fork(Handle session, OpenRequest target, Done<BackendAnswer> done) = 0;
-  virtual void options(Handle session, Done<BackendAnswer> done) = 0;
   virtual void set_option(Handle session, std::string option, std::string value,
                           Done<BackendAnswer> done) = 0;
   virtual void discover(std::string working_dir, Done<BackendAnswer> done) = 0;

@@ -94,11 +94,6 @@ class Acp final : public sdk::Backend, public sdk::Tool {
     if (const auto session = find(handle)) session->answer(std::string(item), std::string(option));
     reply.ok();
   }
-  void options(std::uint64_t handle, sdk::Reply reply) override {
-    const auto session = find(handle);
-    if (!session) return reply.fail(sdk::Code::kNotFound, "no such session");
-    reply.ok(session->options());
-  }
   void set_option(std::uint64_t handle, std::string_view option, std::string_view value,
                   sdk::Reply reply) override {
     const auto session = find(handle);

@@ -7,8 +7,8 @@
 
 namespace viaduct::settings {
 
-// The overview of viaduct.status/1 with every secret's value null, whatever the host sent; nullopt
-// when it is no JSON object.
+// The overview of viaduct.overview/1 with every secret's value null, whatever the host sent;
+// nullopt when it is no JSON object.
 std::optional<std::string> without_secrets(std::string_view overview);
 
 // What an instance's checks say: name, outcome and message of each, and nothing else that the host

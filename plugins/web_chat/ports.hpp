@@ -77,7 +77,7 @@ class Host {
   virtual void work_status(const Principal& who, Callback done) = 0;
   virtual void work_log(const Principal& who, const std::string& items, Callback done) = 0;
 
-  // viaduct.status/1
+  // viaduct.overview/1
   virtual void overview(Callback done) = 0;
 
   virtual void warn(const std::string& message) = 0;

@@ -374,8 +374,6 @@ void restored_with_a_prompt(Probe& probe) {
 void optional_functions(Probe& probe) {
   const auto host = probe.running();
   open_session(probe, *host, 1);
-  probe.require_answered(host->options(1, probe.patience()), "options");
-  probe.require_answered(host->options(404, probe.patience()), "options of an unknown session");
   probe.require_answered(host->set_option(1, "no-such", "value", probe.patience()), "set_option");
   probe.require_answered(host->compact(1, probe.patience()), "compact");
   probe.require_answered(host->compact(404, probe.patience()), "compact of an unknown session");

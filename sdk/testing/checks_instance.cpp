@@ -176,7 +176,7 @@ void interface_is_there(Probe& probe) {
                   {VIADUCT_CAN_COMPACT, backend->compact != nullptr, "compact"},
                   {VIADUCT_CAN_FORK, backend->fork != nullptr, "fork"},
                   {VIADUCT_CAN_DISCOVER, backend->discover != nullptr, "discover"},
-                  {VIADUCT_CAN_OPTIONS, backend->options != nullptr, "options"}};
+                  {VIADUCT_CAN_OPTIONS, backend->set_option != nullptr, "set_option"}};
     for (const auto& claim : claims) {
       probe.require((backend->can & claim.can) == 0 || claim.has,
                     std::string("it says that it can ") + claim.name + ", but that is null");
@@ -405,7 +405,7 @@ void live_poorly(Probe& probe, HostOptions options, const std::string& what) {
 void poor_host(Probe& probe) {
   for (const char* service :
        {VIADUCT_LOG, VIADUCT_TIMER, VIADUCT_METRICS, VIADUCT_DOCUMENTS, VIADUCT_SECRETS,
-        VIADUCT_MEMORY, VIADUCT_STATUS, VIADUCT_HTTP, VIADUCT_SESSIONS, VIADUCT_SINK}) {
+        VIADUCT_MEMORY, VIADUCT_OVERVIEW, VIADUCT_HTTP, VIADUCT_SESSIONS, VIADUCT_SINK}) {
     HostOptions options;
     options.without = {service};
     live_poorly(probe, options, std::string("without ") + service);
@@ -414,28 +414,29 @@ void poor_host(Probe& probe) {
 
 void bare_host(Probe& probe) {
   HostOptions options;
-  options.without = {VIADUCT_LOG,      VIADUCT_TIMER,  VIADUCT_METRICS, VIADUCT_DOCUMENTS,
-                     VIADUCT_SECRETS,  VIADUCT_MEMORY, VIADUCT_STATUS,  VIADUCT_HTTP,
+  options.without = {VIADUCT_LOG,      VIADUCT_TIMER,  VIADUCT_METRICS,  VIADUCT_DOCUMENTS,
+                     VIADUCT_SECRETS,  VIADUCT_MEMORY, VIADUCT_OVERVIEW, VIADUCT_HTTP,
                      VIADUCT_SESSIONS, VIADUCT_SINK};
   live_poorly(probe, options, "without any service");
 }
 
 void old_host(Probe& probe) {
-  // The sizes of 0.1; what lies behind cannot be read.
+  // The sizes of 1.0; what lies behind cannot be read.
   HostOptions options;
-  options.abi_minor = 1;
-  options.table_sizes = {{"host", 56},
+  options.abi_minor = 0;
+  options.table_sizes = {{"host", 64},
                          {VIADUCT_LOG, 16},
                          {VIADUCT_TIMER, 24},
                          {VIADUCT_METRICS, 32},
                          {VIADUCT_DOCUMENTS, 40},
                          {VIADUCT_SECRETS, 24},
                          {VIADUCT_MEMORY, 48},
-                         {VIADUCT_STATUS, 16},
+                         {VIADUCT_OVERVIEW, 24},
                          {VIADUCT_HTTP, 80},
-                         {VIADUCT_SESSIONS, 144},
+                         {VIADUCT_SESSIONS, 160},
+                         {VIADUCT_DELIVERY, 56},
                          {VIADUCT_SINK, 16}};
-  live_poorly(probe, options, "in a host of ABI 0.1");
+  live_poorly(probe, options, "in a host of ABI 1.0");
 }
 
 }  // namespace

@@ -140,7 +140,7 @@ void service_failures(Probe& probe) {
   const char* others[] = {"documents.get",   "documents.put",      "documents.remove",
                           "documents.scan",  "memory.message",     "memory.remember",
                           "memory.recall",   "memory.work_status", "memory.work_log",
-                          "secrets.resolve", "status.get",         "status.check"};
+                          "secrets.resolve", "overview.get",       "overview.check"};
   const auto routes = host->routes();
   const auto drive = [&](const std::string& what) {
     for (const auto& route : routes) {

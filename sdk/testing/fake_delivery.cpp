@@ -38,7 +38,7 @@ FakeEvent* event_of(Core& core, std::string_view key) {
 
 viaduct_parcel raw_of(const OutboxParcel& parcel) {
   return {
-      sizeof(viaduct_parcel), parcel.edit ? static_cast<std::uint32_t>(VIADUCT_DELIVERY_EDIT) : 0u,
+      sizeof(viaduct_parcel), parcel.edit ? static_cast<std::uint32_t>(VIADUCT_PARCEL_EDIT) : 0u,
       view(parcel.key),       view(parcel.target),
       view(parcel.payload),   0,
       parcel.attempts};
@@ -302,14 +302,14 @@ void post(const viaduct_host* host, std::uint64_t call, const viaduct_parcel* ra
   }
   if (!good_key(entry, call, raw->key, "a parcel's key") ||
       !good_key(entry, call, raw->target, "a parcel's target") ||
-      !good_payload(entry, call, raw->payload))
+      !good_payload(entry, call, raw->payload_json))
     return;
   OutboxParcel parcel;
   parcel.number = ++core.delivery.last;
   parcel.key = text_of(raw->key);
   parcel.target = text_of(raw->target);
-  parcel.payload = text_of(raw->payload);
-  parcel.edit = (raw->flags & VIADUCT_DELIVERY_EDIT) != 0;
+  parcel.payload = text_of(raw->payload_json);
+  parcel.edit = (raw->flags & VIADUCT_PARCEL_EDIT) != 0;
   const auto expires = std::min(raw->expires_in_ms == 0 ? kDay : raw->expires_in_ms, 30 * kDay);
   parcel.expires = core.now() + milliseconds(expires);
   auto& all = core.delivery.parcels;

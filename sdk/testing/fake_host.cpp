@@ -927,8 +927,8 @@ viaduct_open open_of(std::uint64_t session, const OpenOptions& options) {
   open.session_id = view(options.session_id);
   open.working_dir = view(options.working_dir);
   open.native_id = view(options.native_id);
-  open.transcript = view(options.transcript);
-  open.options = view(options.options);
+  open.transcript_json = view(options.transcript);
+  open.options_json = view(options.options);
   return open;
 }
 
@@ -993,19 +993,16 @@ Answer FakeHost::resumed(std::uint64_t session, OpenOptions options, millisecond
 
 std::uint64_t FakeHost::start_prompt(std::uint64_t session, std::uint64_t turn,
                                      std::string_view text, std::string_view restored) {
-  std::string in_text;
   {
     const std::lock_guard lock(core_->mutex);
     core_->restored_was_read.reset();
-    if (core_->plugin != nullptr && core_->plugin->abi_minor < 4)
-      in_text = std::exchange(restored, {});
     auto& state = core_->backend_sessions[session];
     state.turns.insert(turn);
     state.newest_turn = std::max(state.newest_turn, turn);
   }
   return call_backend(
       core_, "prompt",
-      [session, turn, text = in_text.append(text), restored = std::string(restored)](
+      [session, turn, text = std::string(text), restored = std::string(restored)](
           Core& host, const viaduct_backend& table, viaduct_instance* self, std::uint64_t call) {
         if (table.prompt == nullptr) return false;
         const WatchedText before(restored);  // gone when the call has returned
@@ -1099,17 +1096,6 @@ Answer FakeHost::fork(std::uint64_t session, std::uint64_t copy, OpenOptions opt
                     return true;
                   },
                   session_opened(core_, copy)),
-              deadline);
-}
-
-Answer FakeHost::options(std::uint64_t session, milliseconds deadline) {
-  return wait(call_backend(core_, "options",
-                           [session](Core& host, const viaduct_backend& table,
-                                     viaduct_instance* self, std::uint64_t call) {
-                             if (table.options == nullptr) return false;
-                             call_plugin(host, "options", table.options, self, call, session);
-                             return true;
-                           }),
               deadline);
 }
 

@@ -288,8 +288,8 @@ void secrets_resolve(const viaduct_host* host, std::uint64_t call, viaduct_str r
 }
 
 void status_get(const viaduct_host* host, std::uint64_t call) noexcept {
-  HostEntry entry(host, "status.get");
-  if (!begins(entry, call, "status.get")) return;
+  HostEntry entry(host, "overview.get");
+  if (!begins(entry, call, "overview.get")) return;
   entry.core.answer_plugin(
       call, VIADUCT_OK, "",
       entry.core.overview.empty()
@@ -302,8 +302,8 @@ void status_get(const viaduct_host* host, std::uint64_t call) noexcept {
 }
 
 void status_check(const viaduct_host* host, std::uint64_t call, viaduct_str instance) noexcept {
-  HostEntry entry(host, "status.check");
-  if (!begins(entry, call, "status.check")) return;
+  HostEntry entry(host, "overview.check");
+  if (!begins(entry, call, "overview.check")) return;
   const auto found = entry.core.checks.find(std::string(text_of(instance)));
   if (found == entry.core.checks.end())
     entry.core.answer_plugin(call, VIADUCT_E_NOT_FOUND, "there is no such instance", "");
@@ -750,7 +750,7 @@ const void* service_table(Core& core, const char* id) {
   if ((found = offer(VIADUCT_DOCUMENTS, kDocuments))) return found;
   if ((found = offer(VIADUCT_SECRETS, kSecrets))) return found;
   if ((found = offer(VIADUCT_MEMORY, kMemory))) return found;
-  if ((found = offer(VIADUCT_STATUS, kOverview))) return found;
+  if ((found = offer(VIADUCT_OVERVIEW, kOverview))) return found;
   if ((found = offer(VIADUCT_HTTP, kHttp))) return found;
   if (surface && (found = offer(VIADUCT_SESSIONS, sessions_table()))) return found;
   if (surface && (found = offer(VIADUCT_DELIVERY, delivery_table()))) return found;

@@ -53,13 +53,10 @@ INSTANTIATE_TEST_SUITE_P(InPlainC, GoodPlugin,
                                            VIADUCT_GOOD_DIR "/sender.so",
                                            VIADUCT_GOOD_DIR "/keeps_nothing.so"),
                          [](const auto& at) { return "Number" + std::to_string(at.index); });
-INSTANTIATE_TEST_SUITE_P(
-    BuiltWithAFrozenHeader, GoodPlugin,
-    ::testing::Values(VIADUCT_GOOD_DIR "/backend_0_1.so", VIADUCT_GOOD_DIR "/surface_0_1.so",
-                      VIADUCT_GOOD_DIR "/backend_0_2.so", VIADUCT_GOOD_DIR "/surface_0_2.so",
-                      VIADUCT_GOOD_DIR "/backend_0_3.so", VIADUCT_GOOD_DIR "/surface_0_3.so",
-                      VIADUCT_GOOD_DIR "/backend_0_4.so", VIADUCT_GOOD_DIR "/surface_0_4.so"),
-    [](const auto& at) { return "Number" + std::to_string(at.index); });
+INSTANTIATE_TEST_SUITE_P(BuiltWithAFrozenHeader, GoodPlugin,
+                         ::testing::Values(VIADUCT_GOOD_DIR "/backend_1_0.so",
+                                           VIADUCT_GOOD_DIR "/surface_1_0.so"),
+                         [](const auto& at) { return "Number" + std::to_string(at.index); });
 INSTANTIATE_TEST_SUITE_P(BuiltWithALaterHeader, GoodPlugin,
                          ::testing::Values(VIADUCT_GOOD_DIR "/backend_later.so",
                                            VIADUCT_GOOD_DIR "/surface_later.so"),
@@ -243,7 +240,7 @@ TEST(PluginCheck, SaysWhatFollowsAFailedGateIsSkipped) {
   EXPECT_EQ(one(results, "prompt-answers-once").text, "descriptor-sane did not hold");
   const auto sane = one(results, "descriptor-sane");
   EXPECT_NE(sane.text.find("7.5"), std::string::npos) << sane.text;
-  EXPECT_NE(sane.text.find("0.5"), std::string::npos) << sane.text;
+  EXPECT_NE(sane.text.find("1.0"), std::string::npos) << sane.text;
   EXPECT_NE(sane.text.find("wrong_major.so"), std::string::npos) << sane.text;
 }
 

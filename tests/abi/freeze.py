@@ -2,6 +2,7 @@
 """Freezes the present abi.h as released: frozen/abi_X_Y.h and layout_X_Y.inc, with all that it declares.
 
 usage: tests/abi/freeze.py      (needs clang++-19; then include the new record in layout_test.cpp and layout_test.c)
+       tests/abi/freeze.py --check      (only says whether abi.h still is what was frozen, but for its comments)
 """
 import json
 import pathlib
@@ -37,12 +38,22 @@ def declarations(source):
     return structs, numbers
 
 
+def code(text):
+    return re.sub(r"\s+", " ", re.sub(r"/\*.*?\*/", " ", text, flags=re.S)).strip()
+
+
 def main():
-    if len(sys.argv) > 1:
+    if len(sys.argv) > 1 and sys.argv[1:] != ["--check"]:
         print(__doc__)
         return 0 if sys.argv[1] in ("-h", "--help") else 2
     text = (include / "viaduct" / "abi.h").read_text()
     major, minor = (re.search(rf"#define VIADUCT_ABI_{part} (\d+)", text)[1] for part in ("MAJOR", "MINOR"))
+    frozen = here / "frozen" / f"abi_{major}_{minor}.h"
+    if len(sys.argv) > 1:
+        if frozen.exists() and code(frozen.read_text()) == code(text):
+            return 0
+        print(f"abi.h is not what {frozen.name} is: what was released never changes; what is new takes the next minor")
+        return 1
     with tempfile.TemporaryDirectory() as folder:
         source = pathlib.Path(folder) / "record.cpp"
         source.write_text("#include <viaduct/abi.h>\n")
@@ -62,7 +73,7 @@ def main():
         f"// ABI {major}.{minor} on a 64-bit machine: every struct with its size, every field with its offset and type,\n"
         "// every number. Written by freeze.py when the version was released; nothing of it may ever change.\n"
         "// clang-format off\n" + record)
-    shutil.copyfile(include / "viaduct" / "abi.h", here / "frozen" / f"abi_{major}_{minor}.h")
+    shutil.copyfile(include / "viaduct" / "abi.h", frozen)
     return 0
 
 

@@ -8,16 +8,7 @@
 #define VIADUCT_FIELD(name, member, offset, ...) \
   _Static_assert(offsetof(name, member) == (offset), #name "." #member);
 #define VIADUCT_NUMBER(name, value) _Static_assert((name) == (value), #name);
-#include "layout_0_1.inc"
-#if VIADUCT_ABI_MINOR >= 2
-#include "layout_0_2.inc"
-#endif
-#if VIADUCT_ABI_MINOR >= 3
-#include "layout_0_3.inc"
-#endif
-#if VIADUCT_ABI_MINOR >= 4
-#include "layout_0_4.inc"
-#endif
+#include "layout_1_0.inc"
 
 int main(void) {
   return 0;

@@ -14,28 +14,11 @@
 #define VIADUCT_NUMBER(name, value) static_assert((name) == (value));
 // A struct that grows takes a new minor version.
 #define VIADUCT_STRUCT(name, size) \
-  static_assert(VIADUCT_ABI_MINOR == 1 ? sizeof(name) == (size) : sizeof(name) >= (size));
-#include "layout_0_1.inc"
+  static_assert(VIADUCT_ABI_MINOR == 0 ? sizeof(name) == (size) : sizeof(name) >= (size));
+#include "layout_1_0.inc"
 #undef VIADUCT_STRUCT
-#if VIADUCT_ABI_MINOR >= 2
-#define VIADUCT_STRUCT(name, size) \
-  static_assert(VIADUCT_ABI_MINOR == 2 ? sizeof(name) == (size) : sizeof(name) >= (size));
-#include "layout_0_2.inc"
-#undef VIADUCT_STRUCT
-#endif
-#if VIADUCT_ABI_MINOR >= 3
-#define VIADUCT_STRUCT(name, size) \
-  static_assert(VIADUCT_ABI_MINOR == 3 ? sizeof(name) == (size) : sizeof(name) >= (size));
-#include "layout_0_3.inc"
-#undef VIADUCT_STRUCT
-#endif
-#if VIADUCT_ABI_MINOR >= 4
-#define VIADUCT_STRUCT(name, size) \
-  static_assert(VIADUCT_ABI_MINOR == 4 ? sizeof(name) == (size) : sizeof(name) >= (size));
-#include "layout_0_4.inc"
-#endif
 
-static_assert(VIADUCT_ABI_MAJOR == 0);
+static_assert(VIADUCT_ABI_MAJOR == 1);
 static_assert(std::is_same_v<viaduct_code, int32_t> && std::is_same_v<viaduct_flow, int32_t>);
 static_assert(VIADUCT_VERSION_ANY == UINT64_MAX);
 

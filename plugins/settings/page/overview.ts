@@ -1,4 +1,4 @@
-// What GET api/overview answers (viaduct.status/1 in abi.h), in words. Pure.
+// What GET api/overview answers (viaduct.overview/1 in abi.h), in words. Pure.
 export interface Instance {
   name: string;
   kind: "surface" | "backend" | string;

@@ -24,9 +24,13 @@
  * Errors. A status has one of the codes below and a message for a person. No function throws.
  *
  * Versions. Within a major, a released struct, function or number never changes its meaning.
- * Structs grow at their end only and say their size first: test VIADUCT_HAS before reading what
- * came later than 0.1. Unknown enumerators: an unknown code is a failure, an unknown kind is
- * ignored. Reserved fields are zero. New capabilities are new interface ids.
+ * Structs grow at their end only, without padding, and say their size first: test VIADUCT_HAS, or
+ * VIADUCT_REACHES, before reading what came later than 1.0; what a shorter struct lacks counts as
+ * zero. All of 1.0 is always there; functions said to be optional may be null. JSON grows, too:
+ * members and words that a reader does not know are ignored. Unknown numbers: a code is a failure,
+ * a flow is GONE, a kind and a bit of flags are ignored. Reserved fields are zero, and no id of a
+ * call, an exchange, a session or a subscription is. New capabilities are new interface ids. The
+ * layout is the same on all 64-bit machines; 32 bits are not supported.
  */
 #ifndef VIADUCT_ABI_H
 #define VIADUCT_ABI_H
@@ -44,21 +48,22 @@
 extern "C" {
 #endif
 
-/* The version of this header. It is 0.x until all in-tree plugins have exercised it. */
-#define VIADUCT_ABI_MAJOR 0
-#define VIADUCT_ABI_MINOR 5
+/* The version of this header. */
+#define VIADUCT_ABI_MAJOR 1
+#define VIADUCT_ABI_MINOR 0
 
-/* True when `table` is long enough to have `member`, and the member is not null or zero. */
-#define VIADUCT_HAS(table, member)                                                                 \
-  ((table) != NULL &&                                                                              \
-   (size_t)((const char*)(&(table)->member + 1) - (const char*)(table)) <= (table)->struct_size && \
-   (table)->member != 0)
+/* True when `table` is long enough to have `member`, whatever that is. */
+#define VIADUCT_REACHES(table, member) \
+  ((table) != NULL &&                  \
+   (size_t)((const char*)(&(table)->member + 1) - (const char*)(table)) <= (table)->struct_size)
+/* The same, and the member, a function, pointer or number, is not null or zero. */
+#define VIADUCT_HAS(table, member) (VIADUCT_REACHES(table, member) && (table)->member != 0)
 
 /* ---------------------------------------------------------------- data */
 
-typedef struct viaduct_str {
-  const char* data; /* UTF-8; may be null when size is 0 */
-  size_t size;      /* bytes */
+typedef struct viaduct_str { /* never grows */
+  const char* data;          /* UTF-8; may be null when size is 0 */
+  size_t size;               /* bytes */
 } viaduct_str;
 
 typedef int32_t viaduct_code;
@@ -106,7 +111,7 @@ typedef struct viaduct_principal {
   uint32_t flags;
   viaduct_str user_id; /* not empty */
   viaduct_str display_name;
-  viaduct_str tenant;
+  viaduct_str tenant; /* of the network where they talk (a workspace, a company); may be empty */
   viaduct_str
       place; /* the shared place (a Slack thread) that owns the session; empty: the user owns it */
 } viaduct_principal;
@@ -121,8 +126,8 @@ typedef struct viaduct_instance_api {
   uint32_t struct_size;
   uint32_t reserved;
 
-  /* [plugin-thread] Opens what it needs. Answered by complete(call). Surfaces start after all
-   * backends. */
+  /* [plugin-thread] Opens what it needs. Answered by complete(call), within 30 s. Surfaces start
+   * after all backends. Routes are made from here on. */
   void (*start)(viaduct_instance* self, uint64_t call) VIADUCT_NOEXCEPT;
 
   /* [plugin-thread] Finishes or cancels everything that is open and answers every open call, then
@@ -143,8 +148,10 @@ typedef struct viaduct_instance_api {
   void (*completed)(viaduct_instance* self, uint64_t call, const viaduct_status* status,
                     viaduct_str result) VIADUCT_NOEXCEPT;
 
-  /* [plugin-thread] What viaduct_host.post and the timer service announce. Optional. */
+  /* [plugin-thread] What viaduct_host.post (posted) and viaduct.timer/1 (timer) announce. Optional.
+   */
   void (*posted)(viaduct_instance* self, uint64_t token) VIADUCT_NOEXCEPT;
+  /* [plugin-thread] Optional. */
   void (*timer)(viaduct_instance* self, uint64_t token) VIADUCT_NOEXCEPT;
 
   /* [plugin-thread] New configuration for a running instance. Answered by complete(call). Optional:
@@ -207,8 +214,8 @@ struct viaduct_host {
   /* [plugin-thread, in create] Says why create returns null. */
   void (*fail)(const viaduct_host* host, const viaduct_status* status) VIADUCT_NOEXCEPT;
 
-  /* Since 0.2. [plugin-thread, in viaduct_loop.run but not in a call of the host] Makes the calls
-   * that wait for the instance, and returns. */
+  /* [plugin-thread, in viaduct_loop.run but not in a call of the host] Makes the calls that wait
+   * for the instance, and returns. */
   void (*drain)(const viaduct_host* host) VIADUCT_NOEXCEPT;
 };
 
@@ -244,12 +251,14 @@ typedef struct viaduct_metrics {
   uint32_t struct_size;
   uint32_t reserved;
   /* [any-thread] `name` as Prometheus wants it, without prefix; the host adds `viaduct_plugin_` and
-   * the label `instance`. `labels` is a JSON object of strings, or empty. */
-  void (*count)(const viaduct_host* host, viaduct_str name, viaduct_str labels,
+   * the label `instance`. `labels_json` is an object of strings, or empty. */
+  void (*count)(const viaduct_host* host, viaduct_str name, viaduct_str labels_json,
                 double by) VIADUCT_NOEXCEPT;
-  void (*gauge)(const viaduct_host* host, viaduct_str name, viaduct_str labels,
+  /* [any-thread] */
+  void (*gauge)(const viaduct_host* host, viaduct_str name, viaduct_str labels_json,
                 double value) VIADUCT_NOEXCEPT;
-  void (*observe)(const viaduct_host* host, viaduct_str name, viaduct_str labels,
+  /* [any-thread] */
+  void (*observe)(const viaduct_host* host, viaduct_str name, viaduct_str labels_json,
                   double seconds) VIADUCT_NOEXCEPT;
 } viaduct_metrics;
 
@@ -268,6 +277,7 @@ typedef struct viaduct_documents {
    * else VIADUCT_E_CONFLICT. */
   void (*put)(const viaduct_host* host, uint64_t call, viaduct_str key, viaduct_str value_json,
               uint64_t version) VIADUCT_NOEXCEPT;
+  /* [any-thread] Removes it if the present version is `version`, as put. */
   void (*remove)(const viaduct_host* host, uint64_t call, viaduct_str key,
                  uint64_t version) VIADUCT_NOEXCEPT;
   /* [any-thread] Keys `from <= key < to` in byte order (empty `to`: no end), at most `limit` (1 to
@@ -317,9 +327,9 @@ typedef struct viaduct_memory {
                    viaduct_str items_json) VIADUCT_NOEXCEPT;
 } viaduct_memory;
 
-/* ---------------------------------------------------------------- service viaduct.status/1 */
+/* ---------------------------------------------------------------- service viaduct.overview/1 */
 
-#define VIADUCT_STATUS "viaduct.status/1"
+#define VIADUCT_OVERVIEW "viaduct.overview/1"
 /* What the operator sees of the host. */
 typedef struct viaduct_overview {
   uint32_t struct_size;
@@ -331,7 +341,7 @@ typedef struct viaduct_overview {
    * "configuration":[{"path":"server.listen","value":…,"origin":"viaduct.yaml:3:11"|"default","secret":bool}],
    * "sessions":n,"memories":n}. Secret values are null. */
   void (*get)(const viaduct_host* host, uint64_t call) VIADUCT_NOEXCEPT;
-  /* Since 0.5. [any-thread] What the doctor of viaduct.tool/1 of the running instance of this name
+  /* [any-thread] What the doctor of viaduct.tool/1 of the running instance of this name
    * finds within 20 s → {"checks":[{"name","ok":bool,"message","skipped":bool}]}, without known
    * secrets; empty where it offers no checks. Whoever asks while one is being looked at is given
    * the same answer. NOT_FOUND: there is no such instance; UNAVAILABLE: it does not run, and why.
@@ -355,11 +365,11 @@ enum {
   VIADUCT_ROUTE_WEBSOCKET =
       1u << 1, /* a GET that asks for an upgrade; answered by accept or respond */
   VIADUCT_ROUTE_ALIAS =
-      1u << 2 /* since 0.5; of a public route: its pattern, a literal path, is an address of the
+      1u << 2 /* of a public route: its pattern, a literal path, is an address of the
                  server itself as well ("/api/messages"). VIADUCT_E_CONFLICT: it is another's */
 };
 enum {
-  VIADUCT_REQUEST_LOCAL = 1u << 16 /* since 0.5; of public routes: from this computer to one of its
+  VIADUCT_REQUEST_LOCAL = 1u << 16 /* of public routes: from this computer to one of its
                                       own addresses, and no proxy says that it passed it on */
 };
 
@@ -421,8 +431,10 @@ typedef struct viaduct_http {
    */
   viaduct_flow (*begin)(const viaduct_host* host, uint64_t exchange,
                         const viaduct_http_response* head) VIADUCT_NOEXCEPT;
+  /* [any-thread] BUSY: not taken; viaduct_http_handler.writable follows. */
   viaduct_flow (*write)(const viaduct_host* host, uint64_t exchange,
                         viaduct_str piece) VIADUCT_NOEXCEPT;
+  /* [any-thread] */
   void (*finish)(const viaduct_host* host, uint64_t exchange) VIADUCT_NOEXCEPT;
 
   /* [any-thread] Upgrades to a WebSocket (RFC 6455). Messages follow by the handler, then closed()
@@ -545,6 +557,7 @@ typedef struct viaduct_sessions {
    * → {"entries":[ENTRY …] oldest first,"more":bool} */
   void (*history)(const viaduct_host* host, uint64_t call, const viaduct_principal* who,
                   viaduct_str session_id, uint64_t before, uint32_t limit) VIADUCT_NOEXCEPT;
+  /* [any-thread] → SESSION */
   void (*rename)(const viaduct_host* host, uint64_t call, const viaduct_principal* who,
                  viaduct_str session_id, viaduct_str title) VIADUCT_NOEXCEPT;
   /* [any-thread] VIADUCT_E_UNSUPPORTED where the backend cannot. */
@@ -553,8 +566,8 @@ typedef struct viaduct_sessions {
   /* [any-thread] A new session that begins as a copy of this one → SESSION */
   void (*fork)(const viaduct_host* host, uint64_t call, const viaduct_principal* who,
                viaduct_str session_id) VIADUCT_NOEXCEPT;
-  /* [any-thread] The backend's own choices (model, mode) → {"options":[…]} as in ACP's
-   * configuration options. */
+  /* [any-thread] Chooses one of the backend's own options (model, mode), which changes of kind
+   * STATE list → {"options":[…]} as in ACP's configuration options. */
   void (*set_option)(const viaduct_host* host, uint64_t call, const viaduct_principal* who,
                      viaduct_str session_id, viaduct_str option_id,
                      viaduct_str value) VIADUCT_NOEXCEPT;
@@ -569,7 +582,7 @@ typedef struct viaduct_sessions {
   /* [any-thread] After change() answered BUSY: send on. */
   void (*proceed)(const viaduct_host* host, uint64_t subscription) VIADUCT_NOEXCEPT;
 
-  /* Since 0.5, both for an operator alone, VIADUCT_E_PERMISSION_DENIED to others. DISCOVERED is
+  /* Both for an operator alone, VIADUCT_E_PERMISSION_DENIED to others. DISCOVERED is
    * {"backend","native_id","working_dir","title","updated_at":time|null,"session_id":which session
    * of the host it is already|null}. */
   /* [any-thread] Sessions that other programs left on this machine, as the surface's backends find
@@ -607,7 +620,7 @@ typedef struct viaduct_subscriber {
 #define VIADUCT_DELIVERY "viaduct.delivery/1"
 #define VIADUCT_SENDER "viaduct.sender/1"
 
-/* Since 0.4. For a surface on somebody else's network. Inbox: what came in is on disk before it is
+/* For a surface on somebody else's network. Inbox: what came in is on disk before it is
  * acknowledged, is known when it comes again, and is there after a restart until it was dealt with.
  * Outbox: what goes out is on disk first, is sent in order for each target, is never lost silently
  * and never posted twice blindly. Keys (1 to 512 bytes) are the instance's own and known for 48 h
@@ -615,15 +628,15 @@ typedef struct viaduct_subscriber {
 enum {
   /* Idempotent, so it is repeated until it is known to have arrived. A later one with its key takes
    * its place if it is not yet sent, and is sent as well if it is: the last one is what arrives. */
-  VIADUCT_DELIVERY_EDIT = 1u << 0
+  VIADUCT_PARCEL_EDIT = 1u << 0
 };
 typedef struct viaduct_parcel {
   uint32_t struct_size;
-  uint32_t flags;      /* VIADUCT_DELIVERY_… */
-  viaduct_str key;     /* session, turn, part and target, say */
-  viaduct_str target;  /* 1 to 512 bytes; those of one target are sent one after the other, in the
-                          order in which they were posted */
-  viaduct_str payload; /* JSON */
+  uint32_t flags;     /* VIADUCT_PARCEL_… */
+  viaduct_str key;    /* session, turn, part and target, say */
+  viaduct_str target; /* 1 to 512 bytes; those of one target are sent one after the other, in the
+                         order in which they were posted */
+  viaduct_str payload_json;
   uint64_t expires_in_ms; /* post: is not sent later than that; 0: 24 h */
   uint64_t attempt;       /* send, reconcile: from 1; post: 0 */
 } viaduct_parcel;
@@ -631,10 +644,11 @@ typedef struct viaduct_parcel {
 typedef struct viaduct_delivery {
   uint32_t struct_size;
   uint32_t reserved;
-  /* [any-thread] An event, with every key under which it may come again (1 to 8) → {"new":bool}
-   * when it is on disk: acknowledge it after that, and drop it unless it is new. */
+  /* [any-thread] An event, with every key under which it may come again (1 to 8) → {"new":bool …},
+   * that member first and without a space in it (the C++ wrapper compares text), when it is on
+   * disk: acknowledge it after that, and drop it unless it is new. */
   void (*receive)(const viaduct_host* host, uint64_t call, const viaduct_str* keys,
-                  size_t key_count, viaduct_str payload) VIADUCT_NOEXCEPT;
+                  size_t key_count, viaduct_str payload_json) VIADUCT_NOEXCEPT;
   /* [any-thread] The event with this key was dealt with. Its keys stay known. */
   void (*handled)(const viaduct_host* host, uint64_t call, viaduct_str key) VIADUCT_NOEXCEPT;
   /* [any-thread] What was received and not handled, oldest first, behind the event numbered `after`
@@ -643,9 +657,9 @@ typedef struct viaduct_delivery {
   void (*unhandled)(const viaduct_host* host, uint64_t call, uint64_t after,
                     uint32_t limit) VIADUCT_NOEXCEPT;
 
-  /* [any-thread] Has it sent by viaduct.sender/1 → {"new":bool,"state":STATE,"result":…|null} when
-   * it is on disk. A known key is not sent again; the state is then that of the first. STATE is
-   * "ready"|"sending"|"sent"|"ambiguous"|"failed"|"expired". */
+  /* [any-thread] Has it sent by viaduct.sender/1 → {"new":bool,"state":STATE,"result":…|null},
+   * "new" first as of receive, when it is on disk. A known key is not sent again; the state is then
+   * that of the first. STATE is "ready"|"sending"|"sent"|"ambiguous"|"failed"|"expired". */
   void (*post)(const viaduct_host* host, uint64_t call,
                const viaduct_parcel* parcel) VIADUCT_NOEXCEPT;
   /* [any-thread] → {"state":STATE,"result":…|null,"reason":text}, or VIADUCT_E_NOT_FOUND. */
@@ -684,8 +698,8 @@ typedef struct viaduct_sender {
 /* ---------------------------------------------------------------- interface viaduct.surface/1 */
 
 #define VIADUCT_SURFACE "viaduct.surface/1"
-/* What a surface offers by this id. It has no function: all that a surface does it does through the
- * services, and start, stop and health are every instance's. Room to grow. */
+/* What every surface offers by this id. It has no function: all that a surface does it does through
+ * the services, and start, stop and health are every instance's. Room to grow. */
 typedef struct viaduct_surface {
   uint32_t struct_size;
   uint32_t reserved;
@@ -694,8 +708,9 @@ typedef struct viaduct_surface {
 /* ---------------------------------------------------------------- interface viaduct.backend/1 */
 
 #define VIADUCT_BACKEND "viaduct.backend/1"
-#define VIADUCT_SINK "viaduct.sink/1"
+#define VIADUCT_SINK "viaduct.sink/1" /* a service, for backends */
 
+/* IMAGES, FILES, STREAM and ROTATES_IDS tell people and surfaces; the host relies on the others. */
 enum {
   VIADUCT_CAN_RESTORE = 1u << 0,
   VIADUCT_CAN_INJECT = 1u << 1,
@@ -709,23 +724,23 @@ enum {
   VIADUCT_CAN_OPTIONS = 1u << 9,
   VIADUCT_CAN_STREAM = 1u << 10,
   VIADUCT_ROTATES_IDS = 1u << 11, /* the native id may change with every operation */
-  VIADUCT_KEEPS_LOG = 1u << 12    /* since 0.4: open and restore are given the transcript, too, for
+  VIADUCT_KEEPS_LOG = 1u << 12    /* open and restore are given the transcript, too, for
                                      what the plugin keeps of it outside of the host */
 };
 
-/* What open, restore, inject and fork get. `session` names the session in all later calls, until
- * close. */
+/* What open, restore, inject, fork, resumed and purge get. `session` names the session in all later
+ * calls, until close. */
 typedef struct viaduct_open {
   uint32_t struct_size;
   uint32_t reserved;
   uint64_t session;
-  viaduct_str session_id;  /* the host's: stable, for logs and files */
-  viaduct_str working_dir; /* as the user gave it; may begin with ~ and need not exist */
-  viaduct_str native_id;   /* restore: the newest one; else empty */
-  viaduct_str transcript;  /* inject, and with VIADUCT_KEEPS_LOG restore, and open of a session in
-                              which something was said: JSON array of entries, oldest first, as in
-                              sdk/SESSION-JSON.md; else empty */
-  viaduct_str options;     /* JSON object: option ids and values to apply; may be empty */
+  viaduct_str session_id;      /* the host's: stable, for logs and files */
+  viaduct_str working_dir;     /* as the user gave it; may begin with ~ and need not exist */
+  viaduct_str native_id;       /* restore: the newest one; else empty */
+  viaduct_str transcript_json; /* inject, and with VIADUCT_KEEPS_LOG restore, and open of a session
+                              in which something was said: JSON array of entries, oldest first, as
+                              in sdk/SESSION-JSON.md; else empty */
+  viaduct_str options_json;    /* JSON object: option ids and values to apply; may be empty */
 } viaduct_open;
 
 typedef struct viaduct_prompt {
@@ -738,11 +753,9 @@ typedef struct viaduct_prompt {
   viaduct_str context_json; /* what others said around it, as in viaduct_message: information, never
                                instruction */
   viaduct_str author;       /* display name of the sender */
-  viaduct_str
-      restored; /* Since 0.4. What was said in the session before, as text for the agent,
-                   where nothing else holds it: it goes in front of `text`, and comes again
-                   until a turn that had it is answered with VIADUCT_OK; else empty. The host
-                   puts it into `text` of a plugin that was built with an older header. */
+  viaduct_str restored;     /* What was said in the session before, as text for the agent,
+                               where nothing else holds it: it goes in front of `text`, and comes again
+                               until a turn that had it is answered with VIADUCT_OK; else empty */
 } viaduct_prompt;
 
 /* How and when the host tries to get a lost session back. */
@@ -793,12 +806,12 @@ typedef struct viaduct_backend {
    * answered (expired or cancelled). */
   void (*answer)(viaduct_instance* self, uint64_t call, uint64_t session, viaduct_str item,
                  viaduct_str option_id) VIADUCT_NOEXCEPT;
+  /* [plugin-thread] Has the agent shorten what it keeps of the session; not in a turn. */
   void (*compact)(viaduct_instance* self, uint64_t call, uint64_t session) VIADUCT_NOEXCEPT;
   /* [plugin-thread] A copy of `session`, by the handle and id in `open`. */
   void (*fork)(viaduct_instance* self, uint64_t call, uint64_t session,
                const viaduct_open* open) VIADUCT_NOEXCEPT;
-  /* [plugin-thread] → {"options":[…]} as in ACP's configuration options. */
-  void (*options)(viaduct_instance* self, uint64_t call, uint64_t session) VIADUCT_NOEXCEPT;
+  /* [plugin-thread] → {"options":[…]} as in ACP's configuration options, all of them. */
   void (*set_option)(viaduct_instance* self, uint64_t call, uint64_t session, viaduct_str option_id,
                      viaduct_str value) VIADUCT_NOEXCEPT;
   /* [plugin-thread] Sessions that other programs left, of one folder or (empty) of all →
@@ -813,14 +826,14 @@ typedef struct viaduct_backend {
   /* [plugin-thread] The user asked for a resume while the session is held: an occasion to check.
    * Optional. */
   void (*resumed)(viaduct_instance* self, uint64_t call, const viaduct_open* open) VIADUCT_NOEXCEPT;
-  /* Since 0.3. [plugin-thread] What was said in a session that discover listed, by the id that it
+  /* [plugin-thread] What was said in a session that discover listed, by the id that it
    * gave there → {"native_id"?: what restore can go on with, absent if nothing,
    * "working_dir","title"?,"entries":[ENTRY…]}, oldest first, as in sdk/SESSION-JSON.md, in 64 MiB
    * at most; of an ENTRY only type, at, text and data count: a user_message begins a turn, and the
    * numbers are the host's to give. Opens nothing. VIADUCT_E_NOT_FOUND: there is none;
    * _UNAVAILABLE: try again. Optional. */
   void (*read)(viaduct_instance* self, uint64_t call, viaduct_str native_id) VIADUCT_NOEXCEPT;
-  /* Since 0.3. [plugin-thread] The session is deleted for good: removes what is kept of it outside
+  /* [plugin-thread] The session is deleted for good: removes what is kept of it outside
    * of the host. open->session is 0: it is closed. Unknown ids are fine; on failure the host keeps
    * the session, and it may be purged again. Optional. */
   void (*purge)(viaduct_instance* self, uint64_t call, const viaduct_open* open) VIADUCT_NOEXCEPT;
@@ -871,9 +884,8 @@ typedef struct viaduct_sink {
 /* ---------------------------------------------------------------- interface viaduct.loop/1 */
 
 #define VIADUCT_LOOP "viaduct.loop/1"
-/* Since 0.2. What an instance with an event loop of its own (sockets, child processes) offers by
- * this id, so that the loop and the host share its thread. A host older than that has no
- * `drain` and never calls run: refuse it in create. Ignored of a VIADUCT_PLUGIN_CONCURRENT one. */
+/* What an instance with an event loop of its own (sockets, child processes) offers by this id, so
+ * that the loop and the host share its thread. Ignored of a VIADUCT_PLUGIN_CONCURRENT one. */
 typedef struct viaduct_loop {
   uint32_t struct_size;
   uint32_t reserved;
@@ -898,7 +910,7 @@ typedef struct viaduct_tool {
   uint32_t struct_size;
   uint32_t reserved;
   /* [plugin-thread] `viaduct <instance name> arguments…`; `arguments` is a JSON array of strings →
-   * {"exit_code":n,"output":text,"files"?:[{"path":text,"base64":text} …]}. `files`, since 0.5: the
+   * {"exit_code":n,"output":text,"files"?:[{"path":text,"base64":text} …]}. `files`: the
    * command line writes them, when exit_code is 0, where the person is, up to 12 MiB in all. `path`
    * is letter by letter what the person gave as the value of an option (`--out FILE`,
    * `--out=FILE`); with any other path nothing is written. */

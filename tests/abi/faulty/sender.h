@@ -9,7 +9,7 @@ static void SEND(viaduct_instance* self, uint64_t call, const viaduct_parcel* pa
 #else
 #define SEND send_parcel
 static void send_parcel(viaduct_instance* self, uint64_t call, const viaduct_parcel* parcel) {
-  if (is_object(parcel->payload))
+  if (is_object(parcel->payload_json))
     complete(self->host, call, VIADUCT_OK, "", "{\"place\":1}");
   else
     complete(self->host, call, VIADUCT_E_INVALID_ARGUMENT, "no object", "");

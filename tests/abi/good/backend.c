@@ -5,17 +5,13 @@ static const viaduct_backend backend = {
     .struct_size = sizeof backend,
 #if defined(KEEPS_NOTHING)
     .can = VIADUCT_CAN_CANCEL | VIADUCT_CAN_STREAM,
-#elif VIADUCT_ABI_MINOR >= 3
+#else
     .can = VIADUCT_CAN_RESTORE | VIADUCT_CAN_INJECT | VIADUCT_CAN_CANCEL | VIADUCT_CAN_STREAM |
            VIADUCT_CAN_DISCOVER,
-#else
-    .can = VIADUCT_CAN_RESTORE | VIADUCT_CAN_INJECT | VIADUCT_CAN_CANCEL | VIADUCT_CAN_STREAM,
 #endif
-#if VIADUCT_ABI_MINOR >= 3
     .discover = discover,
     .read = read_session,
     .purge = purge,
-#endif
     .agent_type = {"echo", 4},
     .open = open_session,
     .restore = restore,

@@ -113,7 +113,6 @@ static void prompt(viaduct_instance* self, uint64_t call, const viaduct_prompt* 
   }
   of->prompt = call;
   of->turn = what->turn;
-#if VIADUCT_ABI_MINOR >= 4
   if (what->restored.size > 0) {
     viaduct_event thought;
     memset(&thought, 0, sizeof thought);
@@ -123,7 +122,6 @@ static void prompt(viaduct_instance* self, uint64_t call, const viaduct_prompt* 
     thought.text = what->restored;
     self->sink->emit(self->host, of->handle, &thought);
   }
-#endif
   if (equals(what->text, "wait")) {
     of->waits = 1;
     return;
@@ -164,7 +162,6 @@ static void close_session(viaduct_instance* self, uint64_t call, uint64_t handle
   complete(self->host, call, VIADUCT_OK, "", "{}");
 }
 
-#if VIADUCT_ABI_MINOR >= 3
 /* One session of another program. */
 static void discover(viaduct_instance* self, uint64_t call, viaduct_str folder) {
   complete(self->host, call, VIADUCT_OK, "",
@@ -187,7 +184,6 @@ static void purge(viaduct_instance* self, uint64_t call, const viaduct_open* ope
   (void)open;
   complete(self->host, call, VIADUCT_OK, "", "{}");
 }
-#endif
 
 static void writable(viaduct_instance* self, uint64_t handle) {
   session* of = find(self, handle);

@@ -90,7 +90,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Fault{"no_stop", "no function stop"}, Fault{"newer_entry", "viaduct_plugin_v3"},
                     Fault{"no_entry", "does not export viaduct_plugin_v1"},
                     Fault{"short_descriptor", "struct_size 40"}, Fault{"damaged", "damaged"},
-                    Fault{"other_major", "built for plugin ABI 9.4, but this host has 0.5"},
+                    Fault{"other_major", "built for plugin ABI 9.4, but this host has 1.0"},
                     Fault{"bad_kind", "its kind is 5"}, Fault{"no_id", "no id"},
                     Fault{"bad_schema", "config_schema is no JSON object"},
                     Fault{"no_api", "no api table"}, Fault{"no_create", "no create function"}),

@@ -108,18 +108,5 @@ TEST(SdkLoop, GetsTheCallsOfTheHostAndEndsBeforeThePlugin) {
   EXPECT_TRUE(host.faults().empty());
 }
 
-TEST(SdkLoop, IsRefusedByAHostThatCannotDrain) {
-  Seen here;
-  seen = &here;
-  HostOptions options;
-  options.abi_minor = 1;
-  options.table_sizes = {{"host", 56}};
-  FakeHost host(options);
-  ASSERT_TRUE(host.load(&kPlugin));
-  const auto made = host.create("{}");
-  EXPECT_EQ(made.code, VIADUCT_E_FAILED_PRECONDITION);
-  EXPECT_NE(made.message.find("0.2"), std::string::npos) << made.message;
-}
-
 }  // namespace
 }  // namespace viaduct

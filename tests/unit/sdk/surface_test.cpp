@@ -273,22 +273,6 @@ TEST_F(SdkSurface, AnOperatorTakesOverWhatAnotherProgramLeft) {
   EXPECT_EQ(answers[3].code, Code::kPermissionDenied);
 }
 
-TEST_F(SdkSurface, AnOlderHostShowsNothingOfOtherPrograms) {
-  std::vector<Code> codes;
-  const auto keep = [&](const Answer& answer) { codes.push_back(answer.code); };
-  testing::HostOptions options;
-  options.table_sizes = {{VIADUCT_SESSIONS, offsetof(viaduct_sessions, discover)}};
-  run(
-      [&](Bare& bare) {
-        const sdk::Sessions sessions(bare.host);
-        sessions.discover({}, "", keep);
-        sessions.adopt({}, "left", "", keep);
-      },
-      std::move(options));
-  ASSERT_TRUE(host_->settle());
-  EXPECT_EQ(codes, (std::vector{Code::kUnsupported, Code::kUnsupported}));
-}
-
 TEST_F(SdkSurface, DocumentsComeBackWithTheirVersion) {
   std::vector<std::string> answers;
   run([&](Bare& bare) {

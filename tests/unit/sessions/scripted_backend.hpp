@@ -79,9 +79,6 @@ class ScriptedBackend final : public Backend {
   void fork(Handle h, OpenRequest r, Done<BackendAnswer> d) override {
     take("fork", h, 0, r.session_id, std::move(d));
   }
-  void options(Handle h, Done<BackendAnswer> d) override {
-    take("options", h, 0, "", std::move(d));
-  }
   void set_option(Handle h, std::string o, std::string v, Done<BackendAnswer> d) override {
     take("set_option", h, 0, o + "=" + v, std::move(d));
   }

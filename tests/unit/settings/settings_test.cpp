@@ -45,7 +45,7 @@ TEST_F(Settings, NeverShowsASecretEvenIfTheHostSendsOne) {
 }
 
 TEST_F(Settings, SaysWhenTheHostCannotAnswer) {
-  host.fail_next("status.get", VIADUCT_E_UNAVAILABLE, "not just now");
+  host.fail_next("overview.get", VIADUCT_E_UNAVAILABLE, "not just now");
   const auto response = host.get("/api/overview");
   EXPECT_EQ(response.status, 503);
   EXPECT_EQ(response.json()["error"].as_string(), "not just now");
@@ -76,7 +76,7 @@ TEST_F(Settings, AsksAnInstanceWhatItsChecksSay) {
 
 TEST_F(Settings, SaysWhenAnInstanceCannotBeAsked) {
   EXPECT_EQ(host.post("/api/check/nobody", "").status, 404);
-  host.fail_next("status.check", VIADUCT_E_UNAVAILABLE, "teams does not run: no token");
+  host.fail_next("overview.check", VIADUCT_E_UNAVAILABLE, "teams does not run: no token");
   const auto response = host.post("/api/check/teams", "");
   EXPECT_EQ(response.status, 503);
   EXPECT_EQ(response.json()["error"].as_string(), "teams does not run: no token");

@@ -484,7 +484,7 @@ TEST(WebChatDescriptor, RefusesAConfigurationThatIsNone) {
 
 TEST(WebChatDescriptor, WorksWithoutAMemoryAndWithoutAnOverview) {
   HostOptions options;
-  options.without = {VIADUCT_MEMORY, VIADUCT_STATUS};
+  options.without = {VIADUCT_MEMORY, VIADUCT_OVERVIEW};
   FakeHost host(options);
   ASSERT_TRUE(host.load(WEB_CHAT_PLUGIN));
   ASSERT_TRUE(host.run("{}"));

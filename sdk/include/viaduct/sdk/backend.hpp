@@ -353,7 +353,6 @@ class Backend : public Plugin {
     lacks(open, reply);
   }
   // → {"options":[…]} as in ACP's configuration options.
-  virtual void options(std::uint64_t session, Reply reply) { lacks(session, reply); }
   virtual void set_option(std::uint64_t session, std::string_view option_id, std::string_view value,
                           Reply reply) {
     lacks(std::pair(session, option_id.size() + value.size()), reply);
@@ -387,8 +386,8 @@ struct BackendTable {
 };
 
 inline Open open_view(const viaduct_open& open) {
-  return Open{open.session,         view(open.session_id), view(open.working_dir),
-              view(open.native_id), view(open.transcript), view(open.options)};
+  return Open{open.session,         view(open.session_id),      view(open.working_dir),
+              view(open.native_id), view(open.transcript_json), view(open.options_json)};
 }
 
 template <class F>
@@ -434,10 +433,7 @@ inline void prompt(viaduct_instance* self, std::uint64_t call,
       [&] {
         here.backend->prompt(
             Prompt{given->session, given->turn, view(given->text), view(given->blocks_json),
-                   view(given->context_json), view(given->author),
-                   given->struct_size >= offsetof(viaduct_prompt, restored) + sizeof given->restored
-                       ? view(given->restored)
-                       : std::string_view()},
+                   view(given->context_json), view(given->author), view(given->restored)},
             turn());
       },
       [&](const Status& why, bool) { turn().fail(why); });
@@ -457,9 +453,6 @@ inline void answer(viaduct_instance* self, std::uint64_t call, std::uint64_t ses
 }
 inline void compact(viaduct_instance* self, std::uint64_t call, std::uint64_t session) noexcept {
   backend_call(self, call, [&](Backend& b, Reply reply) { b.compact(session, std::move(reply)); });
-}
-inline void options(viaduct_instance* self, std::uint64_t call, std::uint64_t session) noexcept {
-  backend_call(self, call, [&](Backend& b, Reply reply) { b.options(session, std::move(reply)); });
 }
 inline void set_option(viaduct_instance* self, std::uint64_t call, std::uint64_t session,
                        viaduct_str option_id, viaduct_str value) noexcept {
@@ -524,7 +517,6 @@ inline void finish_backend(Instance& made, Backend& backend) {
                                answer,
                                compact,
                                fork,
-                               options,
                                set_option,
                                discover,
                                close,

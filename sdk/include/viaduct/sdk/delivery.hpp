@@ -61,7 +61,7 @@ class Delivery : public detail::Service<viaduct_delivery> {
   void post(const Parcel& parcel, Callback done) const {
     const auto wait = parcel.expires_in.count();
     const viaduct_parcel raw{sizeof(viaduct_parcel),
-                             parcel.edit ? static_cast<std::uint32_t>(VIADUCT_DELIVERY_EDIT) : 0u,
+                             parcel.edit ? static_cast<std::uint32_t>(VIADUCT_PARCEL_EDIT) : 0u,
                              detail::str(parcel.key),
                              detail::str(parcel.target),
                              detail::str(parcel.payload_json),
@@ -159,8 +159,8 @@ namespace detail {
 inline Parcel parcel(const viaduct_parcel& raw) {
   return Parcel{view(raw.key),
                 view(raw.target),
-                view(raw.payload),
-                (raw.flags & VIADUCT_DELIVERY_EDIT) != 0,
+                view(raw.payload_json),
+                (raw.flags & VIADUCT_PARCEL_EDIT) != 0,
                 std::chrono::milliseconds(raw.expires_in_ms),
                 raw.attempt};
 }

@@ -547,18 +547,15 @@ class Memory : public detail::Service<viaduct_memory> {
   }
 };
 
-// viaduct.status/1: what the operator sees of the host.
+// viaduct.overview/1: what the operator sees of the host.
 class Overview : public detail::Service<viaduct_overview> {
  public:
-  explicit Overview(const Host& host) : Service(host, VIADUCT_STATUS) {}
+  explicit Overview(const Host& host) : Service(host, VIADUCT_OVERVIEW) {}
   void get(Callback done) const {
     ask(std::move(done), [&](auto* t, auto* h, auto c) { t->get(h, c); });
   }
-  // What `viaduct doctor` asks of a running instance. A host before 0.5 answers kUnsupported.
+  // What `viaduct doctor` asks of a running instance.
   void check(std::string_view instance, Callback done) const {
-    if (table_ != nullptr && !VIADUCT_HAS(table_, check))
-      return core_->ask(nullptr, "viaduct.status/1 with checks", std::move(done),
-                        [](const viaduct_host*, std::uint64_t) {});
     ask(std::move(done), [&](auto* t, auto* h, auto c) { t->check(h, c, detail::str(instance)); });
   }
 };

@@ -68,7 +68,7 @@ class Plugin {
   // Whether it works now; if not, what to do.
   virtual void health(Reply reply) { reply.ok(); }
   // A member that lives as long as the plugin, or null. Asked once, after the constructor; ignored
-  // with `concurrent`. The instance is then refused by hosts older than ABI 0.2.
+  // with `concurrent`.
   virtual EventLoop* loop() { return nullptr; }
 };
 
@@ -309,8 +309,6 @@ viaduct_instance* create(const viaduct_host* host, viaduct_str config, Finish fi
     if constexpr (std::is_base_of_v<Tool, T>) made->tool = object.get();
     if constexpr (std::is_base_of_v<Sender, T>) made->sender = object.get();
     made->loop = object->loop();
-    if (made->loop != nullptr && !VIADUCT_HAS(host, drain))
-      throw Error(Code::kFailedPrecondition, "it needs a host of ABI 0.2 or newer");
     finish(*made, *object);
     made->plugin = std::move(object);
     return reinterpret_cast<viaduct_instance*>(made.release());

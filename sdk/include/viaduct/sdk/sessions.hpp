@@ -159,18 +159,17 @@ class Sessions : public detail::Service<viaduct_sessions> {
          detail::str(option_id), detail::str(value));
   }
 
-  // For an operator; since 0.5, kUnsupported from an older host. Sessions that other programs left
-  // on this machine; `query`: {"backend"?,"limit"?=50} → {"sessions","left_out","failures"}
+  // For an operator. Sessions that other programs left on this machine; `query`:
+  // {"backend"?,"limit"?=50} → {"sessions","left_out","failures"}
   void discover(const Principal& who, std::string_view query_json, Callback done) const {
-    with_newer(who, std::move(done), VIADUCT_HAS(table_, discover), &viaduct_sessions::discover,
-               detail::str(query_json));
+    with(who, std::move(done), &viaduct_sessions::discover, detail::str(query_json));
   }
   // Makes one of them a session of `who`, by its native id or the beginning of it, and resumes it;
   // `backend`: whose, or empty → {"session","from","context","error"}
   void adopt(const Principal& who, std::string_view native_id, std::string_view backend,
              Callback done) const {
-    with_newer(who, std::move(done), VIADUCT_HAS(table_, adopt), &viaduct_sessions::adopt,
-               detail::str(native_id), detail::str(backend));
+    with(who, std::move(done), &viaduct_sessions::adopt, detail::str(native_id),
+         detail::str(backend));
   }
 
   // `done` comes before the first change. Keep what this returns: letting go of it unsubscribes.
@@ -195,13 +194,6 @@ class Sessions : public detail::Service<viaduct_sessions> {
     return viaduct_message{sizeof(viaduct_message),          0,
                            detail::str(message.key),         detail::str(message.text),
                            detail::str(message.blocks_json), detail::str(message.context_json)};
-  }
-  template <class Member, class... Args>
-  void with_newer(const Principal& who, Callback done, bool there, Member member,
-                  const Args&... args) const {
-    if (there) return with(who, std::move(done), member, args...);
-    core_->ask(nullptr, "sessions service of ABI 0.5", std::move(done),
-               [](const viaduct_host*, std::uint64_t) {});
   }
   template <class Member, class... Args>
   void with(const Principal& who, Callback done, Member member, const Args&... args) const {

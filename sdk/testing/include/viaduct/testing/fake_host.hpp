@@ -248,8 +248,8 @@ class FakeHost {
   std::uint64_t put_document(const std::string& key, std::string value_json);
   std::map<std::string, std::string> documents() const;
   // The next `times` calls of this operation ("documents.put", "memory.message", "secrets.resolve",
-  // "status.get", "status.check", "delivery.receive"; those of sessions are in FakeSessions) fail
-  // so.
+  // "overview.get", "overview.check", "delivery.receive"; those of sessions are in FakeSessions)
+  // fail so.
   void fail_next(const std::string& operation, viaduct_code code, std::string message,
                  int times = 1);
   // What memory.message answers (JSON text, "{}": not for the memory); null: remembers and recalls
@@ -279,7 +279,6 @@ class FakeHost {
   Answer compact(std::uint64_t session, milliseconds deadline = kPatience);
   Answer fork(std::uint64_t session, std::uint64_t copy, OpenOptions options = {},
               milliseconds deadline = kPatience);
-  Answer options(std::uint64_t session, milliseconds deadline = kPatience);
   Answer set_option(std::uint64_t session, std::string_view option_id, std::string_view value,
                     milliseconds deadline = kPatience);
   Answer discover(std::string_view working_dir, milliseconds deadline = kPatience);

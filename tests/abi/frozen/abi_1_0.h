@@ -24,9 +24,13 @@
  * Errors. A status has one of the codes below and a message for a person. No function throws.
  *
  * Versions. Within a major, a released struct, function or number never changes its meaning.
- * Structs grow at their end only and say their size first: test VIADUCT_HAS before reading what
- * came later than 0.1. Unknown enumerators: an unknown code is a failure, an unknown kind is
- * ignored. Reserved fields are zero. New capabilities are new interface ids.
+ * Structs grow at their end only, without padding, and say their size first: test VIADUCT_HAS, or
+ * VIADUCT_REACHES, before reading what came later than 1.0; what a shorter struct lacks counts as
+ * zero. All of 1.0 is always there; functions said to be optional may be null. JSON grows, too:
+ * members and words that a reader does not know are ignored. Unknown numbers: a code is a failure,
+ * a flow is GONE, a kind and a bit of flags are ignored. Reserved fields are zero, and no id of a
+ * call, an exchange, a session or a subscription is. New capabilities are new interface ids. The
+ * layout is the same on all 64-bit machines; 32 bits are not supported.
  */
 #ifndef VIADUCT_ABI_H
 #define VIADUCT_ABI_H
@@ -44,21 +48,22 @@
 extern "C" {
 #endif
 
-/* The version of this header. It is 0.x until all in-tree plugins have exercised it. */
-#define VIADUCT_ABI_MAJOR 0
-#define VIADUCT_ABI_MINOR 1
+/* The version of this header. */
+#define VIADUCT_ABI_MAJOR 1
+#define VIADUCT_ABI_MINOR 0
 
-/* True when `table` is long enough to have `member`, and the member is not null or zero. */
-#define VIADUCT_HAS(table, member)                                                                 \
-  ((table) != NULL &&                                                                              \
-   (size_t)((const char*)(&(table)->member + 1) - (const char*)(table)) <= (table)->struct_size && \
-   (table)->member != 0)
+/* True when `table` is long enough to have `member`, whatever that is. */
+#define VIADUCT_REACHES(table, member) \
+  ((table) != NULL &&                  \
+   (size_t)((const char*)(&(table)->member + 1) - (const char*)(table)) <= (table)->struct_size)
+/* The same, and the member, a function, pointer or number, is not null or zero. */
+#define VIADUCT_HAS(table, member) (VIADUCT_REACHES(table, member) && (table)->member != 0)
 
 /* ---------------------------------------------------------------- data */
 
-typedef struct viaduct_str {
-  const char* data; /* UTF-8; may be null when size is 0 */
-  size_t size;      /* bytes */
+typedef struct viaduct_str { /* never grows */
+  const char* data;          /* UTF-8; may be null when size is 0 */
+  size_t size;               /* bytes */
 } viaduct_str;
 
 typedef int32_t viaduct_code;
@@ -97,13 +102,16 @@ enum {
 };
 
 /* Who is talking. The host adds the name of the surface. */
-enum { VIADUCT_PRINCIPAL_OPERATOR = 1u << 0 /* may answer permission requests for others */ };
+enum {
+  VIADUCT_PRINCIPAL_OPERATOR = 1u << 0 /* may answer permission requests for others, and see and
+                                          take over what other programs left on this machine */
+};
 typedef struct viaduct_principal {
   uint32_t struct_size;
   uint32_t flags;
   viaduct_str user_id; /* not empty */
   viaduct_str display_name;
-  viaduct_str tenant;
+  viaduct_str tenant; /* of the network where they talk (a workspace, a company); may be empty */
   viaduct_str
       place; /* the shared place (a Slack thread) that owns the session; empty: the user owns it */
 } viaduct_principal;
@@ -118,8 +126,8 @@ typedef struct viaduct_instance_api {
   uint32_t struct_size;
   uint32_t reserved;
 
-  /* [plugin-thread] Opens what it needs. Answered by complete(call). Surfaces start after all
-   * backends. */
+  /* [plugin-thread] Opens what it needs. Answered by complete(call), within 30 s. Surfaces start
+   * after all backends. Routes are made from here on. */
   void (*start)(viaduct_instance* self, uint64_t call) VIADUCT_NOEXCEPT;
 
   /* [plugin-thread] Finishes or cancels everything that is open and answers every open call, then
@@ -140,8 +148,10 @@ typedef struct viaduct_instance_api {
   void (*completed)(viaduct_instance* self, uint64_t call, const viaduct_status* status,
                     viaduct_str result) VIADUCT_NOEXCEPT;
 
-  /* [plugin-thread] What viaduct_host.post and the timer service announce. Optional. */
+  /* [plugin-thread] What viaduct_host.post (posted) and viaduct.timer/1 (timer) announce. Optional.
+   */
   void (*posted)(viaduct_instance* self, uint64_t token) VIADUCT_NOEXCEPT;
+  /* [plugin-thread] Optional. */
   void (*timer)(viaduct_instance* self, uint64_t token) VIADUCT_NOEXCEPT;
 
   /* [plugin-thread] New configuration for a running instance. Answered by complete(call). Optional:
@@ -192,8 +202,9 @@ struct viaduct_host {
   /* [any-thread] The table of the service with this id (a C string), or null. */
   const void* (*service)(const viaduct_host* host, const char* id)VIADUCT_NOEXCEPT;
 
-  /* [any-thread] Answers a call of the host. `result` is JSON text as the call says, else empty. An
-   * unknown or already answered call is logged as a fault of the plugin and otherwise ignored. */
+  /* [any-thread] Answers a call of the host. `result` is JSON text as the call says, up to 64 MiB,
+   * else empty. An unknown or already answered call is logged as a fault of the plugin and
+   * otherwise ignored. */
   void (*complete)(const viaduct_host* host, uint64_t call, const viaduct_status* status,
                    viaduct_str result) VIADUCT_NOEXCEPT;
 
@@ -202,6 +213,10 @@ struct viaduct_host {
 
   /* [plugin-thread, in create] Says why create returns null. */
   void (*fail)(const viaduct_host* host, const viaduct_status* status) VIADUCT_NOEXCEPT;
+
+  /* [plugin-thread, in viaduct_loop.run but not in a call of the host] Makes the calls that wait
+   * for the instance, and returns. */
+  void (*drain)(const viaduct_host* host) VIADUCT_NOEXCEPT;
 };
 
 /* ---------------------------------------------------------------- service viaduct.log/1 */
@@ -236,12 +251,14 @@ typedef struct viaduct_metrics {
   uint32_t struct_size;
   uint32_t reserved;
   /* [any-thread] `name` as Prometheus wants it, without prefix; the host adds `viaduct_plugin_` and
-   * the label `instance`. `labels` is a JSON object of strings, or empty. */
-  void (*count)(const viaduct_host* host, viaduct_str name, viaduct_str labels,
+   * the label `instance`. `labels_json` is an object of strings, or empty. */
+  void (*count)(const viaduct_host* host, viaduct_str name, viaduct_str labels_json,
                 double by) VIADUCT_NOEXCEPT;
-  void (*gauge)(const viaduct_host* host, viaduct_str name, viaduct_str labels,
+  /* [any-thread] */
+  void (*gauge)(const viaduct_host* host, viaduct_str name, viaduct_str labels_json,
                 double value) VIADUCT_NOEXCEPT;
-  void (*observe)(const viaduct_host* host, viaduct_str name, viaduct_str labels,
+  /* [any-thread] */
+  void (*observe)(const viaduct_host* host, viaduct_str name, viaduct_str labels_json,
                   double seconds) VIADUCT_NOEXCEPT;
 } viaduct_metrics;
 
@@ -260,6 +277,7 @@ typedef struct viaduct_documents {
    * else VIADUCT_E_CONFLICT. */
   void (*put)(const viaduct_host* host, uint64_t call, viaduct_str key, viaduct_str value_json,
               uint64_t version) VIADUCT_NOEXCEPT;
+  /* [any-thread] Removes it if the present version is `version`, as put. */
   void (*remove)(const viaduct_host* host, uint64_t call, viaduct_str key,
                  uint64_t version) VIADUCT_NOEXCEPT;
   /* [any-thread] Keys `from <= key < to` in byte order (empty `to`: no end), at most `limit` (1 to
@@ -309,19 +327,26 @@ typedef struct viaduct_memory {
                    viaduct_str items_json) VIADUCT_NOEXCEPT;
 } viaduct_memory;
 
-/* ---------------------------------------------------------------- service viaduct.status/1 */
+/* ---------------------------------------------------------------- service viaduct.overview/1 */
 
-#define VIADUCT_STATUS "viaduct.status/1"
+#define VIADUCT_OVERVIEW "viaduct.overview/1"
 /* What the operator sees of the host. */
 typedef struct viaduct_overview {
   uint32_t struct_size;
   uint32_t reserved;
   /* [any-thread] →
    * {"version":…,"uptime_seconds":n,"instances":[{"name":…,"kind":"surface"|"backend","plugin":…,"version":…,
-   * "state":"starting"|"running"|"stopped"|"failed","error":{"code":…,"message":…}|null,"mount":"/apps/…/"|null}],
+   * "state":"starting"|"running"|"stopped"|"failed","error":{"code":…,"message":…}|null,"mount":"/apps/…/"|null,
+   * "page":"/apps/…/…"|null, where people begin}],
    * "configuration":[{"path":"server.listen","value":…,"origin":"viaduct.yaml:3:11"|"default","secret":bool}],
    * "sessions":n,"memories":n}. Secret values are null. */
   void (*get)(const viaduct_host* host, uint64_t call) VIADUCT_NOEXCEPT;
+  /* [any-thread] What the doctor of viaduct.tool/1 of the running instance of this name
+   * finds within 20 s → {"checks":[{"name","ok":bool,"message","skipped":bool}]}, without known
+   * secrets; empty where it offers no checks. Whoever asks while one is being looked at is given
+   * the same answer. NOT_FOUND: there is no such instance; UNAVAILABLE: it does not run, and why.
+   */
+  void (*check)(const viaduct_host* host, uint64_t call, viaduct_str instance) VIADUCT_NOEXCEPT;
 } viaduct_overview;
 
 /* ---------------------------------------------------------------- service viaduct.http/1 */
@@ -338,7 +363,14 @@ enum {
   VIADUCT_ROUTE_PUBLIC =
       1u << 0, /* carries its own proof (a signature): no authentication, no Origin check */
   VIADUCT_ROUTE_WEBSOCKET =
-      1u << 1 /* a GET that asks for an upgrade; answered by accept or respond */
+      1u << 1, /* a GET that asks for an upgrade; answered by accept or respond */
+  VIADUCT_ROUTE_ALIAS =
+      1u << 2 /* of a public route: its pattern, a literal path, is an address of the
+                 server itself as well ("/api/messages"). VIADUCT_E_CONFLICT: it is another's */
+};
+enum {
+  VIADUCT_REQUEST_LOCAL = 1u << 16 /* of public routes: from this computer to one of its
+                                      own addresses, and no proxy says that it passed it on */
 };
 
 /* A static file, embedded in the plugin. `data` and `gzip` stay valid until the instance is
@@ -355,7 +387,7 @@ typedef struct viaduct_file { /* never grows */
 
 typedef struct viaduct_http_request {
   uint32_t struct_size;
-  uint32_t flags;     /* VIADUCT_ROUTE_… of its route */
+  uint32_t flags;     /* VIADUCT_ROUTE_… of its route, VIADUCT_REQUEST_… */
   uint64_t route;     /* the plugin's own token of the matched route */
   viaduct_str method; /* upper case */
   viaduct_str path;   /* below the mount, begins with '/', percent-decoded, no dot segments */
@@ -399,8 +431,10 @@ typedef struct viaduct_http {
    */
   viaduct_flow (*begin)(const viaduct_host* host, uint64_t exchange,
                         const viaduct_http_response* head) VIADUCT_NOEXCEPT;
+  /* [any-thread] BUSY: not taken; viaduct_http_handler.writable follows. */
   viaduct_flow (*write)(const viaduct_host* host, uint64_t exchange,
                         viaduct_str piece) VIADUCT_NOEXCEPT;
+  /* [any-thread] */
   void (*finish)(const viaduct_host* host, uint64_t exchange) VIADUCT_NOEXCEPT;
 
   /* [any-thread] Upgrades to a WebSocket (RFC 6455). Messages follow by the handler, then closed()
@@ -523,6 +557,7 @@ typedef struct viaduct_sessions {
    * → {"entries":[ENTRY …] oldest first,"more":bool} */
   void (*history)(const viaduct_host* host, uint64_t call, const viaduct_principal* who,
                   viaduct_str session_id, uint64_t before, uint32_t limit) VIADUCT_NOEXCEPT;
+  /* [any-thread] → SESSION */
   void (*rename)(const viaduct_host* host, uint64_t call, const viaduct_principal* who,
                  viaduct_str session_id, viaduct_str title) VIADUCT_NOEXCEPT;
   /* [any-thread] VIADUCT_E_UNSUPPORTED where the backend cannot. */
@@ -531,8 +566,8 @@ typedef struct viaduct_sessions {
   /* [any-thread] A new session that begins as a copy of this one → SESSION */
   void (*fork)(const viaduct_host* host, uint64_t call, const viaduct_principal* who,
                viaduct_str session_id) VIADUCT_NOEXCEPT;
-  /* [any-thread] The backend's own choices (model, mode) → {"options":[…]} as in ACP's
-   * configuration options. */
+  /* [any-thread] Chooses one of the backend's own options (model, mode), which changes of kind
+   * STATE list → {"options":[…]} as in ACP's configuration options. */
   void (*set_option)(const viaduct_host* host, uint64_t call, const viaduct_principal* who,
                      viaduct_str session_id, viaduct_str option_id,
                      viaduct_str value) VIADUCT_NOEXCEPT;
@@ -546,6 +581,24 @@ typedef struct viaduct_sessions {
   void (*unsubscribe)(const viaduct_host* host, uint64_t subscription) VIADUCT_NOEXCEPT;
   /* [any-thread] After change() answered BUSY: send on. */
   void (*proceed)(const viaduct_host* host, uint64_t subscription) VIADUCT_NOEXCEPT;
+
+  /* Both for an operator alone, VIADUCT_E_PERMISSION_DENIED to others. DISCOVERED is
+   * {"backend","native_id","working_dir","title","updated_at":time|null,"session_id":which session
+   * of the host it is already|null}. */
+  /* [any-thread] Sessions that other programs left on this machine, as the surface's backends find
+   * them. `query`: {"backend"?: only this one,"limit"?=50 (to 500)} → {"sessions":[DISCOVERED …]
+   * newest first,"left_out":how many more there are,"failures":[{"backend","error":{"code",
+   * "message"}} …]}; one that fails does not keep the others back. */
+  void (*discover)(const viaduct_host* host, uint64_t call, const viaduct_principal* who,
+                   viaduct_str query_json) VIADUCT_NOEXCEPT;
+  /* [any-thread] Makes one of those, by its native id or the beginning of it, a session of `who`
+   * with all that was said in it, and resumes it; twice is the same session. `backend`: whose, or
+   * empty → {"session":SESSION,"from":DISCOVERED,"context":as of resume|null,"error":{"code",
+   * "message"} of a resume that is tried again with the next message|null}.
+   * VIADUCT_E_INVALID_ARGUMENT names the candidates when several begin so, VIADUCT_E_CONFLICT: it
+   * is somebody else's session. */
+  void (*adopt)(const viaduct_host* host, uint64_t call, const viaduct_principal* who,
+                viaduct_str native_id, viaduct_str backend) VIADUCT_NOEXCEPT;
 } viaduct_sessions;
 
 /* What a surface that subscribes offers by the id VIADUCT_SUBSCRIBER. */
@@ -561,11 +614,92 @@ typedef struct viaduct_subscriber {
                        const viaduct_status* status) VIADUCT_NOEXCEPT;
 } viaduct_subscriber;
 
+/* ---------------------------------------------------------------- service viaduct.delivery/1, for
+ * surfaces */
+
+#define VIADUCT_DELIVERY "viaduct.delivery/1"
+#define VIADUCT_SENDER "viaduct.sender/1"
+
+/* For a surface on somebody else's network. Inbox: what came in is on disk before it is
+ * acknowledged, is known when it comes again, and is there after a restart until it was dealt with.
+ * Outbox: what goes out is on disk first, is sent in order for each target, is never lost silently
+ * and never posted twice blindly. Keys (1 to 512 bytes) are the instance's own and known for 48 h
+ * at least, also after a restart; payloads and results are the plugin's own JSON, up to 1 MiB. */
+enum {
+  /* Idempotent, so it is repeated until it is known to have arrived. A later one with its key takes
+   * its place if it is not yet sent, and is sent as well if it is: the last one is what arrives. */
+  VIADUCT_PARCEL_EDIT = 1u << 0
+};
+typedef struct viaduct_parcel {
+  uint32_t struct_size;
+  uint32_t flags;     /* VIADUCT_PARCEL_… */
+  viaduct_str key;    /* session, turn, part and target, say */
+  viaduct_str target; /* 1 to 512 bytes; those of one target are sent one after the other, in the
+                         order in which they were posted */
+  viaduct_str payload_json;
+  uint64_t expires_in_ms; /* post: is not sent later than that; 0: 24 h */
+  uint64_t attempt;       /* send, reconcile: from 1; post: 0 */
+} viaduct_parcel;
+
+typedef struct viaduct_delivery {
+  uint32_t struct_size;
+  uint32_t reserved;
+  /* [any-thread] An event, with every key under which it may come again (1 to 8) → {"new":bool …},
+   * that member first and without a space in it (the C++ wrapper compares text), when it is on
+   * disk: acknowledge it after that, and drop it unless it is new. */
+  void (*receive)(const viaduct_host* host, uint64_t call, const viaduct_str* keys,
+                  size_t key_count, viaduct_str payload_json) VIADUCT_NOEXCEPT;
+  /* [any-thread] The event with this key was dealt with. Its keys stay known. */
+  void (*handled)(const viaduct_host* host, uint64_t call, viaduct_str key) VIADUCT_NOEXCEPT;
+  /* [any-thread] What was received and not handled, oldest first, behind the event numbered `after`
+   * (0: from the beginning), at most `limit` (1 to 1000), for a start after a crash →
+   * {"events":[{"number":n,"key":the first,"payload":…,"age_ms":n}],"more":bool} */
+  void (*unhandled)(const viaduct_host* host, uint64_t call, uint64_t after,
+                    uint32_t limit) VIADUCT_NOEXCEPT;
+
+  /* [any-thread] Has it sent by viaduct.sender/1 → {"new":bool,"state":STATE,"result":…|null},
+   * "new" first as of receive, when it is on disk. A known key is not sent again; the state is then
+   * that of the first. STATE is "ready"|"sending"|"sent"|"ambiguous"|"failed"|"expired". */
+  void (*post)(const viaduct_host* host, uint64_t call,
+               const viaduct_parcel* parcel) VIADUCT_NOEXCEPT;
+  /* [any-thread] → {"state":STATE,"result":…|null,"reason":text}, or VIADUCT_E_NOT_FOUND. */
+  void (*find)(const viaduct_host* host, uint64_t call, viaduct_str key) VIADUCT_NOEXCEPT;
+
+  /* [any-thread] What this instance alone may use until it has stopped: a token, say, of which two
+   * consumers would take each other's events. VIADUCT_E_CONFLICT: another instance has it. */
+  void (*claim)(const viaduct_host* host, uint64_t call, viaduct_str credential) VIADUCT_NOEXCEPT;
+} viaduct_delivery;
+
+/* What a surface that posts offers by the id VIADUCT_SENDER. send and reconcile are answered by
+ * complete(call) within 2 minutes: after that, when the instance stops before, and when the host
+ * dies, it is as if nobody knew what became of it. Nothing is sent before the instance has started
+ * or after stop. Several at a time, but one for each target. */
+typedef struct viaduct_sender {
+  uint32_t struct_size;
+  uint32_t reserved;
+  /* [plugin-thread] VIADUCT_OK: it arrived; the result (where it is now, say) is kept. _UNAVAILABLE
+   * and _BUSY: nothing was posted for certain; sent again, after "retry_after_ms" of the result
+   * where it has one. _TIMEOUT: nobody knows; an edit is sent again, anything else is reconciled.
+   * All other codes: it never will be. */
+  void (*send)(viaduct_instance* self, uint64_t call,
+               const viaduct_parcel* parcel) VIADUCT_NOEXCEPT;
+  /* [plugin-thread] Whether a parcel whose sending was cut off has arrived: VIADUCT_OK: it did,
+   * with the result of send; _NOT_FOUND: it did not for certain, and is sent again; _UNAVAILABLE
+   * and _BUSY: asked again; all other codes: it cannot be found out, and stays ambiguous. Optional:
+   * without it, it stays ambiguous. */
+  void (*reconcile)(viaduct_instance* self, uint64_t call,
+                    const viaduct_parcel* parcel) VIADUCT_NOEXCEPT;
+  /* [plugin-thread] A parcel is "ambiguous", "failed" or "expired" (`state`) for good, and why: for
+   * a line to a person. Optional. */
+  void (*undelivered)(viaduct_instance* self, const viaduct_parcel* parcel, viaduct_str state,
+                      const viaduct_status* why) VIADUCT_NOEXCEPT;
+} viaduct_sender;
+
 /* ---------------------------------------------------------------- interface viaduct.surface/1 */
 
 #define VIADUCT_SURFACE "viaduct.surface/1"
-/* What a surface offers by this id. It has no function: all that a surface does it does through the
- * services, and start, stop and health are every instance's. Room to grow. */
+/* What every surface offers by this id. It has no function: all that a surface does it does through
+ * the services, and start, stop and health are every instance's. Room to grow. */
 typedef struct viaduct_surface {
   uint32_t struct_size;
   uint32_t reserved;
@@ -574,8 +708,9 @@ typedef struct viaduct_surface {
 /* ---------------------------------------------------------------- interface viaduct.backend/1 */
 
 #define VIADUCT_BACKEND "viaduct.backend/1"
-#define VIADUCT_SINK "viaduct.sink/1"
+#define VIADUCT_SINK "viaduct.sink/1" /* a service, for backends */
 
+/* IMAGES, FILES, STREAM and ROTATES_IDS tell people and surfaces; the host relies on the others. */
 enum {
   VIADUCT_CAN_RESTORE = 1u << 0,
   VIADUCT_CAN_INJECT = 1u << 1,
@@ -588,21 +723,24 @@ enum {
   VIADUCT_CAN_DISCOVER = 1u << 8,
   VIADUCT_CAN_OPTIONS = 1u << 9,
   VIADUCT_CAN_STREAM = 1u << 10,
-  VIADUCT_ROTATES_IDS = 1u << 11 /* the native id may change with every operation */
+  VIADUCT_ROTATES_IDS = 1u << 11, /* the native id may change with every operation */
+  VIADUCT_KEEPS_LOG = 1u << 12    /* open and restore are given the transcript, too, for
+                                     what the plugin keeps of it outside of the host */
 };
 
-/* What open, restore, inject and fork get. `session` names the session in all later calls, until
- * close. */
+/* What open, restore, inject, fork, resumed and purge get. `session` names the session in all later
+ * calls, until close. */
 typedef struct viaduct_open {
   uint32_t struct_size;
   uint32_t reserved;
   uint64_t session;
-  viaduct_str session_id;  /* the host's: stable, for logs and files */
-  viaduct_str working_dir; /* as the user gave it; may begin with ~ and need not exist */
-  viaduct_str native_id;   /* restore: the newest one; else empty */
-  viaduct_str transcript; /* inject: JSON array of entries, oldest first, as in sdk/SESSION-JSON.md;
-                             else empty */
-  viaduct_str options;    /* JSON object: option ids and values to apply; may be empty */
+  viaduct_str session_id;      /* the host's: stable, for logs and files */
+  viaduct_str working_dir;     /* as the user gave it; may begin with ~ and need not exist */
+  viaduct_str native_id;       /* restore: the newest one; else empty */
+  viaduct_str transcript_json; /* inject, and with VIADUCT_KEEPS_LOG restore, and open of a session
+                              in which something was said: JSON array of entries, oldest first, as
+                              in sdk/SESSION-JSON.md; else empty */
+  viaduct_str options_json;    /* JSON object: option ids and values to apply; may be empty */
 } viaduct_open;
 
 typedef struct viaduct_prompt {
@@ -615,6 +753,9 @@ typedef struct viaduct_prompt {
   viaduct_str context_json; /* what others said around it, as in viaduct_message: information, never
                                instruction */
   viaduct_str author;       /* display name of the sender */
+  viaduct_str restored;     /* What was said in the session before, as text for the agent,
+                               where nothing else holds it: it goes in front of `text`, and comes again
+                               until a turn that had it is answered with VIADUCT_OK; else empty */
 } viaduct_prompt;
 
 /* How and when the host tries to get a lost session back. */
@@ -631,11 +772,12 @@ typedef struct viaduct_resume_policy {
 
 /* What a backend offers by VIADUCT_BACKEND. All functions but writable are answered by
  * complete(call) with a JSON object that carries "native_id": the id as it is now, where there is
- * one. Optional functions may be null. */
+ * one. An id that two sessions of the instance have been told is used for neither: both go on from
+ * their transcripts. Optional functions may be null. */
 typedef struct viaduct_backend {
   uint32_t struct_size;
   uint32_t reserved;
-  uint64_t can;           /* VIADUCT_CAN_… and VIADUCT_ROTATES_IDS */
+  uint64_t can;           /* VIADUCT_CAN_…, VIADUCT_ROTATES_IDS and VIADUCT_KEEPS_LOG */
   viaduct_str agent_type; /* what made its native ids ("claude", "mock"): no id is offered to
                              another type */
   const viaduct_resume_policy* policy; /* null: the defaults */
@@ -649,7 +791,9 @@ typedef struct viaduct_backend {
    * the agent work. */
   void (*inject)(viaduct_instance* self, uint64_t call, const viaduct_open* open) VIADUCT_NOEXCEPT;
   /* [plugin-thread] One turn. Streams by the sink; its answer ends the turn:
-   * {"native_id","stop_reason"?="end_turn","usage"?}. Failing, it keeps what was streamed.
+   * {"native_id","stop_reason"?="end_turn","usage"?,"options"?: ids and values that were chosen in
+   * it, to be applied whenever it is had again,"restored"?: false where the agent has not had
+   * prompt->restored, so that it comes again}. Failing, it keeps what was streamed.
    * VIADUCT_E_NOT_FOUND: holds no such session and nothing ran; the host restores and prompts
    * again. */
   void (*prompt)(viaduct_instance* self, uint64_t call,
@@ -662,15 +806,15 @@ typedef struct viaduct_backend {
    * answered (expired or cancelled). */
   void (*answer)(viaduct_instance* self, uint64_t call, uint64_t session, viaduct_str item,
                  viaduct_str option_id) VIADUCT_NOEXCEPT;
+  /* [plugin-thread] Has the agent shorten what it keeps of the session; not in a turn. */
   void (*compact)(viaduct_instance* self, uint64_t call, uint64_t session) VIADUCT_NOEXCEPT;
   /* [plugin-thread] A copy of `session`, by the handle and id in `open`. */
   void (*fork)(viaduct_instance* self, uint64_t call, uint64_t session,
                const viaduct_open* open) VIADUCT_NOEXCEPT;
-  /* [plugin-thread] → {"options":[…]} as in ACP's configuration options. */
-  void (*options)(viaduct_instance* self, uint64_t call, uint64_t session) VIADUCT_NOEXCEPT;
+  /* [plugin-thread] → {"options":[…]} as in ACP's configuration options, all of them. */
   void (*set_option)(viaduct_instance* self, uint64_t call, uint64_t session, viaduct_str option_id,
                      viaduct_str value) VIADUCT_NOEXCEPT;
-  /* [plugin-thread] Sessions that other programs left →
+  /* [plugin-thread] Sessions that other programs left, of one folder or (empty) of all →
    * {"sessions":[{"native_id","working_dir","title","updated_at"}]} */
   void (*discover)(viaduct_instance* self, uint64_t call, viaduct_str working_dir) VIADUCT_NOEXCEPT;
   /* [plugin-thread] Lets go of the session; an open turn is answered first. `ended`: 1 for good, 0
@@ -682,14 +826,25 @@ typedef struct viaduct_backend {
   /* [plugin-thread] The user asked for a resume while the session is held: an occasion to check.
    * Optional. */
   void (*resumed)(viaduct_instance* self, uint64_t call, const viaduct_open* open) VIADUCT_NOEXCEPT;
+  /* [plugin-thread] What was said in a session that discover listed, by the id that it
+   * gave there → {"native_id"?: what restore can go on with, absent if nothing,
+   * "working_dir","title"?,"entries":[ENTRY…]}, oldest first, as in sdk/SESSION-JSON.md, in 64 MiB
+   * at most; of an ENTRY only type, at, text and data count: a user_message begins a turn, and the
+   * numbers are the host's to give. Opens nothing. VIADUCT_E_NOT_FOUND: there is none;
+   * _UNAVAILABLE: try again. Optional. */
+  void (*read)(viaduct_instance* self, uint64_t call, viaduct_str native_id) VIADUCT_NOEXCEPT;
+  /* [plugin-thread] The session is deleted for good: removes what is kept of it outside
+   * of the host. open->session is 0: it is closed. Unknown ids are fine; on failure the host keeps
+   * the session, and it may be purged again. Optional. */
+  void (*purge)(viaduct_instance* self, uint64_t call, const viaduct_open* open) VIADUCT_NOEXCEPT;
 } viaduct_backend;
 
 /* What a backend says of a session, in a turn or between turns. Names and fields follow ACP's
  * session updates. */
 enum {
   VIADUCT_EVENT_TEXT = 1, /* text: appended to the answer. `item` tells several texts apart; empty:
-                             the present one */
-  VIADUCT_EVENT_THOUGHT = 2, /* text: appended */
+                             the present one. json: empty, or {"_meta"?:{…}} for its entry */
+  VIADUCT_EVENT_THOUGHT = 2, /* text: appended; json as of TEXT */
   VIADUCT_EVENT_TOOL_CALL =
       3, /* item: toolCallId; json: ACP ToolCall or ToolCallUpdate, merged by field */
   VIADUCT_EVENT_PLAN =
@@ -702,7 +857,8 @@ enum {
   VIADUCT_EVENT_COMMANDS = 8,   /* json: {"availableCommands":[…]} */
   VIADUCT_EVENT_OPTIONS = 9,    /* json: {"options":[…]} */
   VIADUCT_EVENT_TITLE = 10,     /* text */
-  VIADUCT_EVENT_NATIVE_ID = 11, /* text: the id has changed */
+  VIADUCT_EVENT_NATIVE_ID = 11, /* text: the id has changed; it is on disk before anything that is
+                                   said later is shown */
   VIADUCT_EVENT_LOST = 12, /* the native session is gone; text: why. The ladder is climbed down at
                               the next message */
   VIADUCT_EVENT_PERMISSION_GONE = 13 /* item: the request needs no answer any more; text: why */
@@ -720,10 +876,31 @@ typedef struct viaduct_sink {
   uint32_t struct_size;
   uint32_t reserved;
   /* [any-thread] Says one thing of the session, in order. BUSY: not taken; GONE: the session is
-   * closed or the turn has ended. */
+   * closed or the turn has ended; a text still joins the answer for 250 ms. */
   viaduct_flow (*emit)(const viaduct_host* host, uint64_t session,
                        const viaduct_event* event) VIADUCT_NOEXCEPT;
 } viaduct_sink;
+
+/* ---------------------------------------------------------------- interface viaduct.loop/1 */
+
+#define VIADUCT_LOOP "viaduct.loop/1"
+/* What an instance with an event loop of its own (sockets, child processes) offers by this id, so
+ * that the loop and the host share its thread. Ignored of a VIADUCT_PLUGIN_CONCURRENT one. */
+typedef struct viaduct_loop {
+  uint32_t struct_size;
+  uint32_t reserved;
+  /* [plugin-thread] Called once, right after create. Runs the loop and returns soon after quit,
+   * whatever is still open in it, also when quit came first. All calls of the host but create,
+   * interface and destroy come out of host->drain meanwhile; those still waiting when it returns
+   * come after it. */
+  void (*run)(viaduct_instance* self) VIADUCT_NOEXCEPT;
+  /* [any-thread] Calls wait: has the loop call host->drain once, soon. Not again before that has
+   * begun. May come before run. Calls nothing of the host. */
+  void (*wake)(viaduct_instance* self) VIADUCT_NOEXCEPT;
+  /* [any-thread] Once, when the instance has answered stop or is given up. Calls nothing of the
+   * host. */
+  void (*quit)(viaduct_instance* self) VIADUCT_NOEXCEPT;
+} viaduct_loop;
 
 /* ---------------------------------------------------------------- interface viaduct.tool/1 */
 
@@ -733,9 +910,14 @@ typedef struct viaduct_tool {
   uint32_t struct_size;
   uint32_t reserved;
   /* [plugin-thread] `viaduct <instance name> arguments…`; `arguments` is a JSON array of strings →
-   * {"exit_code":n,"output":text} */
+   * {"exit_code":n,"output":text,"files"?:[{"path":text,"base64":text} …]}. `files`: the
+   * command line writes them, when exit_code is 0, where the person is, up to 12 MiB in all. `path`
+   * is letter by letter what the person gave as the value of an option (`--out FILE`,
+   * `--out=FILE`); with any other path nothing is written. */
   void (*run)(viaduct_instance* self, uint64_t call, viaduct_str arguments_json) VIADUCT_NOEXCEPT;
-  /* [plugin-thread] → {"checks":[{"name","ok":bool,"message"}]} */
+  /* [plugin-thread] → {"checks":[{"name","ok":bool,"message","skipped"?:true when it cannot be
+   * looked at now}]}. Also of an instance that was not started and will not be: `viaduct doctor`
+   * beside a host that does not run. */
   void (*doctor)(viaduct_instance* self, uint64_t call) VIADUCT_NOEXCEPT;
 } viaduct_tool;
 
