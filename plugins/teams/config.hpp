@@ -102,7 +102,4 @@ enum class Needs { kCredentials, kManifest };
 std::expected<Config, std::string> parse_config(std::string_view json,
                                                 Needs needs = Needs::kCredentials);
 
-// The line that lets a person in, for the answer to somebody who is not allowed.
-std::string line_to_add(const Allow& allow, std::string_view user);
-
 }  // namespace viaduct::teams

@@ -248,20 +248,6 @@ std::vector<std::string> Config::secrets() const {
   return app_password.empty() ? std::vector<std::string>() : std::vector{app_password};
 }
 
-std::string line_to_add(const Allow& allow, std::string_view user) {
-  std::string line = "allow: {users: [";
-  for (const std::string& one : allow.users) line += one + ", ";
-  line += user;
-  line += "]";
-  if (!allow.teams.empty()) {
-    line += ", teams: [";
-    for (const std::string& one : allow.teams)
-      line += (line.ends_with('[') ? "\"" : ", \"") + one + "\"";
-    line += "]";
-  }
-  return line + "}";
-}
-
 std::expected<Config, std::string> parse_config(std::string_view json, Needs needs) {
   return net::read_config(json, [needs](Fields& fields) {
     Config config;

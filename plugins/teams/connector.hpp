@@ -43,6 +43,8 @@ struct Member {
   std::string aad;  // may be empty
   std::string name;
   std::string email;
+  std::string tenant;  // of the person; empty: not told
+  std::string role;    // "guest", "anonymous", "user"; empty: not told
 };
 
 // One call that is over, for log and metrics; what a limit of ours held back is none.

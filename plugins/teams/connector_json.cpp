@@ -36,7 +36,8 @@ std::optional<std::string> conversation_body(json body, std::string_view bot,
 }
 
 Member member_of(const chat::Value& from) {
-  Member member{from.text("id"), from.text("aadObjectId"), from.text("name"), from.text("email")};
+  Member member{from.text("id"),    from.text("aadObjectId"), from.text("name"),
+                from.text("email"), from.text("tenantId"),    from.text("userRole")};
   if (member.aad.empty()) member.aad = from.text("objectId");
   if (member.email.empty()) member.email = from.text("userPrincipalName");
   return member;

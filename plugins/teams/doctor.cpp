@@ -47,7 +47,8 @@ net::Task<chat::Check> check_public_address(net::Loop& loop, const Config& confi
         name, false,
         "public_url is not given: it says where Teams is to find this host, such as "
         "https://viaduct.example.com; or set transport: socket, which needs no public address"};
-  const std::string url = config.public_url + "/apps/" + instance + "/api/messages";
+  const std::string url =
+      config.public_url + (config.messages_alias ? "" : "/apps/" + instance) + "/api/messages";
   net::HttpRequest request;
   request.method = "POST";
   request.url = url;

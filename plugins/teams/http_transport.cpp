@@ -9,6 +9,17 @@ namespace {
 constexpr std::string_view kPath = "/api/messages";
 constexpr std::chrono::seconds kBetweenNotes{1};
 
+// Neither a browser's page nor a proxy or tunnel: of matter to the Playground, which has no token.
+bool is_direct_call(const sdk::Request& request) {
+  for (const char* name : {"origin", "via", "sec-fetch-site", "cf-connecting-ip", "cf-ray",
+                           "true-client-ip", "x-client-ip", "x-original-host", "x-ms-proxy"})
+    if (request.header(name)) return false;
+  const std::string_view host = request.header("host").value_or("");
+  const std::string_view name =
+      host.substr(0, host.starts_with('[') ? host.find(']') + 1 : host.find(':'));
+  return name == "127.0.0.1" || name == "localhost" || name == "[::1]";
+}
+
 void respond(sdk::Exchange& exchange, int status, std::string_view body) {
   exchange.respond(body.empty()
                        ? sdk::Response::text(static_cast<unsigned>(status), "")
@@ -31,7 +42,7 @@ HttpTransport::HttpTransport(const sdk::Host& host, net::Loop& loop, InboundAuth
     : loop_(loop), http_(host), log_(host), metrics_(host), auth_(auth), inbound_(inbound) {}
 
 // Whoever has no token could fill the log else; the metric counts them all.
-void HttpTransport::note_refusal(const std::string& request_id, Refused why) {
+void HttpTransport::note_refusal(const std::string& request_id, std::string_view why) {
   const auto now = std::chrono::steady_clock::now();
   if (noted_ != std::chrono::steady_clock::time_point() && now - noted_ < kBetweenNotes) {
     ++unnoted_;
@@ -39,14 +50,13 @@ void HttpTransport::note_refusal(const std::string& request_id, Refused why) {
   }
   noted_ = now;
   const std::uint64_t more = std::exchange(unnoted_, 0);
-  log_.warn("request refused request=" + request_id + " reason=" + std::string(words_of(why)) +
+  log_.warn("request refused request=" + request_id + " reason=" + std::string(why) +
             (more > 0 ? " more_before=" + std::to_string(more) : ""));
 }
 
 void HttpTransport::begin(bool with_alias) {
   const auto handler = [this](const sdk::Request& request, sdk::Exchange exchange) {
-    // Neither a browser's page nor a proxy: of matter to the Playground, which has no token.
-    const bool is_direct = request.is_local() && !request.header("origin");
+    const bool is_direct = request.is_local() && is_direct_call(request);
     loop_.spawn(take(std::string(request.header("authorization").value_or("")),
                      std::string(request.body()), is_direct, std::string(request.request_id()),
                      std::make_shared<sdk::Exchange>(std::move(exchange))));
@@ -61,7 +71,7 @@ net::Task<> HttpTransport::take(std::string authorization, std::string body, boo
                                 std::string request_id, std::shared_ptr<sdk::Exchange> exchange) {
   auto activity = parse_activity(body);
   if (!activity) {
-    log_.warn("request not understood request=" + request_id + " reason=" + activity.error());
+    note_refusal(request_id, activity.error());
     co_return respond(*exchange, 400, R"({"error":"not an activity"})");
   }
   ActivityFacts facts = facts_of(*activity);
@@ -71,7 +81,7 @@ net::Task<> HttpTransport::take(std::string authorization, std::string body, boo
     const Refused why = verdict.error();
     metrics_.count("teams_refused_total", 1,
                    R"({"reason":)" + sdk::json_string(word_of(why)) + "}");
-    note_refusal(request_id, why);
+    note_refusal(request_id, words_of(why));
     co_return respond(*exchange, status_of(why), body_of(why));
   }
   if (!is_open_) co_return respond(*exchange, 503, R"({"error":"not ready"})");

@@ -35,7 +35,7 @@ class HttpTransport {
   InboundAuth& auth_;
   Inbound& inbound_;
   // A line of the log for a refusal: at most one in a second, with how many there were.
-  void note_refusal(const std::string& request_id, Refused why);
+  void note_refusal(const std::string& request_id, std::string_view why);
   std::chrono::steady_clock::time_point noted_{};
   std::uint64_t unnoted_ = 0;
   bool is_open_ = false;

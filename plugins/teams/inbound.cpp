@@ -7,11 +7,13 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 #include <viaduct/chat/attachment.hpp>
 #include <viaduct/chat/context.hpp>
 #include <viaduct/chat/text.hpp>
+#include <viaduct/chat/value.hpp>
 
 namespace viaduct::teams {
 namespace {
@@ -23,6 +25,8 @@ constexpr auto kTooOld = 30min;
 constexpr std::size_t kMostContext = 20'000;  // bytes
 constexpr std::size_t kMostOfAFile = 5 << 20;
 constexpr std::size_t kMostOfFiles = 10 << 20;
+constexpr auto kPeopleKnown = 1h;
+constexpr std::size_t kMostPeople = 20'000;
 constexpr int kTries = 3;  // of a file that may be had later
 // Of this plugin's own button: a message as it is after it was edited.
 constexpr std::string_view kRunAction = "run";
@@ -42,7 +46,7 @@ struct Inbound::Waiting {
 
 Inbound::Inbound(const sdk::Host& host, chat::World& world, chat::Conversations& conversations,
                  chat::Commands& commands, TeamsNetwork& network, References& references,
-                 Files& files, const Config& config)
+                 Connector& connector, Files& files, const Config& config)
     : loop_(world.loop),
       log_(host),
       metrics_(host),
@@ -51,6 +55,7 @@ Inbound::Inbound(const sdk::Host& host, chat::World& world, chat::Conversations&
       commands_(commands),
       network_(network),
       references_(references),
+      connector_(connector),
       files_(files),
       config_(config),
       inbox_(host, world.loop,
@@ -141,6 +146,10 @@ void Inbound::take(Activity activity, std::string_view json, Answer answer) {
 }
 
 void Inbound::keep(Activity activity, std::string_view json, Answer answer) {
+  // Half a surrogate pair, as where an emoji was cut in two, is no JSON for everybody.
+  std::string mended;
+  if (json.find("\\ud") != std::string_view::npos || json.find("\\uD") != std::string_view::npos)
+    json = mended = chat::Value::parsed(json).json();
   const std::string key = activity.key;
   const bool is_invoke = std::holds_alternative<Invoke>(activity.what);
   if (is_invoke && invokes_.contains(key)) {
@@ -201,17 +210,63 @@ chat::Asker Inbound::asker_of(const Activity& activity) const {
   return asker;
 }
 
-net::Task<std::optional<chat::Asker>> Inbound::admit(const Activity& activity, bool answer) {
+// The conversation's tenant is not everybody's in it: chats and channels are shared with others.
+net::Task<std::optional<bool>> Inbound::is_own_person(Activity activity) {
+  if (activity.conversation.kind == ConversationKind::kPersonal) co_return true;
+  const chat::Place place = place_of(activity);
+  const std::string key = place.team + "/" + place.channel + "/" + activity.from.id;
+  const auto now = std::chrono::steady_clock::now();
+  if (const auto known = people_.find(key);
+      known != people_.end() && now - known->second.at < kPeopleKnown)
+    co_return known->second.is_own;
+  auto to = references_.destination({place.team, place.channel, ""});
+  if (!to) co_return std::nullopt;
+  auto pause = 500ms;
+  for (int i = 0; i < kTries; ++i) {
+    const auto member = co_await connector_.member(*to, activity.from.id);
+    if (member) {
+      const std::string role = chat::lower(member->role);
+      const bool is_own = role != "guest" && role != "anonymous" &&
+                          (member->tenant.empty() || config_.takes_tenant(member->tenant));
+      if (people_.size() > kMostPeople) people_.clear();
+      people_[key] = {is_own, now};
+      co_return is_own;
+    }
+    log_.warn("person not looked up reason=" + member.error().message);
+    if (member.error().trouble == Trouble::kMissing) co_return false;
+    if (member.error().trouble != Trouble::kRetryLater) break;
+    boost::asio::steady_timer timer(loop_.context(), pause);
+    co_await timer.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
+    pause *= 2;
+  }
+  co_return std::nullopt;
+}
+
+net::Task<std::optional<chat::Asker>> Inbound::admit(Activity activity, bool answer) {
   chat::Asker asker = asker_of(activity);
-  if (asker.is_operator || config_.allow.takes(activity.from.aad, activity.team, activity.team_aad))
-    co_return asker;
+  const std::string& aad = activity.from.aad;
+  // Who is named is meant, wherever they are from.
+  const bool is_named = !aad.empty() && std::ranges::count(config_.allow.users, aad) != 0;
+  if (asker.is_operator || is_named) co_return asker;
+  if (config_.allow.takes(aad, activity.team, activity.team_aad)) {
+    const auto is_own = co_await is_own_person(activity);
+    if (is_own && *is_own) co_return asker;
+    if (!is_own) {
+      if (answer)
+        co_await commands_.tell(asker,
+                                "I could not find out who you are, Teams does not say so now. Send "
+                                "this again in a moment.",
+                                {}, "unknown");
+      co_return std::nullopt;
+    }
+  }
   log_.info("person not allowed user=" + asker.user);
   if (answer)
     co_await commands_.tell(
         asker,
-        "You may not use this bot here. Whoever runs it can let you in with this line of its "
-        "configuration: " +
-            teams::code(line_to_add(config_.allow, activity.from.aad)),
+        "You may not use this bot here. Whoever runs it can let you in by adding " +
+            (aad.empty() ? "you, with the object id that Entra has for you," : teams::code(aad)) +
+            " to " + teams::code("allow.users") + " of its configuration.",
         {}, "refused");
   co_return std::nullopt;
 }
@@ -353,9 +408,15 @@ net::Task<> Inbound::press(Activity activity, std::string_view data) {
   auto asker = co_await admit(activity, true);
   if (!asker) co_return;
   if (pressed->action == kRunAction) {
-    const std::string key = activity.key;
-    co_await commands_.to_session(*asker,
-                                  {asker->principal(), key, activity.id, pressed->value, "", ""});
+    // By whoever changed the message, and once: the card that offers it has an id.
+    const std::size_t end = std::min(pressed->value.find('\n'), pressed->value.size());
+    if (pressed->value.substr(0, end) != asker->user || end == pressed->value.size()) {
+      co_await commands_.tell(*asker, "Only whoever has changed the message can send it again.");
+      co_return;
+    }
+    const std::string key = "edited/" + asker->place().key() + "/" + activity.reply_to;
+    co_await commands_.to_session(
+        *asker, {asker->principal(), key, "", pressed->value.substr(end + 1), "", ""});
     co_return;
   }
   co_await commands_.press(pressed->action, pressed->value, *asker);
@@ -368,10 +429,10 @@ net::Task<> Inbound::edited(Activity activity, MessageEdited changed) {
   if (!asker) co_return;
   const std::string text = text_of(activity, changed.message);
   if (text.empty() || text.size() > kLongestValue || chat::parse_addressed(text, "")) co_return;
-  co_await commands_.tell(
-      *asker, "You have changed a message. The agent has it as it was before.",
-      {{std::string(kRunAction), "Send it as it is now", text, chat::Button::Style::kPlain}},
-      "edited");
+  co_await commands_.tell(*asker, "You have changed a message. The agent has it as it was before.",
+                          {{std::string(kRunAction), "Send it as it is now",
+                            asker->user + "\n" + text, chat::Button::Style::kPlain}},
+                          "edited");
 }
 
 net::Task<> Inbound::deleted(Activity activity) {

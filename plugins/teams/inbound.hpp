@@ -27,8 +27,8 @@ class Inbound {
   using Answer = std::function<void(int status, std::string body)>;
 
   Inbound(const sdk::Host& host, chat::World& world, chat::Conversations& conversations,
-          chat::Commands& commands, TeamsNetwork& network, References& references, Files& files,
-          const Config& config);
+          chat::Commands& commands, TeamsNetwork& network, References& references,
+          Connector& connector, Files& files, const Config& config);
 
   // An activity that is Teams' for certain, and what of it is to be kept. `answer` is told once:
   // when it is safe, of an invoke when it is known what became of it, at the latest after
@@ -62,8 +62,11 @@ class Inbound {
                              std::string text, std::string key);
 
   chat::Asker asker_of(const Activity& activity) const;
+  // Whether a person of a shared chat or a channel is of an allowed tenant and no guest; nullopt:
+  // Teams does not say now.
+  net::Task<std::optional<bool>> is_own_person(Activity activity);
   // Who asks, if they may; they have been told if they may not.
-  net::Task<std::optional<chat::Asker>> admit(const Activity& activity, bool answer);
+  net::Task<std::optional<chat::Asker>> admit(Activity activity, bool answer);
   // What was sent with a message, as content blocks, or empty; what could not be had is told.
   net::Task<std::string> attachments(chat::Asker asker, std::vector<File> files);
   bool is_bound(const chat::Place& place) const;
@@ -76,10 +79,16 @@ class Inbound {
   chat::Commands& commands_;
   TeamsNetwork& network_;
   References& references_;
+  Connector& connector_;
   Files& files_;
   const Config& config_;
   chat::Inbox<Activity> inbox_;
   std::map<std::string, std::shared_ptr<Waiting>, std::less<>> invokes_;  // by key
+  struct Known {
+    bool is_own = false;
+    std::chrono::steady_clock::time_point at;
+  };
+  std::map<std::string, Known, std::less<>> people_;  // by conversation and id
 };
 
 }  // namespace viaduct::teams

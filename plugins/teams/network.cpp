@@ -14,7 +14,7 @@ namespace {
 using namespace std::chrono_literals;
 
 // Answers that are longer than so many messages become a file.
-constexpr std::size_t kMostParts = 120;
+constexpr std::size_t kMostParts = 1'000;
 // As Teams names emojis.
 constexpr std::string_view kSeen = "1f440_eyes";
 constexpr std::string_view kQueued = "23f3_hourglassflowingsand";
@@ -210,7 +210,8 @@ net::Task<> TeamsNetwork::post_smaller(Shipment refused) {
 
 net::Task<> TeamsNetwork::deliver_file(chat::Place place, FileConsent consent, std::string key) {
   const std::string offered = chat::Value::parsed(consent.context).text("file");
-  if (offered.empty()) co_return;
+  // Offered in this very chat.
+  if (!offered.ends_with("@" + place.key())) co_return;
   const sdk::Answer kept = co_await chat::answered(
       [&](sdk::Callback done) { documents_.get(std::string(kFiles) + offered, std::move(done)); });
   if (!kept.ok() && kept.code != sdk::Code::kNotFound) co_return;

@@ -73,7 +73,8 @@ class Teams final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
         commands_(
             host_, world_, conversations_,
             {config_.default_working_dir, config_.working_dirs, config_.max_sessions_per_user}),
-        inbound_(host_, world_, conversations_, commands_, network_, references_, files_, config_) {
+        inbound_(host_, world_, conversations_, commands_, network_, references_, connector_,
+                 files_, config_) {
     if (const std::string wrong = has_credentials() ? token_.complaint() : ""; !wrong.empty())
       throw sdk::Error(sdk::Code::kInvalidArgument, wrong);
     if (config_.transport == Transport::kHttp)

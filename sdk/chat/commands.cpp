@@ -1,5 +1,6 @@
 #include <viaduct/chat/commands.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
 #include <utility>
@@ -151,7 +152,7 @@ net::Task<> Commands::press(std::string action, std::string value, Asker asker) 
   } else if (kind == kAdoptAction) {
     if (const auto left = parse_left(value)) co_await run_adopt(*left, asker);
   } else if (kind == kPickAction) {
-    const std::size_t word = kind.size() + 1;
+    const std::size_t word = std::min(kind.size() + 1, action.size());
     const std::string what = action.substr(word, action.find(':', word) - word);
     if (what == "end")
       co_await run_end(value, asker);

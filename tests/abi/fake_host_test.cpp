@@ -235,17 +235,6 @@ TEST_F(Backend, ReadsWhatItDiscoversAndPurgesWhatItKeeps) {
   EXPECT_TRUE(host_.purge({}).ok());
 }
 
-TEST(FakeHost, KnowsThatAnOlderBackendCannotReadOrPurge) {
-  FakeHost host;
-  ASSERT_TRUE(host.load(VIADUCT_GOOD_DIR "/backend_0_2.so").ok());
-  ASSERT_TRUE(host.run("{}").ok());
-  EXPECT_EQ(host.read("left-1").code, VIADUCT_E_UNSUPPORTED);
-  EXPECT_EQ(host.purge({}).code, VIADUCT_E_UNSUPPORTED);
-  EXPECT_TRUE(host.stop().ok());
-  host.destroy();
-  EXPECT_TRUE(host.faults().empty());
-}
-
 // A plugin that is linked in and hands its host to the test, which calls the services itself.
 struct Outcome {
   viaduct_code code = VIADUCT_E_INTERNAL;
@@ -602,7 +591,7 @@ TEST(FakeHost, SaysWhyAPluginCannotBeLoaded) {
   FakeHost host;
   EXPECT_NE(host.load("/nonexistent/plugin.so").message.find("plugin.so"), std::string::npos);
   const auto wrong = host.load(VIADUCT_FAULTY_DIR "/wrong_major.so").message;
-  EXPECT_NE(wrong.find("7.5"), std::string::npos) << wrong;
+  EXPECT_NE(wrong.find("7.0"), std::string::npos) << wrong;
   EXPECT_NE(wrong.find("1.0"), std::string::npos) << wrong;
   EXPECT_NE(host.load(VIADUCT_FAULTY_DIR "/no_symbol.so").message.find("not a plugin"),
             std::string::npos);

@@ -12,7 +12,7 @@ import { within } from "../support/wait.mjs";
 const atLoading = [
   ["not_elf", /no shared library/],
   ["no_symbol", /plugin/],
-  ["wrong_major", /7\.\d.*\b0\.\d/],
+  ["wrong_major", /7\.\d.*\b1\.\d/],
   ["undefined_symbol", /undefined symbol/],
   ["short_descriptor", /descriptor/],
   ["null_id", /\bid\b/],

@@ -154,7 +154,7 @@ export class Teams extends StandIn {
     this.addTeam("acme", { channels: ["general", "random"], members: all });
     this.chat("project", { members: ["alice", "bob", "amp"] });
     this.chat("standup", { members: ["alice", "bob", "carol", "amp"], meeting: true });
-    this.chat("mixed", { members: ["alice", "sue", "amp"] });
+    this.chat("mixed", { members: ["alice", "sue", "gus", "amp"] });
   }
   #add(person) {
     this.people.push(person);

@@ -103,10 +103,19 @@ one("people of other tenants are refused, and those that `allow` does not name a
 
 one("a stranger in a shared chat is refused", async (t) => {
   const { teams, host } = await teamsHost(t);
-  const there = teams.post("sue", "mixed", "@amp hello");
-  await there.delivery.settled;
+  for (const who of ["sue", "gus"]) {
+    const there = teams.post(who, "mixed", `@amp hello of ${who}`);
+    await there.delivery.settled;
+  }
+  await told(teams, "mixed", /may not use this bot/);
   await talk(teams, "mine", { where: "mixed" });
-  assert.ok((await sentinel(teams, host, "mixed")).includes("mine"));
+  assert.deepEqual(await sentinel(teams, host, "mixed"), ["mine"]);
+});
+
+one("a message with half an emoji is a message", async (t) => {
+  const { teams, host } = await teamsHost(t);
+  teams.post("alice", "dm", "an emoji cut in two: \ud83d and on");
+  await teams.until(() => prompts(host).some((one) => one.includes("and on")), "the prompt");
 });
 
 one("without `allow` it answers nobody; with a team whoever writes in its channels", async (t) => {

@@ -219,11 +219,5 @@ TEST(TeamsConfig, ForThePlaygroundNeedsNoSecretAndNoTenant) {
       parse_config(R"({"app_id":")" ID R"(","allow_anonymous_loopback":true})").has_value());
 }
 
-TEST(TeamsAllow, SaysTheLineToAdd) {
-  EXPECT_EQ(line_to_add({}, "u2"), "allow: {users: [u2]}");
-  EXPECT_EQ(line_to_add({false, {"u1"}, {"19:t", "19:s"}}, "u2"),
-            "allow: {users: [u1, u2], teams: [\"19:t\", \"19:s\"]}");
-}
-
 }  // namespace
 }  // namespace viaduct::teams
