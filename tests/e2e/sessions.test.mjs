@@ -163,7 +163,7 @@ test("the settings page shows what runs, the configuration with its origins, and
   await chat.page.getByRole("link", { name: "Settings" }).click();
   const { page } = chat;
   await page.getByRole("heading", { name: "Surfaces" }).waitFor();
-  await page.getByRole("link", { name: "web-chat" }).waitFor();
+  await page.getByRole("link", { name: "web-chat", exact: true }).waitFor();
   await page.getByRole("listitem").filter({ hasText: "echo" }).getByText("Running").waitFor();
   await page.getByRole("row", { name: /server\.listen .*viaduct\.yaml, line/ }).waitFor();
   const sessions = page.locator("dl > div").filter({ hasText: "Sessions" }).getByRole("definition");

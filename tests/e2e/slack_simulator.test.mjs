@@ -15,6 +15,7 @@ after(() => browser?.close());
 const rules = [
   { match: "^deploy", permission: { title: "Deploy it?", options: ["Allow", "Deny"] }, reply: "You chose $permission" },
   { match: "^tall$", reply: Array.from({ length: 60 }, (_, i) => `Paragraph ${i}\n\n`).join("") },
+  { match: "^tall later$", delay: "1500ms", reply: Array.from({ length: 60 }, (_, i) => `Paragraph ${i}\n\n`).join("") },
   { match: "^html$", reply: "<img src=x onerror=document.title='bad'> **bold** `code`" },
 ];
 async function open(t, { viewport = { width: 1280, height: 800 } } = {}) {
@@ -56,7 +57,7 @@ test("a tall answer is followed to its end; who has gone up is told of news, and
   await say("tall");
   await until(async () => assert.equal(await log.getByText("Paragraph 59").count(), 3));
   await until(async () => assert.ok((await fromEnd()) < 5, `${await fromEnd()}`));
-  await say("tall");
+  await say("tall later");
   await log.evaluate((one) => (one.scrollTop = 0));
   await until(async () => assert.equal(await log.getByText("Paragraph 59").count(), 4));
   await page.getByRole("button", { name: "New messages" }).click();
