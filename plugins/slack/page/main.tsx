@@ -173,13 +173,18 @@ function Messages({ messages, label, inThread, ...here }: Here & { messages: mod
   const list = useRef<HTMLDivElement>(null);
   const follows = useRef(true);
   const top = useRef(0);
+  const own = useRef("");
   const [seen, setSeen] = useState("");
   const newest = messages.at(-1);
   const follow = (): void => {
     if (follows.current && list.current) list.current.scrollTop = list.current.scrollHeight;
   };
   useLayoutEffect(() => {
-    if (newest?.user === here.me) follows.current = true;
+    // Once for each message of one's own: it may change while one reads further up.
+    if (newest?.user === here.me && newest.ts !== own.current) {
+      own.current = newest.ts;
+      follows.current = true;
+    }
     follow();
     if (follows.current) setSeen(newest?.ts ?? "");
   }, [messages]);
