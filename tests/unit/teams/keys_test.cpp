@@ -101,8 +101,8 @@ TEST(TeamsKeys, AreAskedForOnceAMinuteAlsoWhenThatFails) {
 }
 
 TEST(TeamsKeys, LetOneWhoIsCancelledGoAndServeTheOthers) {
+  net::Signal gate;  // outlives the server's threads, which wait at it
   Login login([](const std::string&) { return reply("{}"); });
-  net::Signal gate;
   login.say([&](const std::string& request) {
     if (request.starts_with("GET /keys")) gate.wait();
     return keys_answer(&login, one_key())(request);
@@ -199,8 +199,8 @@ TEST(TeamsKeys, AreNotFetchedWithoutTlsFromElsewhere) {
 }
 
 TEST(TeamsKeys, MayGoWhileTheyAreFetched) {
+  net::Signal gate;  // outlives the server's threads, which wait at it
   Login login([](const std::string&) { return reply("{}"); });
-  net::Signal gate;
   login.say([&](const std::string& request) {
     gate.wait();
     return keys_answer(&login, one_key())(request);
@@ -217,8 +217,8 @@ TEST(TeamsKeys, MayGoWhileTheyAreFetched) {
 }
 
 TEST(TeamsKeys, LeaveNothingBehindWhenTheLoopEndsWhileTheyAreFetched) {
+  net::Signal gate;  // outlives the server's threads, which wait at it
   Login login([](const std::string&) { return reply("{}"); });
-  net::Signal gate;
   login.say([&](const std::string&) {
     gate.wait();
     return reply("{}");

@@ -297,7 +297,7 @@ TEST_F(TeamsOutbox, TriesAgainWhatWasNotPostedAndNeverBlindly) {
   chat.next("post", reply("", 429, "Retry-After: 60\r\n"));
   post(shipment(Kind::kPost, "a", "one"));
   ASSERT_TRUE(
-      host.wait_until([&] { return host.delivery().parcel("a")->retry_after_ms == 15'000; }));
+      host.wait_until([&] { return host.delivery().parcel("a")->retry_after_ms == 60'000; }));
   chat.next("post", kCut);
   Shipment elsewhere = shipment(Kind::kPost, "b", "two");
   destination.conversation = "a:2";
