@@ -18,6 +18,9 @@
 namespace viaduct::teams {
 namespace {
 
+constexpr std::string_view kMissing = "/missing";  // ends the key of a note of something missing
+constexpr std::size_t kMostNotes = 5;
+
 Config parse(std::string_view config_json) {
   auto config = parse_config(config_json);
   if (!config) throw sdk::Error(sdk::Code::kInvalidArgument, config.error());
@@ -130,7 +133,11 @@ class Teams final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
     // Of an answer: SESSION/TURN/…, and nobody has seen it refused.
     const std::string key(parcel.key);
     const auto one = conversations_.of(key.substr(0, key.find('/')));
-    if (one && !parcel.edit && state == "ambiguous" && key.find("/missing") == std::string::npos)
+    // The note, too, may be cut off; of a note it is no harm to be there twice.
+    std::size_t notes = 0;
+    for (auto at = key.find(kMissing); at != std::string::npos; at = key.find(kMissing, at + 1))
+      ++notes;
+    if (one && !parcel.edit && state == "ambiguous" && notes < kMostNotes)
       loop_.spawn(one->may_be_missing(key));
   }
 
