@@ -8,8 +8,7 @@ target_include_directories(viaduct_options INTERFACE ${PROJECT_SOURCE_DIR})
 find_package(Threads REQUIRED)
 target_link_libraries(viaduct_options INTERFACE Threads::Threads)
 
-# Sanitizers go everywhere: host and plugins must be sanitized alike. Without optimization, which the presets leave out, they
-# see as much, and compile in half the time.
+# Sanitizers go everywhere: host and plugins must be sanitized alike.
 if(VIADUCT_SANITIZE)
   add_compile_options(-fsanitize=${VIADUCT_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all -gline-tables-only)
   add_link_options(-fsanitize=${VIADUCT_SANITIZE})
