@@ -43,17 +43,8 @@ class Commands {
   net::Task<std::expected<std::shared_ptr<Conversation>, std::string>> begin(Place place,
                                                                              Asker asker,
                                                                              Wanted wanted);
-  // True while a session is being begun for it, or is expected to be.
-  bool is_beginning(const Place& place) const {
-    return beginning_.contains(place.key()) || expected_.contains(place.key());
-  }
-  // From when something has come that would bind the place, to when it has been dealt with: what is
-  // said there meanwhile is for the session. Each expect() has its settle().
-  void expect(const Place& place) { expected_.insert(place.key()); }
-  void settle(const Place& place) {
-    if (const auto found = expected_.find(place.key()); found != expected_.end())
-      expected_.erase(found);
-  }
+  // True while a session is being begun for it.
+  bool is_beginning(const Place& place) const { return beginning_.contains(place.key()); }
 
   // Nothing is bound there any more, and whoever goes on talking there has not heard it yet.
   bool is_left(const Place& place) const;
@@ -142,7 +133,6 @@ class Commands {
   const Rules rules_;
   const Network& network_;
   std::set<std::string> beginning_;              // places
-  std::multiset<std::string> expected_;          // places that are to be bound
   std::map<std::string, std::size_t> reserved_;  // slots of people whose sessions are beginning
 };
 
