@@ -229,7 +229,7 @@ viaduct_flow sink_emit(const viaduct_host* host, std::uint64_t session,
     return VIADUCT_FLOW_GONE;
   }
   // Of a newer ABI: ignored.
-  if (event->kind < VIADUCT_EVENT_TEXT || event->kind > VIADUCT_EVENT_PERMISSION_GONE)
+  if (event->kind < VIADUCT_EVENT_TEXT || event->kind > VIADUCT_EVENT_CONTENT)
     return VIADUCT_FLOW_OK;
   return in->services().sessions.emit(session, {.kind = event->kind,
                                                 .turn = event->turn,

@@ -51,7 +51,7 @@ bool Subscription::change(const sessions::ChangePtr& change) {
     return false;
   }
   const std::size_t live = queue_.size() - replayed_;
-  if (live_ && (live >= kMaxChanges || live_bytes_ + weight(*change) > kMaxBytes)) {
+  if (live_ && live > 0 && (live >= kMaxChanges || live_bytes_ + weight(*change) > kMaxBytes)) {
     queue_.clear();
     replayed_ = 0;
     blocked_ = false;

@@ -20,7 +20,7 @@ class Subscription final : public sessions::Subscriber,
                            public std::enable_shared_from_this<Subscription> {
  public:
   static constexpr std::size_t kMaxChanges = 10'000;
-  static constexpr std::size_t kMaxBytes = 4 << 20;
+  static constexpr std::size_t kMaxBytes = 16 << 20;
 
   Subscription(std::shared_ptr<Instance> instance, std::uint64_t id)
       : instance_(std::move(instance)), id_(id) {}

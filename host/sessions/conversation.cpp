@@ -16,6 +16,23 @@ bool is_stop_reason(std::string_view text) {
   return std::ranges::find(kKnown, text) != kKnown.end();
 }
 
+// The whole answer, entry by entry; of an image or a file the words, as a paragraph.
+class Said {
+ public:
+  void add(const store::Entry& entry) {
+    const bool is_content = entry.type == "content";
+    if (!is_content && entry.type != "text") return;
+    if ((is_content || after_content_) && !text_.empty()) text_ += "\n\n";
+    text_ += entry.text;
+    after_content_ = is_content;
+  }
+  std::string take() { return std::move(text_); }
+
+ private:
+  std::string text_;
+  bool after_content_ = false;
+};
+
 }  // namespace
 
 Conversation::Conversation(std::shared_ptr<Shared> shared, store::Session record,
@@ -170,11 +187,11 @@ void Conversation::duplicate(std::string key, Done<SendAnswer> accepted, Done<As
             self->record_.id, 0, 500, 16 << 20,
             [turn = *turn, ended = std::move(ended)](Result<store::EntryPage> page) mutable {
               if (!page) return ended(std::unexpected(page.error()));
-              AskAnswer answer{turn.number, turn.stop_reason, ""};
+              Said said;
               for (const store::Entry& entry : page->entries)
-                if (entry.turn == turn.number && entry.type == "text") answer.text += entry.text;
+                if (entry.turn == turn.number) said.add(entry);
               if (auto error = parse_error(turn.error)) return ended(std::unexpected(*error));
-              ended(std::move(answer));
+              ended(AskAnswer{turn.number, turn.stop_reason, said.take()});
             });
       });
 }
@@ -388,13 +405,11 @@ void Conversation::close_turns(bool running, std::vector<std::shared_ptr<Turn>> 
 }
 
 AskAnswer Conversation::answer_text(const Turn& turn, const std::string& stop_reason) const {
-  AskAnswer answer{turn.number, stop_reason, ""};
-  for (auto item = window_.rbegin(); item != window_.rend(); ++item) {
-    if (item->entry.number <= turn.message_entry) break;
-    if (item->entry.turn == turn.number && item->entry.type == "text")
-      answer.text.insert(0, item->entry.text);
-  }
-  return answer;
+  Said said;
+  for (const LogEntry& item : window_)
+    if (item.entry.number > turn.message_entry && item.entry.turn == turn.number)
+      said.add(item.entry);
+  return {turn.number, stop_reason, said.take()};
 }
 
 }  // namespace viaduct::sessions

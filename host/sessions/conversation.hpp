@@ -93,9 +93,10 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
   void history(std::uint64_t before, std::uint32_t limit, Done<HistoryAnswer> done);
   void compact(Done<> done);
   void set_option(std::string option, std::string value, Done<std::string> done);
-  // Its entries below `before` (0: all) as they are on disk. `found`: those behind `before` that
-  // are wanted as well, newest first.
-  void whole_log(std::uint64_t before, std::vector<store::Entry> found,
+  // Its entries below `before` (0: all) as they are on disk; but of its contents, older ones than
+  // the newest of `contents` bytes are the texts of their words. `found`: those behind `before`
+  // that are wanted as well, newest first.
+  void whole_log(std::uint64_t before, std::vector<store::Entry> found, std::size_t contents,
                  Done<std::vector<store::Entry>> done);
   // Those of them that are context: said before the first open turn.
   void said_before(Done<std::vector<store::Entry>> done);
@@ -140,8 +141,9 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
     bool cancelled = false;
     std::string lost;  // why its session was lost, perhaps before it had the prompt
     std::uint64_t text_entry = 0, thought_entry = 0, plan_entry = 0, usage_entry = 0;  // 0: none
-    std::unordered_map<std::string, std::uint64_t> items;  // texts and tool calls that have an id
-    std::map<std::string, std::uint64_t> permissions;      // pending: item → entry
+    std::unordered_map<std::string, std::uint64_t> items;  // texts, contents, tools with an id
+    std::size_t content_bytes = 0;
+    std::map<std::string, std::uint64_t> permissions;  // pending: item → entry
     std::unique_ptr<boost::asio::steady_timer> cancel_limit;
     std::unique_ptr<boost::asio::steady_timer> backend_limit;  // while it waits for its backend
   };
@@ -208,6 +210,8 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
   void grow(std::uint64_t& present, const BackendEvent& event, const char* type);
   void close_streams();
   void late_text(const BackendEvent& event);
+  void say_content(BackendEvent event);
+  void forget_evicted(std::unordered_map<std::string, std::uint64_t>& known);
   void update_tool(const BackendEvent& event);
   void update_single(const BackendEvent& event);
   void ask_permission(BackendEvent event);
@@ -279,7 +283,8 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
   std::uint64_t outside_entry_ = 0;  // a text outside of any turn that still grows
   std::string outside_item_;
   boost::asio::steady_timer outside_timer_;
-  std::unordered_map<std::string, std::uint64_t> tools_;  // the newest of each id
+  std::unordered_map<std::string, std::uint64_t> tools_;     // the newest of each id
+  std::unordered_map<std::string, std::uint64_t> contents_;  // the same
 
   std::vector<Watcher> watchers_;
 };

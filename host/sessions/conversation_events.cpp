@@ -1,5 +1,6 @@
 // What the backend says: taken from the sink, put into the log; and the permissions that it asks
 // for.
+#include "host/sessions/content_json.hpp"
 #include "host/sessions/conversation.hpp"
 
 #include <algorithm>
@@ -9,7 +10,8 @@ namespace viaduct::sessions {
 namespace {
 
 constexpr std::chrono::seconds kOutsideGrows{1};  // a text without a turn, after its last piece
-constexpr std::size_t kMostTools = 1000;          // that may still be heard of outside of a turn
+constexpr std::size_t kMostKnown =
+    1000;  // tools and contents that may still be heard of outside of a turn
 
 }  // namespace
 
@@ -54,6 +56,7 @@ void Conversation::apply(BackendEvent event) {
   switch (event.kind) {
     case VIADUCT_EVENT_TEXT: return stream_text(event, "text");
     case VIADUCT_EVENT_THOUGHT: return stream_text(event, "thought");
+    case VIADUCT_EVENT_CONTENT: return say_content(std::move(event));
     case VIADUCT_EVENT_TOOL_CALL: return update_tool(event);
     case VIADUCT_EVENT_PLAN:
     case VIADUCT_EVENT_USAGE: return update_single(event);
@@ -173,12 +176,51 @@ void Conversation::close_streams() {
     if (*number) complete(std::exchange(*number, 0));
 }
 
+// An image, a sound or a file, in its place; without one, its words as a text of their own.
+void Conversation::say_content(BackendEvent event) {
+  const bool outside = event.turn == 0;
+  if (!event.item.empty()) {
+    forget_evicted(contents_);
+    std::uint64_t& known =
+        outside ? contents_[event.item] : running_->items["content" + event.item];
+    if (known != 0) return;
+    known = contents_[event.item] = record_.last_entry + 1;
+  }
+  close_streams();
+  if (outside_entry_ != 0) complete(std::exchange(outside_entry_, 0));
+  if (running_) {  // what has an id goes on behind it, too
+    std::erase_if(running_->items, [this](const auto& item) {
+      const bool said = item.first.starts_with("text") || item.first.starts_with("thought");
+      if (said) complete(item.second);
+      return said;
+    });
+  }
+  if (!outside && !event.json.empty()) {
+    running_->content_bytes += event.json.size();
+    if (running_->content_bytes > kMostContentOfTurn) {
+      event.json.clear();
+      event.text = only_words(event.text, "the answer has more than 64 MiB of images and files");
+    }
+  }
+  store::Entry entry = next_entry(event.json.empty() ? "text" : "content", event.turn);
+  entry.text = std::move(event.text);
+  entry.data = std::move(event.json);
+  publish_entry(add(std::move(entry)).entry);
+  flush();
+  flush_soon();
+}
+
+// Of what may still be heard of outside of a turn.
+void Conversation::forget_evicted(std::unordered_map<std::string, std::uint64_t>& known) {
+  if (known.size() > kMostKnown)
+    std::erase_if(known, [this](const auto& one) { return !find(one.second); });
+  if (known.size() > kMostKnown) known.clear();
+}
+
 // Outside of any turn: of the newest call that has this id, whichever turn that was in.
 void Conversation::update_tool(const BackendEvent& event) {
   const bool outside = event.turn == 0;
-  if (tools_.size() > kMostTools)
-    std::erase_if(tools_, [this](const auto& known) { return !find(known.second); });
-  if (tools_.size() > kMostTools) tools_.clear();
+  forget_evicted(tools_);
   std::uint64_t& number = outside ? tools_[event.item] : running_->items["tool" + event.item];
   LogEntry* item = number ? find(number) : nullptr;
   std::string data = merge_fields(item ? item->entry.data : "", event.json);

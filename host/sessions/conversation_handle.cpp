@@ -277,24 +277,30 @@ void Conversation::climb_failed(std::shared_ptr<Climb> climb, Error error) {
 }
 
 void Conversation::whole_log(std::uint64_t before, std::vector<store::Entry> found,
-                             Done<std::vector<store::Entry>> done) {
+                             std::size_t contents, Done<std::vector<store::Entry>> done) {
   shared_.store.entries(record_.id, before, kPage, kPageBytes,
-                        [self = shared_from_this(), found = std::move(found),
+                        [self = shared_from_this(), found = std::move(found), contents,
                          done = std::move(done)](Result<store::EntryPage> page) mutable {
                           if (!page) return done(std::unexpected(page.error()));
                           std::vector<store::Entry>& entries = page->entries;
                           const std::uint64_t first = entries.empty() ? 0 : entries.front().number;
-                          std::ranges::move(std::views::reverse(entries),
-                                            std::back_inserter(found));
+                          for (store::Entry& entry : std::views::reverse(entries)) {
+                            if (entry.type == "content" && entry.data.size() > contents)
+                              as_words(entry);
+                            else if (entry.type == "content")
+                              contents -= entry.data.size();
+                            found.push_back(std::move(entry));
+                          }
                           if (page->more && first > 1)
-                            return self->whole_log(first, std::move(found), std::move(done));
+                            return self->whole_log(first, std::move(found), contents,
+                                                   std::move(done));
                           std::ranges::reverse(found);
                           done(std::move(found));
                         });
 }
 
 void Conversation::said_before(Done<std::vector<store::Entry>> done) {
-  whole_log(0, {},
+  whole_log(0, {}, 0,
             [open = first_open_turn(),
              done = std::move(done)](Result<std::vector<store::Entry>> entries) mutable {
               if (entries)

@@ -72,6 +72,8 @@ void Conversation::write(std::vector<store::Write> writes, Done<> done) {
                         }
                         const bool failed = !result;
                         done(std::move(result));
+                        // What is said between turns does not pile up.
+                        if (!self->running_ && !self->locked_) self->trim();
                         // Unless `done` began another: what waits, waits for that.
                         if (self->writing_) return;
                         if (self->after_write_) {

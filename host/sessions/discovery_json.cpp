@@ -1,5 +1,6 @@
 #include "host/sessions/discovery.hpp"
 
+#include "host/sessions/content_json.hpp"
 #include "host/sessions/sessions_json.hpp"
 
 #include <fmt/format.h>
@@ -30,8 +31,8 @@ std::unexpected<Error> wrong(const std::string& what) {
 
 bool is_known_type(std::string_view type) {
   static constexpr std::array kTypes{
-      "user_message", "text",       "thought", "tool_call", "plan",
-      "usage",        "permission", "notice",  "turn_end",  "context_restored"};
+      "user_message", "text",   "thought",  "tool_call",        "plan",   "usage",
+      "permission",   "notice", "turn_end", "context_restored", "content"};
   return std::ranges::find(kTypes, type) != kTypes.end();
 }
 
@@ -230,11 +231,18 @@ class LeftBehindReading {
     entry.text = text_of(item, "text");
     const bool has_data = data != item.end() && data->is_object();
     if (has_data) entry.data = data->dump(-1, ' ', false, json::error_handler_t::replace);
-    if (entry.text.size() + entry.data.size() > kLargestEntry)
+    if (entry.type != "content" && entry.text.size() + entry.data.size() > kLargestEntry)
       return stop(fail(Errc::failed_precondition,
                        fmt::format("an entry of the session is larger than {} MiB; it cannot be "
                                    "taken over",
                                    kLargestEntry >> 20)));
+    if (entry.type == "content") {
+      BackendEvent checked =
+          checked_content({0, 0, "", std::move(entry.text), std::move(entry.data)});
+      entry.text = std::move(checked.text);
+      entry.data = std::move(checked.json);
+      if (entry.data.empty()) entry.type = "text";
+    }
     entry.at = parse_rfc3339(text_of(item, "at")).value_or(0);
     log_.add(std::move(entry), has_data ? *data : json::object());
   }

@@ -76,6 +76,8 @@ void answer_decided(const PermissionState& state, Done<PermissionAnswer> done);
 // The first line of a message, shortened: what a session without a title is called.
 std::string title_from(std::string_view text);
 
-std::string transcript(const std::vector<store::Entry>& entries);  // JSON array
+void as_words(store::Entry& entry);  // of a content; any other stays as it is
+// A JSON array; contents are texts in it.
+std::string transcript(const std::vector<store::Entry>& entries);
 
 }  // namespace viaduct::sessions

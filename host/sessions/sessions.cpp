@@ -1,5 +1,6 @@
 #include "host/sessions/sessions.hpp"
 
+#include "host/sessions/content_json.hpp"
 #include "host/sessions/conversation.hpp"
 #include "host/sessions/discovery.hpp"
 #include "host/sessions/purge.hpp"
@@ -368,7 +369,7 @@ void Sessions::Impl::fork(Principal who, std::string id, Done<SessionView> done)
             [this, source, answered = std::move(answered)](Result<Handle> from) mutable {
               if (!from) return answered(std::unexpected(from.error()));
               source->whole_log(
-                  0, {},
+                  0, {}, kMostContentOfTurn,
                   [this, source, from = *from,
                    answered = std::move(answered)](Result<std::vector<store::Entry>> log) mutable {
                     Backend* to = shared_.backend(source->record().backend);
@@ -728,6 +729,8 @@ void Sessions::set_surface(std::string surface, SurfaceBackends backends) {
 }
 
 viaduct_flow Sessions::emit(Handle session, BackendEvent event) {
+  // Here and not on the loop: it may be megabytes.
+  if (event.kind == VIADUCT_EVENT_CONTENT) event = checked_content(std::move(event));
   return impl_->sinks_.emit(session, std::move(event));
 }
 

@@ -368,8 +368,23 @@ std::string title_from(std::string_view text) {
   return std::string(text.substr(0, cut)) + "…";
 }
 
+void as_words(store::Entry& entry) {
+  if (entry.type != "content") return;
+  entry.type = "text";
+  entry.data.clear();
+}
+
 std::string transcript(const std::vector<store::Entry>& entries) {
-  return array_of(entries);
+  std::string out = "[";
+  for (const store::Entry& entry : entries) {
+    if (out.size() > 1) out += ',';
+    if (entry.type == "content")
+      out += to_json(store::Entry{entry.session_id, entry.number, entry.seq, entry.turn, "text",
+                                  entry.complete, entry.at, entry.text, ""});
+    else
+      out += to_json(entry);
+  }
+  return out + "]";
 }
 
 }  // namespace viaduct::sessions

@@ -13,7 +13,8 @@ viaduct_flow Sink::emit(BackendEvent event, bool& wake) {
                       std::chrono::steady_clock::now() < late_until_;
     if (!late) return VIADUCT_FLOW_GONE;
   }
-  const bool streams = event.kind == VIADUCT_EVENT_TEXT || event.kind == VIADUCT_EVENT_THOUGHT;
+  const bool streams = event.kind == VIADUCT_EVENT_TEXT || event.kind == VIADUCT_EVENT_THOUGHT ||
+                       event.kind == VIADUCT_EVENT_CONTENT;
   if (streams && cancelled_ && event.turn != 0 && event.turn == turn_)
     return VIADUCT_FLOW_CANCELLED;
   if (bytes_ >= kLimit) {

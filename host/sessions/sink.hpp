@@ -28,7 +28,7 @@ class Sink {
   // All that waits, in order; `was_busy` says that the backend waits for room.
   std::vector<BackendEvent> take(bool& was_busy);
   void open_turn(std::uint64_t turn);  // 0: none is open
-  void cancel_turn();                  // text and thoughts are not taken any more
+  void cancel_turn();                  // what it says is not taken any more
   void close();
 
  private:

@@ -30,6 +30,12 @@ struct Permission {
 
 enum class On { kMessage, kCreate, kResume };
 
+// After the reply: a text, or an image, a sound or a file with words for it.
+struct Piece {
+  std::string text;   // the words, where there is a block
+  std::string block;  // JSON of an ACP content block, or empty
+};
+
 struct Rule {
   On on = On::kMessage;
   std::regex match;  // on the message; for kCreate and kResume on the working folder
@@ -37,6 +43,7 @@ struct Rule {
   std::chrono::milliseconds delay{0};
   std::optional<std::string> reply;
   bool recall = false;
+  std::vector<Piece> content;
   std::string plan;     // JSON {"entries":[…]}, or empty
   std::string thought;  // or empty
   std::string tool;     // JSON object, or empty

@@ -69,6 +69,23 @@ Permission parse_permission(Fields fields) {
   return permission;
 }
 
+Piece parse_piece(Fields& fields, const std::string& item) {
+  json block = json::parse(item, nullptr, false);
+  if (block.is_string()) return {block.get<std::string>(), ""};
+  const auto type = block.is_object() ? block.find("type") : block.end();
+  if (!block.is_object() || type == block.end() || !type->is_string())
+    fields.fail("content", "an item is a text, or an ACP content block with its `type`");
+  Piece piece;
+  if (const auto words = block.find("words"); words != block.end() && words->is_string()) {
+    piece.text = words->get<std::string>();
+    block.erase(words);
+  } else {
+    piece.text = *type == "image" ? "[an image]" : *type == "audio" ? "[a sound]" : "[a file]";
+  }
+  piece.block = block.dump();
+  return piece;
+}
+
 Rule parse_rule(Fields& fields) {
   Rule rule;
   const std::string pattern = fields.required("match");
@@ -87,6 +104,9 @@ Rule parse_rule(Fields& fields) {
   if (fields.has("reply")) rule.reply = fields.text("reply");
   rule.recall = fields.flag("recall", false);
   if (rule.recall && rule.reply) fields.fail("recall", "does not go with `reply`");
+  if (fields.has("content"))
+    for (const std::string& item : fields.items_json("content"))
+      rule.content.push_back(parse_piece(fields, item));
   if (fields.has("plan")) rule.plan = parse_plan(fields);
   rule.thought = fields.text("thought");
   rule.tool = fields.object_json("tool");

@@ -70,7 +70,7 @@ Action Player::next() {
         break;
       case Stage::kWords: {
         if (spoken_ == text_.size()) {
-          stage_ = Stage::kUsage;
+          stage_ = Stage::kContent;
           break;
         }
         if (spoken_ > 0 && !waited_ && config_->chunk_delay.count() > 0) {
@@ -83,6 +83,16 @@ Action Player::next() {
         end = std::min(text_.find_first_not_of(" \n\t", end), text_.size());
         const std::size_t begin = std::exchange(spoken_, end);
         return {Action::kText, {}, text_.substr(begin, end - begin), {}, 0};
+      }
+      case Stage::kContent: {
+        if (pieces_ == rule_->content.size()) {
+          stage_ = Stage::kUsage;
+          break;
+        }
+        const Piece& piece = rule_->content[pieces_++];
+        if (piece.block.empty())
+          return {Action::kText, {}, fill_in(piece.text, groups_, choice_), {}, 0};
+        return {Action::kContent, {}, piece.block, {}, 0, piece.text};
       }
       case Stage::kUsage:
         stage_ = Stage::kLast;
@@ -114,7 +124,7 @@ std::string Player::reply() const {
   if (rule_->recall)
     return previous_.empty() ? "You did not say anything before." : "You said: " + previous_;
   if (rule_->reply) return fill_in(*rule_->reply, groups_, choice_);
-  if (rule_->fail) return {};
+  if (rule_->fail || !rule_->content.empty()) return {};
   return "[Mock response to: " + message_ + "]";
 }
 

@@ -17,6 +17,7 @@ struct Action {
   enum Kind {
     kText,        // append `text` to the answer
     kThought,     // say `text`
+    kContent,     // `text` is JSON, `words` for it
     kTool,        // `id`, `text` is JSON
     kPlan,        // `text` is JSON
     kPermission,  // `id`, `text` is JSON; then call answered(), and go on after that
@@ -29,6 +30,7 @@ struct Action {
   std::string id, text;
   std::chrono::milliseconds wait{0};
   int code = 0;
+  std::string words = {};
 };
 
 class Player {
@@ -52,6 +54,7 @@ class Player {
     kToolDone,
     kReply,
     kWords,
+    kContent,
     kUsage,
     kLast
   };
@@ -68,6 +71,7 @@ class Player {
   std::string text_;        // the reply
   std::size_t spoken_ = 0;  // bytes of it that were said
   bool waited_ = false;     // before the next word
+  std::size_t pieces_ = 0;  // of the content that were said
 };
 
 // `text` with $0 to $9 (the match and its groups), $permission, and $$ for a dollar.

@@ -40,6 +40,18 @@ constexpr const char kSchema[] = R"json({
           "delay": {"$ref": "#/definitions/duration"},
           "reply": {"type": "string", "description": "may contain $0 to $9, $permission and $$"},
           "recall": {"type": "boolean", "description": "replies with what the user said before"},
+          "content": {
+            "type": "array",
+            "description": "after the reply: texts, and ACP content blocks (images, audio, resources)",
+            "items": {
+              "type": ["string", "object"],
+              "required": ["type"],
+              "properties": {
+                "type": {"enum": ["image", "audio", "resource"]},
+                "words": {"type": "string", "description": "for where it cannot be shown"}
+              }
+            }
+          },
           "plan": {
             "type": "array",
             "items": {
@@ -345,6 +357,7 @@ class MockBackend final : public sdk::Backend {
       sdk::Flow flow = sdk::Flow::kOk;
       switch (action.kind) {
         case Action::kText: flow = active.turn.text(action.text); break;
+        case Action::kContent: flow = active.turn.content(action.text, action.words); break;
         case Action::kThought: flow = active.turn.thought(action.text); break;
         case Action::kTool: flow = active.turn.tool_call(action.id, action.text); break;
         case Action::kPlan: flow = active.turn.plan(action.text); break;

@@ -74,7 +74,7 @@ void event_order(Probe& probe) {
   for (const auto& event : host->events(1)) {
     probe.require(event.turn == 0 || event.turn >= last, "events of several turns are mixed");
     if (event.turn != 0) last = event.turn;
-    probe.require(event.kind >= VIADUCT_EVENT_TEXT && event.kind <= VIADUCT_EVENT_PERMISSION_GONE,
+    probe.require(event.kind >= VIADUCT_EVENT_TEXT && event.kind <= VIADUCT_EVENT_CONTENT,
                   "an event has the unknown kind " + std::to_string(event.kind));
   }
   probe.finish(*host);

@@ -8,7 +8,8 @@
 namespace viaduct::testing {
 namespace {
 
-constexpr std::size_t kLargest = std::size_t{4} << 20;       // of one text that a plugin hands over
+constexpr std::size_t kLargest = std::size_t{4} << 20;  // of one text that a plugin hands over
+constexpr std::size_t kLargestContent = std::size_t{8} << 20;
 constexpr std::size_t kLargestRead = std::size_t{64} << 20;  // of a whole conversation
 
 std::string quoted(std::string_view text) {
@@ -633,6 +634,17 @@ bool is_object(std::string_view text) {
   return json && json->is_object();
 }
 
+bool is_content(std::string_view text) {
+  const auto json = Json::parse(text);
+  if (!json || !json->is_object()) return false;
+  const std::string& type = (*json)["type"].as_string();
+  if (type == "image" || type == "audio")
+    return !(*json)["data"].as_string().empty() && !(*json)["mimeType"].as_string().empty();
+  const Json& resource = (*json)["resource"];
+  return type == "resource" &&
+         !(resource["text"].as_string() + resource["blob"].as_string()).empty();
+}
+
 viaduct_flow sink_emit(const viaduct_host* host, std::uint64_t id,
                        const viaduct_event* event) noexcept {
   HostEntry entry(host, "sink.emit");
@@ -663,7 +675,9 @@ viaduct_flow sink_emit(const viaduct_host* host, std::uint64_t id,
                                                        : ", which was never begun"));
     return VIADUCT_FLOW_GONE;
   }
-  const bool text = event->kind == VIADUCT_EVENT_TEXT || event->kind == VIADUCT_EVENT_THOUGHT;
+  const bool content = event->kind == VIADUCT_EVENT_CONTENT;
+  const bool text =
+      event->kind == VIADUCT_EVENT_TEXT || event->kind == VIADUCT_EVENT_THOUGHT || content;
   if (text && event->turn != 0 && session.cancelled.count(event->turn) != 0) {
     return VIADUCT_FLOW_CANCELLED;
   }
@@ -676,8 +690,9 @@ viaduct_flow sink_emit(const viaduct_host* host, std::uint64_t id,
     }
     --*session.room;
   }
-  if (event->text.size + event->json.size > kLargest) {
-    core.fault("oversized", "an event is over 4 MiB");
+  const std::size_t most = content ? kLargestContent : kLargest;
+  if (event->json.size + (content ? 0 : event->text.size) > most) {
+    core.fault("oversized", "an event is over " + std::to_string(most >> 20) + " MiB");
   }
   core.check_text(event->item, "an event's item");
   core.check_text(event->text, "an event's text");
@@ -694,6 +709,11 @@ viaduct_flow sink_emit(const viaduct_host* host, std::uint64_t id,
         core.fault("bad-argument",
                    "an event of kind " + std::to_string(event->kind) + " without a JSON object");
       }
+      break;
+    case VIADUCT_EVENT_CONTENT:
+      if (!is_content(text_of(event->json)))
+        core.fault("bad-argument", "an event of kind CONTENT without an image, a sound or a file");
+      if (event->text.size == 0) core.fault("bad-argument", "an event of kind CONTENT lacks words");
       break;
     default: break;
   }

@@ -861,7 +861,14 @@ enum {
                                    said later is shown */
   VIADUCT_EVENT_LOST = 12, /* the native session is gone; text: why. The ladder is climbed down at
                               the next message */
-  VIADUCT_EVENT_PERMISSION_GONE = 13 /* item: the request needs no answer any more; text: why */
+  VIADUCT_EVENT_PERMISSION_GONE = 13, /* item: the request needs no answer any more; text: why */
+  VIADUCT_EVENT_CONTENT =
+      14 /* an image, a sound or a file, in its place between texts. json: an ACP ContentBlock of up
+            to 8 MiB, {"type":"image"|"audio","data":base64,"mimeType","uri"?} or
+            {"type":"resource","resource":{"uri","mimeType"?,"text"|"blob":base64}}; text: words for
+            it where it cannot be shown ("[an image]"). `item` tells several apart: one that is
+            known already is not said again; empty: a new one. What is empty, broken or too large,
+            and what is more than 64 MiB in one turn, is said in words, with the reason */
 };
 typedef struct viaduct_event {
   uint32_t struct_size;

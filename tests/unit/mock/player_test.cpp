@@ -21,6 +21,7 @@ std::vector<std::string> play(Player player, const std::string& option = "") {
     const Action action = player.next();
     switch (action.kind) {
       case Action::kText: lines.push_back("text " + action.text); break;
+      case Action::kContent: lines.push_back("content " + action.text + " " + action.words); break;
       case Action::kThought: lines.push_back("thought " + action.text); break;
       case Action::kTool: lines.push_back("tool " + action.id + " " + action.text); break;
       case Action::kPlan: lines.push_back("plan " + action.text); break;
@@ -91,6 +92,25 @@ TEST(Player, LetsTheToolFailWhenItIsRefusedOrNobodyAnswers) {
   const auto silent = play(Player(config(kDeploy), "deploy it", "", 4), "");
   EXPECT_NE(silent[4].find(R"("status":"failed")"), std::string::npos);
   EXPECT_EQ(silent[5] + silent[6], "text no text answer");
+}
+
+TEST(Player, ShowsImagesAndFilesBetweenTexts) {
+  const auto rules = config(R"json({"rules":[{"match":"^draw (.*)","reply":"Here:","content":[
+      {"type":"image","mimeType":"image/png","data":"AAAA","words":"[a chart]"}, "$1 was drawn",
+      {"type":"resource","resource":{"uri":"file:///a.txt","text":"a"}}]},
+      {"match":"^silent$","content":[{"type":"audio","mimeType":"audio/wav","data":"AAAA"}]}]})json");
+  EXPECT_EQ(
+      play(Player(rules, "draw it", "", 1)),
+      (Lines{
+          "text Here:",
+          R"(content {"data":"AAAA","mimeType":"image/png","type":"image"} [a chart])",
+          "text it was drawn",
+          R"(content {"resource":{"text":"a","uri":"file:///a.txt"},"type":"resource"} [a file])",
+          "end"}));
+  EXPECT_EQ(
+      play(Player(rules, "silent", "", 1)),
+      (Lines{R"(content {"data":"AAAA","mimeType":"audio/wav","type":"audio"} [a sound])", "end"}));
+  EXPECT_FALSE(parse_config(R"({"rules":[{"match":"a","content":[7]}]})"));
 }
 
 TEST(Player, RecallsWhatWasSaidBefore) {

@@ -81,7 +81,7 @@ namespace detail {
 // What a session says, on its way to the host. What the host is too busy to take waits here, and so
 // does the end of the turn behind it. Any thread.
 struct SessionOut {
-  static constexpr std::size_t kMaxWaiting = std::size_t{8} << 20;  // bytes of one session
+  static constexpr std::size_t kMaxWaiting = std::size_t{16} << 20;  // bytes of one session
 
   struct Item {
     std::uint64_t call = 0;  // not 0: the end of a turn
@@ -179,7 +179,7 @@ struct SessionOut {
 }  // namespace detail
 
 // Where a session speaks, in a turn or between turns. Every function says one thing, in order:
-// kOk; kBusy: taken, but stored by the SDK until the host has room (8 MiB at most), so hold back
+// kOk; kBusy: taken, but stored by the SDK until the host has room (16 MiB at most), so hold back
 // until Backend::writable; kCancelled: not taken, end the turn soon; kGone: not taken, nobody
 // hears.
 class Sink {
@@ -198,6 +198,12 @@ class Sink {
   }
   Flow thought(std::string_view piece, std::string_view item = {}) const {
     return emit(VIADUCT_EVENT_THOUGHT, item, piece, {});
+  }
+  // An image, a sound or a file: an ACP ContentBlock of up to 8 MiB, and words for where it cannot
+  // be shown.
+  Flow content(std::string_view block_json, std::string_view words,
+               std::string_view item = {}) const {
+    return emit(VIADUCT_EVENT_CONTENT, item, words, block_json);
   }
   // ACP ToolCall or ToolCallUpdate, merged by field.
   Flow tool_call(std::string_view id, std::string_view json) const {
