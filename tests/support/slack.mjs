@@ -149,7 +149,7 @@ export class Slack extends StandIn {
   // ---------------------------------------------------------------- faults
 
   // A fault of a method is { status: 429, retryAfter } { status: 500 } { error: "internal_error", more } { hang: true | "after" } { cut: "before" | "after" } { truncated: true }
-  // { wait: promise } { waitAfter: promise } { do: function of the arguments, before it is done }. `after` means: done, but nobody is told. "response_url" and "upload" are also names.
+  // { wait: promise } { waitAfter: promise } { do: function of the arguments, before it is done }. `after` means: done, but nobody is told. "response_url", "upload" and "download" are also names.
 
   // ---------------------------------------------------------------- what happens is told
 
@@ -249,17 +249,23 @@ export class Slack extends StandIn {
     team.views.set(id, kept);
     return kept;
   }
-  keepFile(team, { id = this.ids.of("F", "file"), name, title = name, bytes, mimetype = "text/plain", user, access = null, elsewhere = null }) {
+  keepFile(team, { id = this.ids.of("F", "file"), name, title = name, bytes, mimetype = "text/plain", user, access = null, elsewhere = null, alt = null }) {
     const address = `${this.origin}/files-pri/${id}/${encodeURIComponent(name)}`;
     const body = {
       id, created: Math.floor(Date.now() / 1000), name, title, mimetype, filetype: name.split(".").at(-1), user, size: bytes.length, mode: "hosted", is_external: false,
-      url_private: address, url_private_download: address, permalink: `https://${team.domain}.slack.com/files/${user}/${id}/${name}`, ...(access ? { file_access: access } : {}),
+      url_private: address, url_private_download: address, permalink: `https://${team.domain}.slack.com/files/${user}/${id}/${name}`, ...(access ? { file_access: access } : {}), ...(alt ? { alt_txt: alt } : {}),
     };
     this.files.set(id, { team, body, bytes, elsewhere });
     return access ? { id, file_access: access } : body;
   }
 
   // ---------------------------------------------------------------- looking
+
+  // What lets somebody speak or read: nothing of it is ever shown or logged.
+  get secrets() {
+    const all = [this.signingSecret, this.clientSecret, ...this.tokens.keys(), ...this.refreshTokens.keys(), ...this.codes.keys(), ...this.responses.keys(), ...this.uploads.keys(), ...this.sockets.tickets];
+    return all.filter((one) => one.length >= 16);
+  }
 
   calls(method) {
     return this.journal.filter((one) => (method instanceof RegExp ? method.test(one.method) : one.method === method));

@@ -11,20 +11,24 @@ export { count, prompts, response, rules };
 export const modes = ["socket", "http"];
 export const noPlugin = plugins && existsSync(path.join(plugins, "slack.so")) ? false : "there is no plugin slack in VIADUCT_PLUGINS";
 
-// `config` is the surface's, `options` the stand-in's, `more` the host's whole configuration, `host` the rest of what a host takes.
-export async function slackHost(t, { mode = "socket", config = {}, options = {}, backend = "echo", more = {}, ...host } = {}) {
+// `config` is the surface's, `entry` what stands beside it, `options` the stand-in's, `more` the host's whole configuration, `host` the rest of what a host takes.
+export async function slackHost(t, { mode = "socket", config = {}, entry = {}, options = {}, backend = "echo", more = {}, ...host } = {}) {
   const slack = await Slack.start(t, options);
   const address = mode === "http" && !config.client_id ? { public_url: "http://127.0.0.1:9" } : {}; // where nobody listens
-  const surface = { plugin: "slack", backend, config: { ...slack.config, mode, allow: "everyone", ...address, ...config } };
+  const surface = { plugin: "slack", backend, ...entry, config: { ...slack.config, mode, allow: "everyone", ...address, ...config } };
   const one = new Host({ rules, ...host, config: { surfaces: { "web-chat": { plugin: "web_chat", backend }, slack: surface }, ...more } });
+  const log = []; // all of it
   t.after(async () => {
     const lost = slack.complaints;
     await one.remove();
+    for (const secret of slack.secrets) assert.ok(!log.some((part) => part.includes(secret)) && !one.output.includes(secret), `a secret in the log: ${secret}`);
     assert.deepEqual(lost, host.mayComplain ? lost : [], "what the surface did that no good app does");
   });
   const start = one.start.bind(one);
   one.start = async () => {
     await start();
+    log.push(one.output);
+    for (const stream of [one.process.stdout, one.process.stderr]) stream.on("data", (chunk) => log.push((log.pop() ?? "") + chunk));
     if (mode === "http") slack.useHttp(one.origin, { events: "/apps/slack/events", commands: "/apps/slack/commands", interactivity: "/apps/slack/interactivity" });
     await ready(slack, mode);
   };

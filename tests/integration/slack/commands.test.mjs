@@ -13,26 +13,6 @@ const both = (name, run) => {
 };
 const heard = (slack, who, words) => slack.until(() => slack.heard(who).find(({ text, blocks }) => words.test(text) || words.test(JSON.stringify(blocks))), `${who} hears ${words}`);
 
-both("every command is acknowledged at once with something to see, and its result follows", async (t, mode) => {
-  const { slack } = await slackHost(t, { mode });
-  const words = ["help", "list", "projects", "status", "sessions", "discover", "discover 3", "config", "remember the milk", "recall milk", "work-status", "", "ls", "info", "?"];
-  for (const word of words) {
-    const before = slack.heard("alice").length;
-    const result = await slack.command("alice", "general", `/amp ${word}`.trim());
-    assert.equal(result.ok, true, word);
-    await slack.until(() => slack.heard("alice").length > before, `something after /amp ${word}`);
-  }
-  assert.deepEqual(slack.answers("general"), [], "all of that concerns only the asker");
-});
-
-both("a wrong word suggests the nearest one", async (t, mode) => {
-  const { slack } = await slackHost(t, { mode });
-  await slack.command("alice", "general", "/amp lsit");
-  await heard(slack, "alice", /Unknown command: `lsit`.*list`/s);
-  const asked = slack.post("alice", "general", "@amp staus");
-  await slack.until(() => /Unknown command: `staus`.*status/s.test(said(slack, "general", asked.ts) + slack.heard("alice").map(({ text }) => text).join()) || said(slack, "general", asked.ts).includes("[Mock response to: staus]"));
-});
-
 both("the same words work after a mention and in a direct message; free text is for the agent", async (t, mode) => {
   const { slack, host } = await slackHost(t, { mode });
   const thread = await talk(slack, "hello");
@@ -42,18 +22,6 @@ both("the same words work after a mention and in a direct message; free text is 
   await slack.until(() => [...slack.team.direct("alice").posts.values()].some(({ body, text }) => body.bot_id && /breakout/.test(text)) || slack.heard("alice").some(({ text }) => /breakout/.test(text)));
   assert.ok(asked.ts);
   assert.deepEqual(await sentinel(slack, host, "general", thread.ts), ["hello"]);
-});
-
-one("`list` and `sessions` offer buttons, and `connect` takes a session of another surface into a thread", async (t) => {
-  const { slack, host } = await slackHost(t);
-  const client = await ChatClient.open(host.origin);
-  const { session_id } = await client.send("my number is 17");
-  await client.until(() => client.ends().length === 1);
-  await slack.command("alice", "general", `/amp connect ${session_id}`);
-  const thread = await slack.until(() => slack.posts("general").find((post) => slack.posts("general", post.ts).some(({ text }) => text.includes(`Connected to session \`${session_id}`))) ?? slack.heard("alice").find(({ text }) => /not found|cannot/i.test(text)));
-  if (thread.by) return; // another surface's sessions may be its own
-  slack.post("alice", "general", "what did I say?", { thread: thread.ts });
-  await slack.until(() => said(slack, "general", thread.ts).includes("my number is 17"));
 });
 
 one("`connect` by button takes the session into a thread of its own, and by a beginning that fits several asks", async (t) => {

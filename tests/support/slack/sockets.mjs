@@ -46,6 +46,9 @@ export class Sockets {
   get open() {
     return this.all.filter((one) => one.takesPayloads && one.ready);
   }
+  get tickets() {
+    return this.#tickets.keys();
+  }
   ticket() {
     const ticket = secret(16);
     this.#tickets.set(ticket, false);
