@@ -166,7 +166,8 @@ void Agent::notified(std::string_view method, std::string_view params) {
     auto update = parse_update(params);
     if (!update) return;
     if (Session* session = find(update->session_id)) return session->updated(std::move(*update));
-    const std::size_t size = update->text.size() + update->json.size();
+    std::size_t size = update->text.size() + update->json.size();
+    for (const Update& one : update->also) size += one.text.size() + one.json.size();
     if (size > kMostEarlyBytes) return;
     drop_early();
     while (early_.size() == kMostEarly || early_bytes_ + size > kMostEarlyBytes) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "plugins/acp/config.hpp"
+#include "plugins/acp/content.hpp"
 #include "plugins/acp/rpc.hpp"
 
 #include <cstdint>
@@ -11,6 +12,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -136,6 +138,7 @@ struct Update {
     kUserText,
     kText,
     kThought,
+    kContent,  // an image, a sound or a file: `json` is the block, `text` words for it
     kToolCall,
     kPlan,
     kCommands,
@@ -149,13 +152,17 @@ struct Update {
   };
   Kind kind = Kind::kUnknown;
   std::string session_id;
-  std::string item;    // toolCallId or messageId; may be empty
+  std::string item;    // toolCallId or messageId; may be empty. Of kContent: of one block in a tool
+                       // call, the same for the same block
   std::string text;    // what is no text in a content block is in words
   std::string status;  // of kToolCall, where it says one
   std::string json;    // of kToolCall: the ToolCall's or ToolCallUpdate's members without nulls; of
                        // kPlan {"entries"}; of kCommands {"availableCommands"}
   std::string meta;    // of kText and kThought: `_meta` as JSON text; empty: none
   std::vector<Option> options;
+  // What is behind it in the same message: texts and contents, as updates of their own; of a tool
+  // call the images in it.
+  std::vector<Update> also;
 };
 // Nothing: no session id, or no update in it.
 std::optional<Update> parse_update(std::string_view params);
@@ -263,12 +270,15 @@ class ReplayLog {
     std::string type, item, text, data;
   };
   void say(const char* type, const Update& update);
+  void show(const Update& update);
   void merge(const char* type, const Update& update);
   void shrink();
 
   const std::size_t most_bytes_;
   std::vector<Entry> entries_;
   std::map<std::string, std::size_t, std::less<>> tools_;  // the place of each tool call
+  ToolImages images_;
+  std::set<std::string> shown_;  // of them
   std::size_t bytes_ = 0;
 };
 

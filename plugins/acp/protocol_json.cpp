@@ -132,6 +132,78 @@ std::string content_words(const json& content) {
   return type.empty() ? std::string() : "[content of type " + one_line(type, 60) + "]";
 }
 
+// What of a block can be shown, as the host takes it; else empty.
+std::string shown_block(const json& block) {
+  const std::string type = type_of(block);
+  if (type == "image" || type == "audio")
+    return block_json(
+        {type, text_in(block, "mimeType"), text_in(block, "uri"), text_in(block, "data"), ""});
+  if (type != "resource") return {};
+  const json& inner = in(block, "resource");
+  return block_json({type, text_in(inner, "mimeType"), text_in(inner, "uri"),
+                     text_in(inner, "blob"), text_in(inner, "text")});
+}
+
+// The words for what is shown: without what is in it.
+std::string shown_words(const json& block) {
+  json named = block;
+  if (const auto inner = named.find("resource"); inner != named.end() && inner->is_object()) {
+    inner->erase("text");
+    if (text_in(*inner, "uri").starts_with("data:")) inner->erase("uri");
+  }
+  return content_words(named);
+}
+
+// What an agent says at once, in its order: texts, and what is none.
+std::vector<Update> pieces(const json& content, const Update& of) {
+  std::vector<Update> found;
+  const auto add = [&](Update::Kind kind, std::string text, std::string block) {
+    if (text.empty()) return;
+    if (kind == Update::Kind::kText && !found.empty() && found.back().kind == kind) {
+      found.back().text += text;
+      return;
+    }
+    Update piece;
+    piece.kind = kind;
+    piece.session_id = of.session_id;
+    if (kind == Update::Kind::kText) {
+      piece.item = of.item;
+      piece.meta = of.meta;
+    }
+    piece.text = std::move(text);
+    piece.json = std::move(block);
+    found.push_back(std::move(piece));
+  };
+  const auto add_block = [&](const json& one) {
+    std::string block = one.is_object() ? shown_block(one) : "";
+    if (block.empty())
+      add(Update::Kind::kText, content_words(one), "");
+    else if (block.size() > kMostOfAContent)
+      add(Update::Kind::kText, shown_words(one) + " (it is larger than 8 MiB)", "");
+    else
+      add(Update::Kind::kContent, shown_words(one), std::move(block));
+  };
+  if (!content.is_array()) add_block(content);
+  if (content.is_array())
+    for (const json& one : content)
+      if (!one.is_array()) add_block(one);
+  return found;
+}
+
+// The images in a tool call, by what is in them.
+std::vector<Update> images_of(const json& call, const Update& of) {
+  std::vector<Update> found;
+  for (const json& part : in(call, "content")) {
+    if (type_of(in(part, "content")) != "image") continue;
+    for (Update& piece : pieces(in(part, "content"), of)) {
+      if (piece.kind != Update::Kind::kContent) continue;
+      piece.item = of.item + "#" + std::to_string(std::hash<std::string>()(piece.json));
+      found.push_back(std::move(piece));
+    }
+  }
+  return found;
+}
+
 json contents(const json& given) {
   json list = json::array();
   const auto add = [&list](const json& one) {
@@ -254,21 +326,26 @@ void read_update(const json& given, const std::string& name, Update& update) {
     update.kind = said.empty() ? Kind::kIgnored : kind;
     update.text = std::move(said);
   };
-  if (name == "user_message_chunk" || name == "agent_message_chunk" ||
-      name == "agent_thought_chunk") {
+  if (name == "agent_message_chunk") {
     update.item = id_in(given, "messageId");
     update.meta = meta_of(given);
-    text(name[0] == 'u'   ? Kind::kUserText
-         : name[6] == 'm' ? Kind::kText
-                          : Kind::kThought,
-         content_words(in(given, "content")));
+    std::vector<Update> said = pieces(in(given, "content"), update);
+    if (said.empty()) return text(Kind::kIgnored, "");
+    update = std::move(said.front());
+    update.also.assign(std::make_move_iterator(said.begin() + 1),
+                       std::make_move_iterator(said.end()));
+  } else if (name == "user_message_chunk" || name == "agent_thought_chunk") {
+    update.item = id_in(given, "messageId");
+    update.meta = meta_of(given);
+    text(name[0] == 'u' ? Kind::kUserText : Kind::kThought, content_words(in(given, "content")));
   } else if (name == "tool_call" || name == "tool_call_update") {
     update.item = id_in(given, "toolCallId");
     if (update.item.empty()) return text(Kind::kUnknown, name + " without an id");
-    const json call = tool(given);
+    json call = tool(given);
     update.kind = Kind::kToolCall;
     update.status = text_in(call, "status");
-    update.json = bounded(call);
+    update.also = images_of(call, update);
+    update.json = bounded(std::move(call));
   } else if (name == "plan") {
     update.kind = Kind::kPlan;
     update.json = dump(plan(given));

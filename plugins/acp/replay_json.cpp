@@ -42,6 +42,12 @@ void ReplayLog::say(const char* type, const Update& update) {
   }
 }
 
+void ReplayLog::show(const Update& update) {
+  if (!update.item.empty() && !shown_.insert(update.item).second) return;
+  bytes_ += update.text.size() + update.json.size();
+  entries_.push_back({"content", update.item, update.text, update.json});
+}
+
 void ReplayLog::merge(const char* type, const Update& update) {
   const auto known = tools_.find(update.item);
   if (known == tools_.end()) {
@@ -60,6 +66,15 @@ void ReplayLog::merge(const char* type, const Update& update) {
 }
 
 void ReplayLog::shrink() {
+  // Of old images and files the words are enough.
+  for (Entry& entry : entries_) {
+    if (bytes_ <= most_bytes_ / 2) return;
+    if (entry.type != "content") continue;
+    bytes_ -= entry.data.size();
+    entry.data.clear();
+    entry.type = "text";
+  }
+  if (bytes_ <= most_bytes_) return;
   const std::size_t gone = (entries_.size() + 1) / 2;
   entries_.erase(entries_.begin(), entries_.begin() + static_cast<std::ptrdiff_t>(gone));
   tools_.clear();
@@ -75,7 +90,13 @@ void ReplayLog::add(const Update& update) {
     case Update::Kind::kUserText: say("user_message", update); break;
     case Update::Kind::kText: say("text", update); break;
     case Update::Kind::kThought: say("thought", update); break;
-    case Update::Kind::kToolCall: merge("tool_call", update); break;
+    case Update::Kind::kContent: show(update); break;
+    case Update::Kind::kToolCall: {
+      merge("tool_call", update);
+      Update call = update;
+      for (const Update& image : images_.due(call)) show(image);
+      break;
+    }
     case Update::Kind::kPlan:
       // The newest of its turn holds.
       for (std::size_t i = entries_.size(); i > 0 && entries_[i - 1].type != "user_message"; --i)
@@ -89,6 +110,8 @@ void ReplayLog::add(const Update& update) {
       break;
     default: return;
   }
+  if (update.kind != Update::Kind::kToolCall)
+    for (const Update& one : update.also) add(one);
   if (bytes_ > most_bytes_) shrink();
 }
 

@@ -107,6 +107,7 @@ class Session final : public Agent::Session, public std::enable_shared_from_this
   // ---- turn.cpp: a turn, and what is said
   void updated(Update update) override;
   bool is_replayed(const Update& update);
+  void say_in_pieces(Update update);
   void speak(const Update& update);
   void say(const sdk::Sink& out, std::uint32_t kind, const Update& update);
   void tell_tool(const sdk::Sink& out, const Update& update);
@@ -176,6 +177,7 @@ class Session final : public Agent::Session, public std::enable_shared_from_this
   std::uint64_t last_asked_ = 0;
   std::set<std::string> always_;  // kinds that a person has allowed for good
   Terminals terminals_;
+  ToolImages tool_images_;
   bool closed_ = false;
 };
 

@@ -185,6 +185,14 @@ void Session::fail(const sdk::Status& status) {
 void Session::updated(Update update) {
   if (is_replayed(update)) return;
   if (run_) run_->heard = steady_clock::now();
+  std::vector<Update> also = update.kind == Update::Kind::kToolCall
+                                 ? tool_images_.due(update)
+                                 : std::exchange(update.also, {});
+  say_in_pieces(std::move(update));
+  for (Update& one : also) say_in_pieces(std::move(one));
+}
+
+void Session::say_in_pieces(Update update) {
   // The host takes long texts in pieces.
   const bool is_long = update.kind == Update::Kind::kText && update.text.size() > kPiece;
   if (!is_long) return queue(std::move(update));
@@ -227,6 +235,7 @@ void Session::speak(const Update& update) {
     case Kind::kThought:
       if (!update.text.empty()) say(out, VIADUCT_EVENT_THOUGHT, update);
       return;
+    case Kind::kContent: return took(out.content(update.json, update.text, update.item));
     case Kind::kToolCall: return tell_tool(out, update);
     case Kind::kPlan: return took(out.plan(update.json));
     case Kind::kUsage: return took(out.usage(update.json));

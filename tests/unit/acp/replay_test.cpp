@@ -51,6 +51,35 @@ TEST(ReplayLog, TellsMessagesApartByTheirIds) {
   EXPECT_EQ(log.size(), 2U);
 }
 
+TEST(ReplayLog, KeepsImagesInTheirPlaceAndThoseOfToolsOnce) {
+  const std::string image = R"({"data":"AAAA","mimeType":"image/png","type":"image"})";
+  ReplayLog log;
+  add(log, R"({"sessionUpdate":"agent_message_chunk","content":[{"type":"text","text":"a"},)" +
+               image + R"(,{"type":"text","text":"b"}]})");
+  for (int i = 0; i < 2; ++i)
+    add(log, R"({"sessionUpdate":"tool_call","toolCallId":"t","status":"completed","content":[)" +
+                 image + "]}");
+  add(log, chunk("agent_message_chunk", "c"));
+  const std::string shown = entry("content", "[an image]", image);
+  const std::string tool = R"({"content":[{"content":)" + image +
+                           R"(,"type":"content"}],"status":"completed","toolCallId":"t"})";
+  EXPECT_EQ(log.json(), "[" + entry("text", "a") + "," + shown + "," + entry("text", "b") + "," +
+                            entry("tool_call", "", tool) + "," + shown + "," + entry("text", "c") +
+                            "]");
+}
+
+TEST(ReplayLog, LeavesOnlyTheWordsOfOldImagesWhenItIsLong) {
+  ReplayLog log(2000);
+  const std::string data(600, 'A');
+  for (int i = 0; i < 4; ++i)
+    add(log, R"({"sessionUpdate":"agent_message_chunk","content":{"type":"image","data":")" + data +
+                 R"(","mimeType":"image/png"}})");
+  EXPECT_EQ(log.size(), 4U);
+  EXPECT_LT(log.json().size(), 2000U);
+  EXPECT_NE(log.json().find(entry("text", "[an image]")), std::string::npos);
+  EXPECT_NE(log.json().find(data), std::string::npos);
+}
+
 TEST(ReplayLog, JoinsTheBlocksOfOneQuestionByLines) {
   ReplayLog log;
   add(log, chunk("user_message_chunk", "look at this"));

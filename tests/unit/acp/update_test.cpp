@@ -68,20 +68,43 @@ INSTANTIATE_TEST_SUITE_P(
             Kind::kText, "", "ab"},
         Case{
             "Image",
-            R"({"sessionUpdate":"agent_message_chunk","content":{"type":"image","data":"AAAA","mimeType":"image/png"}})",
-            Kind::kText, "", "[an image]"},
+            R"({"sessionUpdate":"agent_message_chunk","content":{"type":"image","data":"AAAA","mimeType":"image/png"},"messageId":"m"})",
+            Kind::kContent, "", "[an image]",
+            R"({"data":"AAAA","mimeType":"image/png","type":"image"})"},
         Case{
             "ImageWithAddress",
             R"({"sessionUpdate":"agent_message_chunk","content":{"type":"image","data":"AA","mimeType":"image/png","uri":"file:///a.png"}})",
-            Kind::kText, "", "[an image: file:///a.png]"},
+            Kind::kContent, "", "[an image: file:///a.png]",
+            R"({"data":"AA==","mimeType":"image/png","type":"image","uri":"file:///a.png"})"},
+        Case{
+            "ImageElsewhere",
+            R"({"sessionUpdate":"agent_message_chunk","content":{"type":"image","data":"","uri":"https://h/a.png"}})",
+            Kind::kText, "", "[an image: https://h/a.png]"},
+        Case{
+            "ImageWithoutItsType",
+            R"({"sessionUpdate":"agent_message_chunk","content":{"type":"image","data":"_9j-\n"}})",
+            Kind::kContent, "", "[an image]",
+            R"({"data":"/9j+","mimeType":"image/png","type":"image"})"},
+        Case{
+            "JpegWithoutItsType",
+            R"({"sessionUpdate":"agent_message_chunk","content":{"type":"image","data":"/9j/4AAQ"}})",
+            Kind::kContent, "", "[an image]",
+            R"({"data":"/9j/4AAQ","mimeType":"image/jpeg","type":"image"})"},
+        Case{
+            "AddressInItsData",
+            R"({"sessionUpdate":"agent_message_chunk","content":{"type":"image","data":"data:image/gif;base64,R0lG"}})",
+            Kind::kContent, "", "[an image]",
+            R"({"data":"R0lG","mimeType":"image/gif","type":"image"})"},
         Case{
             "ImageInItsAddress",
             R"({"sessionUpdate":"agent_message_chunk","content":{"type":"image","uri":"data:image/png;base64,AAAA"}})",
-            Kind::kText, "", "[an image]"},
+            Kind::kContent, "", "[an image]",
+            R"({"data":"AAAA","mimeType":"image/png","type":"image"})"},
         Case{
             "Audio",
             R"({"sessionUpdate":"agent_message_chunk","content":{"type":"audio","data":"AA","mimeType":"audio/wav"}})",
-            Kind::kText, "", "[a sound]"},
+            Kind::kContent, "", "[a sound]",
+            R"({"data":"AA==","mimeType":"audio/wav","type":"audio"})"},
         Case{
             "Link",
             R"({"sessionUpdate":"agent_message_chunk","content":{"type":"resource_link","uri":"file:///d/a.pdf","name":"A"}})",
@@ -94,6 +117,24 @@ INSTANTIATE_TEST_SUITE_P(
             "Resource",
             R"({"sessionUpdate":"user_message_chunk","content":{"type":"resource","resource":{"uri":"file:///n.txt","text":"note"}}})",
             Kind::kUserText, "", "[a file: file:///n.txt]\nnote"},
+        Case{
+            "ResourceOfTheAgent",
+            R"({"sessionUpdate":"agent_message_chunk","content":{"type":"resource","resource":{"uri":"file:///n.txt","text":"note","mimeType":"text/plain"}}})",
+            Kind::kContent, "", "[a file: file:///n.txt]",
+            R"({"resource":{"mimeType":"text/plain","text":"note","uri":"file:///n.txt"},"type":"resource"})"},
+        Case{
+            "ResourceInItsAddress",
+            R"({"sessionUpdate":"agent_message_chunk","content":{"type":"resource","resource":{"uri":"data:text/csv,a%2Cb"}}})",
+            Kind::kContent, "", "[a file]",
+            R"({"resource":{"blob":"YSxi","mimeType":"text/csv","uri":""},"type":"resource"})"},
+        Case{
+            "EmptyResource",
+            R"({"sessionUpdate":"agent_message_chunk","content":{"type":"resource","resource":{"uri":"file:///n.txt","text":""}}})",
+            Kind::kText, "", "[a file: file:///n.txt]"},
+        Case{
+            "ThoughtOfAnImage",
+            R"({"sessionUpdate":"agent_thought_chunk","content":{"type":"image","data":"AAAA","mimeType":"image/png"}})",
+            Kind::kThought, "", "[an image]"},
         Case{"UnknownContent",
              R"({"sessionUpdate":"agent_message_chunk","content":{"type":"hologram"}})",
              Kind::kText, "", "[content of type hologram]"},
@@ -301,6 +342,71 @@ TEST(AcpUpdate, NestedTooDeeplyIsNone) {
   EXPECT_FALSE(parse_update(
       params(R"({"sessionUpdate":"tool_call","toolCallId":"t","rawInput":)" + deep + "}")));
   EXPECT_EQ(tool_call(deep), "{}");
+}
+
+TEST(AcpContent, InAListIsToldInItsOrder) {
+  const auto update = parse_update(params(
+      R"({"sessionUpdate":"agent_message_chunk","messageId":"m","content":[{"type":"text","text":"a"},{"type":"text","text":"b"},
+          {"type":"image","data":"AAAA","mimeType":"image/png"},{"type":"text","text":"c"}]})"));
+  ASSERT_TRUE(update);
+  EXPECT_EQ(update->text, "ab");
+  ASSERT_EQ(update->also.size(), 2U);
+  EXPECT_EQ(update->also[0].kind, Kind::kContent);
+  EXPECT_EQ(update->also[1].text, "c");
+  EXPECT_EQ(update->also[1].item, "m");
+  EXPECT_EQ(update->also[1].session_id, "s");
+}
+
+TEST(AcpContent, ThatIsTooLargeIsSaidInWords) {
+  const std::string huge(kMostOfAContent, 'A');
+  const auto update = parse_update(
+      params(R"({"sessionUpdate":"agent_message_chunk","content":{"type":"image","data":")" + huge +
+             R"(","mimeType":"image/png"}})"));
+  ASSERT_TRUE(update);
+  EXPECT_EQ(update->kind, Kind::kText);
+  EXPECT_EQ(update->text, "[an image] (it is larger than 8 MiB)");
+}
+
+std::string tool_with(const std::string& status, const std::string& data) {
+  const std::string content =
+      data.empty()
+          ? ""
+          : R"(,"content":[{"type":"content","content":{"type":"image","data":")" + data +
+                R"(","mimeType":"image/png"}},{"type":"content","content":{"type":"text","text":"x"}}])";
+  return params(R"({"sessionUpdate":"tool_call_update","toolCallId":"t")" +
+                (status.empty() ? "" : R"(,"status":")" + status + "\"") + content + "}");
+}
+
+TEST(ToolImages, AreShownWhenTheCallHasCompleted) {
+  ToolImages images;
+  const auto due = [&](const std::string& status, const std::string& data) {
+    auto update = parse_update(tool_with(status, data));
+    return images.due(*update);
+  };
+  EXPECT_TRUE(due("in_progress", "AAAA").empty());
+  const auto shown = due("completed", "");
+  ASSERT_EQ(shown.size(), 1U);
+  EXPECT_EQ(shown[0].text, "[an image]");
+  EXPECT_EQ(shown[0].json, R"({"data":"AAAA","mimeType":"image/png","type":"image"})");
+  EXPECT_TRUE(due("", "").empty());
+  // The same block has the same id, so that nobody shows it again.
+  const auto again = due("", "AAAA");
+  ASSERT_EQ(again.size(), 1U);
+  EXPECT_EQ(again[0].item, shown[0].item);
+  EXPECT_NE(due("", "AAAB").at(0).item, shown[0].item);
+}
+
+TEST(ToolImages, OfAFailedCallAreNotShown) {
+  ToolImages images;
+  auto update = parse_update(tool_with("in_progress", "AAAA"));
+  EXPECT_TRUE(images.due(*update).empty());
+  update = parse_update(tool_with("failed", ""));
+  EXPECT_TRUE(images.due(*update).empty());
+}
+
+TEST(ToolImages, StayInTheCall) {
+  const auto update = parse_update(tool_with("completed", "AAAA"));
+  EXPECT_NE(update->json.find(R"("data":"AAAA")"), std::string::npos);
 }
 
 }  // namespace
