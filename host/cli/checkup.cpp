@@ -16,6 +16,7 @@ namespace {
 struct Round {
   std::vector<std::vector<Finding>> findings;
   std::vector<std::string> failed;
+  bool readable = true;
   std::size_t left = 1;
   Done<std::string> done;
 
@@ -23,7 +24,7 @@ struct Round {
     if (--left > 0) return;
     std::vector<Finding> all;
     for (auto& some : findings) std::ranges::move(some, std::back_inserter(all));
-    done(to_json(all, failed));
+    done(to_json(all, failed, readable));
   }
 };
 
@@ -41,12 +42,13 @@ Finding state_of(const plugins::InstanceStatus& instance, bool outdated) {
 Comparison compare(const std::string& file, const Running& running, const config::Loaded& now) {
   std::error_code error;
   if (!std::filesystem::equivalent(file, running.file, error))
-    return {{"host", false, "running, but with another configuration: " + running.file}, {}};
+    return {{"host", false, "running, but with another configuration: " + running.file}, {}, false};
   const std::string refused =
       running.refused.empty() ? "" : "; the last `viaduct reload` was refused: " + running.refused;
   if (!now.diagnostics.empty())
     return {{"host", false, "running with what its file had before: now that has errors" + refused},
-            {}};
+            {},
+            false};
   const auto [reload, restart] = changes(running.config, now.config);
   if (reload.empty() && restart.empty()) return {{"host", true, "running"}, {}};
   std::string message = "running, but its file has changed since";
@@ -60,6 +62,7 @@ void look_around(plugins::Plugins& plugins, delivery::Delivery& delivery, const 
                  Comparison comparison, Done<std::string> done) {
   auto round = std::make_shared<Round>();
   round->done = std::move(done);
+  round->readable = comparison.readable;
   round->findings.push_back({std::move(comparison.host)});
   round->findings.emplace_back();  // of the deliveries
   ++round->left;

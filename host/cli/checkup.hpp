@@ -21,6 +21,7 @@ struct Running {
 struct Comparison {
   Finding host;
   std::vector<std::string> outdated;  // instances whose file says something else by now
+  bool readable = true;               // it is this host's file, and nothing is wrong with it
 };
 // Whether what runs is what `file`, which somebody asks about, says now. `now`: what is in the
 // running host's own file. A pure function.

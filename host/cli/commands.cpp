@@ -5,12 +5,14 @@
 #include "host/cli/places.hpp"
 #include "host/cli/trial.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <iostream>
 
 namespace viaduct::cli {
 
-config::Loaded load_config(const std::string& given, plugins::Loader& loader) {
+config::Loaded load_config(const std::string& given, plugins::Loader& loader,
+                           const std::optional<std::string>& unset) {
   const auto file = config::find_file(given);
   if (!file) return {{}, {{given, 0, 0, file.error().message}}, {}};
   config::LoadOptions options;
@@ -24,9 +26,9 @@ config::Loaded load_config(const std::string& given, plugins::Loader& loader) {
     why = found.error().message;
     return std::nullopt;
   };
-  options.environment = [](const std::string& name) -> std::optional<std::string> {
+  options.environment = [unset](const std::string& name) -> std::optional<std::string> {
     const char* value = std::getenv(name.c_str());
-    if (!value) return std::nullopt;
+    if (!value) return unset;
     return value;
   };
   return config::load(options);
@@ -34,6 +36,12 @@ config::Loaded load_config(const std::string& given, plugins::Loader& loader) {
 
 void print(const std::vector<config::Diagnostic>& diagnostics) {
   for (const auto& diagnostic : diagnostics) std::cerr << diagnostic.text() << '\n';
+}
+
+bool lacks_only_variables(const config::Loaded& loaded) {
+  return std::ranges::none_of(loaded.diagnostics, [](const config::Diagnostic& diagnostic) {
+    return diagnostic.variable.empty();
+  });
 }
 
 int check(const Options& options) {
@@ -98,7 +106,8 @@ int list_plugins(const Options& options) {
 int reload(const Options& options) {
   plugins::Loader loader(executable());
   const auto loaded = load_config(options.config, loader);
-  if (!loaded.diagnostics.empty()) {
+  // The host has an environment of its own, and says what is missing there.
+  if (!lacks_only_variables(loaded) || loaded.config.home.empty()) {
     print_errors(options.json, loaded.diagnostics);
     if (!options.json) std::cerr << "nothing was changed\n";
     return 2;

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdint>
 #include <expected>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,9 +20,13 @@ struct Options {
   bool json = false;
 };
 
-// Reads the configuration as serve does, with the plugins' schemas.
-config::Loaded load_config(const std::string& file, plugins::Loader& loader);
+// Reads the configuration as serve does, with the plugins' schemas. `unset`: what stands for the
+// environment variables that are not there; nullopt: each is an error.
+config::Loaded load_config(const std::string& file, plugins::Loader& loader,
+                           const std::optional<std::string>& unset = std::nullopt);
 void print(const std::vector<config::Diagnostic>& diagnostics);
+// Nothing is wrong but that this process has not the variables that the host may have.
+bool lacks_only_variables(const config::Loaded& loaded);
 
 int check(const Options& options);
 int schema(const Options& options);
@@ -54,12 +59,15 @@ struct Finding {
   bool ok = false;
   std::string message;
   bool skipped = false;  // it could not be looked at, which is no fault
+  bool warning = false;  // it works, but should not stay so
 };
-// `failed`: instances of the running host that do not run.
+// `failed`: instances of the running host that do not run. `readable`: the running host can read
+// the file that it was asked about.
 std::string to_json(const std::vector<Finding>& findings,
-                    const std::vector<std::string>& failed = {});
+                    const std::vector<std::string>& failed = {}, bool readable = false);
 std::vector<Finding> parse_findings(std::string_view json);    // {"checks":[…]}
 std::vector<std::string> parse_failed(std::string_view json);  // …,"failed":[…]
+bool parse_readable(std::string_view json);                    // …,"readable":true
 // "2 messages are possibly missing: …"
 std::string missing_in_words(std::uint64_t count);
 std::string to_json(const std::vector<plugins::Loader::Found>& found);

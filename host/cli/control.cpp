@@ -159,7 +159,7 @@ Result<std::string> ask_host(const std::string& path, const ControlRequest& requ
   if (!error) socket.connect(where, error);
   if (error)
     return fail(Errc::unavailable, "no host is running (" + path + ": " + error.message() +
-                                       "); start it with: viaduct serve");
+                                       "); `viaduct serve` with this configuration starts it");
   std::string line = to_json(request) + "\n";
   asio::write(socket, asio::buffer(line), error);
   line.clear();

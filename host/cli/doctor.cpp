@@ -131,6 +131,36 @@ void look_at_failed(const config::Config& config, plugins::Loader& loader,
     append(tried, findings);
 }
 
+// `hosts`: a running host can read the file, in an environment of its own.
+void look_at_configuration(const config::Loaded& loaded, bool hosts,
+                           std::vector<Finding>& findings) {
+  const char* kName = "configuration";
+  if (loaded.diagnostics.empty()) findings.push_back({kName, true, loaded.config.file});
+  for (const auto& diagnostic : loaded.diagnostics) {
+    Finding finding{kName, false, diagnostic.text()};
+    if (!diagnostic.variable.empty() && hosts)
+      finding = {kName, true,
+                 diagnostic.variable + " is not set in this terminal; the running host has it",
+                 /*skipped=*/true};
+    else if (!diagnostic.variable.empty())
+      finding.message += " (doctor sees the variables of this terminal, a service has its own)";
+    findings.push_back(std::move(finding));
+  }
+  for (const auto& absent : loaded.absent) findings.push_back({kName, false, absent.text()});
+  for (const auto& warning : loaded.warnings) {
+    constexpr std::string_view kMark = "warning: ";
+    config::Diagnostic plain = warning;
+    if (plain.message.starts_with(kMark)) plain.message.erase(0, kMark.size());
+    findings.push_back({kName, true, plain.text(), /*skipped=*/false, /*warning=*/true});
+  }
+}
+
+const char* mark_of(const Finding& finding) {
+  if (finding.skipped) return "--  ";
+  if (finding.warning) return "warn";
+  return finding.ok ? "ok  " : "FAIL";
+}
+
 }  // namespace
 
 int doctor(const Options& options) {
@@ -138,20 +168,18 @@ int doctor(const Options& options) {
   plugins::Loader loader(executable());
   const auto loaded = load_config(options.config, loader);
   const config::Config& config = loaded.config;
-  if (loaded.diagnostics.empty()) findings.push_back({"configuration", true, config.file});
-  for (const auto& diagnostic : loaded.diagnostics)
-    findings.push_back({"configuration", false, diagnostic.text()});
-  for (const auto& absent : loaded.absent)
-    findings.push_back({"configuration", false, absent.text()});
-  for (const auto& warning : loaded.warnings)
-    findings.push_back({"configuration", true, warning.text()});
+  Result<std::string> running = fail(Errc::unavailable, "");
   if (!config.home.empty()) {
-    findings.push_back(look_at_home(config));
-    const bool has_home = findings.back().ok;
     std::error_code error;
     ControlRequest request{"doctor"};
     request.arguments = {fs::absolute(config.file, error).string()};
-    const auto running = ask_host(control_socket(config.home), request);
+    running = ask_host(control_socket(config.home), request);
+  }
+  const bool hosts = running && parse_readable(*running);
+  look_at_configuration(loaded, hosts, findings);
+  if (!config.home.empty()) {
+    findings.push_back(look_at_home(config));
+    const bool has_home = findings.back().ok;
     if (running) {
       std::ranges::move(parse_findings(*running), std::back_inserter(findings));
       look_at_failed(config, loader, parse_failed(*running), findings);
@@ -171,13 +199,10 @@ int doctor(const Options& options) {
     std::size_t width = 16;
     for (const Finding& finding : findings) width = std::max(width, finding.name.size());
     for (const Finding& finding : findings)
-      std::cout << fmt::format("{} {:<{}} {}\n",
-                               finding.skipped ? "--  "
-                               : finding.ok    ? "ok  "
-                                               : "FAIL",
-                               finding.name, width, printable(finding.message));
+      std::cout << fmt::format("{} {:<{}} {}\n", mark_of(finding), finding.name, width,
+                               printable(finding.message));
   }
-  if (!loaded.diagnostics.empty()) return 2;
+  if (!loaded.diagnostics.empty() && !(hosts && lacks_only_variables(loaded))) return 2;
   return fine ? 0 : 1;
 }
 

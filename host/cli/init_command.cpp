@@ -236,7 +236,9 @@ int init(const InitOptions& options) {
     std::cout << plan.front().name << " answers; others can be chosen on the page.\n";
   std::cout << "\nNext:\n  " << next_command("serve", *target) << "\n  "
             << next_command("doctor", *target)
-            << "    in another terminal: whether each backend can answer\n";
+            << "    in another terminal: whether each backend can answer\n"
+               "Slack and Microsoft Teams: the file has their lines, and the page Settings says "
+               "step by step how each is set up.\n";
   return 0;
 }
 

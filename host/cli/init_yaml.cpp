@@ -107,6 +107,27 @@ store:
 backends:
 )";
 
+constexpr const char* kNetworks = R"(
+  # Slack and Microsoft Teams: where to get the ids and tokens is said step by step at
+  # http://127.0.0.1:8410/apps/settings/#/setup/slack and …/#/setup/teams
+  # slack:
+  #   plugin: slack
+  #   backend: {0}
+  #   config:
+  #     app_token: "${{env:SLACK_APP_TOKEN}}"
+  #     bot_token: "${{env:SLACK_BOT_TOKEN}}"
+  #     allow: everyone
+  # teams:
+  #   plugin: teams
+  #   backend: {0}
+  #   config:
+  #     app_id: "${{env:TEAMS_APP_ID}}"
+  #     app_password: "${{env:TEAMS_APP_PASSWORD}}"
+  #     tenant_id: "${{env:TEAMS_TENANT_ID}}"
+  #     public_url: https://bots.example.org
+  #     allow: everyone
+)";
+
 }  // namespace
 
 std::string configuration(const Plan& plan, const std::vector<Offer>& strangers) {
@@ -138,6 +159,7 @@ std::string configuration(const Plan& plan, const std::vector<Offer>& strangers)
   text +=
       "echo]\n  settings:                       # http://127.0.0.1:8410/apps/settings/\n    "
       "plugin: settings\n";
+  text += fmt::format(kNetworks, first);
   return text;
 }
 

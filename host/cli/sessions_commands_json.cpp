@@ -302,15 +302,23 @@ int sessions_purge(const Options& options, std::chrono::milliseconds older_than,
   return failed == 0 ? 0 : 1;
 }
 
-std::string to_json(const std::vector<Finding>& findings, const std::vector<std::string>& failed) {
+std::string to_json(const std::vector<Finding>& findings, const std::vector<std::string>& failed,
+                    bool readable) {
   json out = json::array();
   for (const Finding& finding : findings) {
     out.push_back({{"name", finding.name}, {"ok", finding.ok}, {"message", finding.message}});
     if (finding.skipped) out.back()["skipped"] = true;
+    if (finding.warning) out.back()["warning"] = true;
   }
   json whole = {{"checks", std::move(out)}};
   if (!failed.empty()) whole["failed"] = failed;
+  if (readable) whole["readable"] = true;
   return dump(whole, 2);
+}
+
+bool parse_readable(std::string_view text_of) {
+  const json value = json::parse(text_of, nullptr, false);
+  return value.is_object() && value.value("readable", json()) == json(true);
 }
 
 std::vector<std::string> parse_failed(std::string_view text_of) {

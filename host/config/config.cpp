@@ -80,7 +80,7 @@ class Reader {
     file_name_ = fs::path(options.file).filename().string();
   }
 
-  Config read(const Node& root) {
+  Config read(Node& root) {
     if (root.kind != Node::Kind::map) {
       report_.add(root, "expected a map with backends and surfaces, not " + kind_in_words(root));
       return std::move(config_);
@@ -90,6 +90,7 @@ class Reader {
     plugin_path(map(fields, "plugins"));
     store(map(fields, "store"));
     log(map(fields, "log"));
+    open_configs(root);
     const Node* backends = map(fields, "backends");
     const Node* surfaces = map(fields, "surfaces");
     fields.finish(report_);
@@ -99,6 +100,13 @@ class Reader {
   }
 
  private:
+  struct Found {
+    std::optional<PluginFacts> facts;
+    std::string why;
+    std::string fault;
+    bool needs_backend = false;
+  };
+
   // ------------------------------------------------------------ kinds of values
 
   // Null: not there, empty, or not a map, which is reported.
@@ -394,7 +402,9 @@ class Reader {
                                 in_quotes(entry.key)));
       choose_backends(fields, backend_names, surface);
       const auto plugin = plugins_.find(surface.plugin);
-      if (surface.backends.empty() && surface.sound && plugin != plugins_.end() &&
+      const bool names_one = entry.value.find("backend") != nullptr ||
+                             entry.value.find("backends") != nullptr;  // it may be wrong
+      if (surface.backends.empty() && !names_one && surface.sound && plugin != plugins_.end() &&
           plugin->second.needs_backend) {
         surface.sound = false;
         report_.add(entry.line, entry.column,
@@ -405,6 +415,21 @@ class Reader {
       }
       fields.finish(report_);
       config_.surfaces.push_back(std::move(surface));
+    }
+  }
+
+  // The plugins know best what of their configuration is secret.
+  void open_configs(Node& root) {
+    for (Entry& section : root.entries) {
+      if (section.key != "backends" && section.key != "surfaces") continue;
+      for (Entry& instance : section.value.entries) {
+        const Node* plugin = instance.value.find("plugin");
+        if (plugin == nullptr || !may_be_plugin(*plugin)) continue;
+        const Found& found = look_up(plugin->text, section.key == "surfaces");
+        if (!found.facts || !found.fault.empty()) continue;
+        for (Entry& entry : instance.value.entries)
+          if (entry.key == "config") open_values(entry.value, found.facts->schema);
+      }
     }
   }
 
@@ -470,38 +495,46 @@ class Reader {
     instance.sound = report_.size() == faults && !(config != nullptr && has_broken(*config));
     if (instance.sound) look_for_folders(*facts, config, path, instance);
     if (instance.sound) look_for_shared_credentials(*facts, config, path, instance);
+    if (instance.sound) look_for_shared_routes(*facts, config, path, instance);
     return fields;
+  }
+
+  static bool may_be_plugin(const Node& node) {
+    const auto plain = [](unsigned char c) { return std::isalnum(c) != 0 || c == '_' || c == '-'; };
+    return node.kind == Node::Kind::scalar && !node.text.empty() && !node.secret &&
+           std::ranges::all_of(node.text, plain);
+  }
+
+  const Found& look_up(const std::string& name, bool is_surface) {
+    auto found = plugins_.find(name);
+    if (found != plugins_.end()) return found->second;
+    Found plugin;
+    if (options_.find_plugin)
+      plugin.facts = options_.find_plugin(name, config_.plugin_path, plugin.why);
+    else
+      plugin.facts = PluginFacts{"{}", is_surface};
+    if (plugin.facts) {
+      plugin.needs_backend = schema_needs_backend(plugin.facts->schema);
+      auto schema = prepare_schema(plugin.facts->schema);
+      if (schema)
+        plugin.facts->schema = std::move(*schema);
+      else
+        plugin.fault = schema.error().message;
+    }
+    return plugins_.emplace(name, std::move(plugin)).first->second;
   }
 
   // Null when there is no such plugin of this kind that can be used, which is reported.
   const PluginFacts* find_plugin(const Node& node, bool is_surface) {
     const std::string& name = node.text;
-    const auto plain = [](unsigned char c) { return std::isalnum(c) != 0 || c == '_' || c == '-'; };
-    if (!std::all_of(name.begin(), name.end(), plain) || node.secret) {
+    if (!may_be_plugin(node)) {
       report_.add(node,
                   fmt::format("{} cannot be a plugin; expected the name of a file in a plugin "
                               "folder, without .so",
                               shown(node)));
       return nullptr;
     }
-    auto found = plugins_.find(name);
-    if (found == plugins_.end()) {
-      Found plugin;
-      if (options_.find_plugin)
-        plugin.facts = options_.find_plugin(name, config_.plugin_path, plugin.why);
-      else
-        plugin.facts = PluginFacts{"{}", is_surface};
-      if (plugin.facts) {
-        plugin.needs_backend = schema_needs_backend(plugin.facts->schema);
-        auto schema = prepare_schema(plugin.facts->schema);
-        if (schema)
-          plugin.facts->schema = std::move(*schema);
-        else
-          plugin.fault = schema.error().message;
-      }
-      found = plugins_.emplace(name, std::move(plugin)).first;
-    }
-    const Found& plugin = found->second;
+    const Found& plugin = look_up(name, is_surface);
     if (!plugin.facts) {
       std::string message = fmt::format("cannot use the plugin {}", in_quotes(name));
       if (!plugin.why.empty()) message += ": " + plugin.why;
@@ -624,6 +657,21 @@ class Reader {
     }
   }
 
+  void look_for_shared_routes(const PluginFacts& facts, const Node* config, const std::string& path,
+                              Instance& instance) {
+    for (const auto& [key, address] : routes_of(facts.schema, instance.config)) {
+      const auto [first, fresh] = routes_.try_emplace(address, path);
+      if (fresh) continue;
+      instance.sound = false;
+      const Node* node = config != nullptr ? config->find(key) : nullptr;
+      report_.add(node != nullptr ? node->line : instance.config_line,
+                  node != nullptr ? node->column : instance.config_column,
+                  fmt::format("{}.config: the address {} of this host is that of {} already; set "
+                              "{}: false in one of them",
+                              path, address, first->second, key));
+    }
+  }
+
   static void collect_references(const Node& node, std::map<std::string, std::string>& out) {
     out.insert(node.references.begin(), node.references.end());
     for (const Node& item : node.items) collect_references(item, out);
@@ -639,13 +687,6 @@ class Reader {
     for (const Entry& entry : node.entries) collect_secrets(entry.value);
   }
 
-  struct Found {
-    std::optional<PluginFacts> facts;
-    std::string why;
-    std::string fault;
-    bool needs_backend = false;
-  };
-
   const LoadOptions& options_;
   Surroundings surroundings_;
   Report& report_;
@@ -656,6 +697,7 @@ class Reader {
   std::map<std::string, Found> plugins_;
   // (plugin, key, value) → where it stands
   std::map<std::tuple<std::string, std::string, std::string>, std::string> credentials_;
+  std::map<std::string, std::string> routes_;  // address of the host → whose it is
 };
 
 std::optional<std::string> read_file(const std::string& path, Report& report) {

@@ -20,6 +20,7 @@ struct Diagnostic {
   int line = 0;
   int column = 0;
   std::string message;       // what is wrong, what was expected, and the nearest valid name
+  std::string variable{};    // which this process has not; that of another may
   std::string text() const;  // "viaduct.yaml:3:5: unknown key "serfaces"; did you mean "surfaces"?"
 };
 

@@ -8,9 +8,12 @@
 // $comment. "x-expects", "a member ID such as U0123ABCD", is what a message says instead of the
 // pattern or the type that is broken; "x-credential": true, of a text at the top, is what no two
 // instances of the plugin may have in common; "x-folder": true, of a text at the top or the texts
-// of a list there, is a folder that should be there. A surface's may have "x-needs-backend": true
-// at its top. {"$ref": "#/definitions/name"} stands for what `definitions` of the whole schema has
-// by that name. Patterns know ( ) | ? * + {n,m} . [ ] ^ $ and \ before one of these, \n, \r, \t,
+// of a list there, is a folder that should be there; "x-secret": false, of a text, is none although
+// its key sounds so, as the path of a key's file; "x-route": {"path": "/api/x", "unless": {"mode":
+// "socket"}}, of a boolean at the top that is true where it is not given, is an address of the host
+// that one instance alone can have. A surface's may have "x-needs-backend": true at its top.
+// {"$ref": "#/definitions/name"} stands for what `definitions` of the whole schema has by that
+// name. Patterns know ( ) | ? * + {n,m} . [ ] ^ $ and \ before one of these, \n, \r, \t,
 // \f,
 // \v; neither \d, \w, \s, \b nor look-ahead. A schema that uses anything else (const, format, if …)
 // is refused, so that nothing looks checked that is not.
@@ -36,6 +39,8 @@ std::string check_plugin_config(const Node* node, int line, int column, const st
                                 const std::string& path, const std::string& file, Report& report,
                                 std::vector<Origin>& origins);
 
+// Whether a text is as a part of a schema wants it.
+bool fits(const std::string& schema, const std::string& text);
 // Whether `config:` may have this key at its top.
 bool schema_has_key(const std::string& schema, const std::string& key);
 // What `config:` has under the keys whose schema says "x-credential": true, without empty ones.
@@ -44,6 +49,15 @@ std::vector<std::pair<std::string, std::string>> credentials_of(const std::strin
 // … and the folders by the key under which they stand, of those that say "x-folder": true.
 std::vector<std::pair<std::string, std::string>> folders_of(const std::string& schema,
                                                             const std::string& config);
+struct Route {
+  std::string key;   // which gives it up when it is false
+  std::string path;  // "/api/messages"
+};
+// … and the addresses of the host that it takes beside its own.
+std::vector<Route> routes_of(const std::string& schema, const std::string& config);
+// Takes back that texts are secret whose schema says "x-secret": false, if they are as it wants
+// them and come from no file.
+void open_values(Node& config, const std::string& schema);
 // "x-needs-backend": true at the top of a surface's schema: without a backend it is of no use.
 bool schema_needs_backend(const std::string& schema);
 

@@ -63,7 +63,9 @@ const std::set<std::string>& known_keywords() {
                                             "$comment",
                                             "x-credential",
                                             "x-expects",
-                                            "x-folder"};
+                                            "x-folder",
+                                            "x-route",
+                                            "x-secret"};
   return kKnown;
 }
 
@@ -138,8 +140,12 @@ std::string keyword_fault(const std::string& keyword, const json& value, const s
   }
   if (keyword == "x-expects") return expect(value.is_string(), "a string");
   if (keyword == "uniqueItems" || keyword == "exclusiveMinimum" || keyword == "exclusiveMaximum" ||
-      keyword == "x-credential" || keyword == "x-folder")
+      keyword == "x-credential" || keyword == "x-folder" || keyword == "x-secret")
     return expect(value.is_boolean(), "true or false");
+  if (keyword == "x-route")
+    return expect(value.is_object() && value.value("path", json()).is_string() &&
+                      value.value("unless", json::object()).is_object(),
+                  "an object with a path");
   if (keyword == "minimum" || keyword == "maximum") return expect(value.is_number(), "a number");
   if (keyword == "multipleOf")
     return expect(value.is_number() && value.get<double>() > 0, "a number above 0");
@@ -183,13 +189,13 @@ std::string expand(json& schema, const json& definitions, int depth) {
     json target = definitions[path.substr(kPrefix.size())];
     if (!target.is_object()) return fmt::format("{} must be a schema, which is an object", path);
     for (const char* note :
-         {"title", "description", "default", "x-credential", "x-expects", "x-folder"})
+         {"title", "description", "default", "x-credential", "x-expects", "x-folder", "x-secret"})
       if (schema.contains(note)) target[note] = schema[note];
     schema = std::move(target);
     return expand(schema, definitions, depth + 1);
   }
   for (auto& [key, value] : schema.items()) {
-    if (key == "enum" || key == "default" || key == "examples") continue;
+    if (key == "enum" || key == "default" || key == "examples" || key == "x-route") continue;
     if (key == "properties" && value.is_object()) {  // whose keys are no keywords
       for (json& property : value)
         if (auto fault = expand(property, definitions, depth + 1); !fault.empty()) return fault;
@@ -288,11 +294,23 @@ std::string type_in_words(const std::string& type) {
   return "a " + type;
 }
 
+// The words that a text may be, of each form that has some.
+void collect_words(const json& schema, std::vector<std::string>& words) {
+  for (const json& word : schema.value("enum", json::array()))
+    if (word.is_string()) words.push_back(word.get<std::string>());
+  for (const char* branches : {"anyOf", "oneOf", "allOf"})
+    if (const auto list = schema.find(branches); list != schema.end())
+      for (const json& branch : *list) collect_words(branch, words);
+}
+
 std::string type_in_words(const json& schema) {
   std::set<std::string> types;
   collect_types(schema, types);
   if (types.contains("number")) types.erase("integer");
   std::string text;
+  std::vector<std::string> words;
+  collect_words(schema, words);
+  for (const std::string& word : words) text += (text.empty() ? "" : " or ") + in_quotes(word);
   for (const std::string& type : types) text += (text.empty() ? "" : " or ") + type_in_words(type);
   return text.empty() ? "something else" : text;
 }
@@ -361,7 +379,11 @@ class Checker {
     if (has_broken(node)) return;
     const std::string keyword = broken_keyword(rest, instance);
     if (keyword.empty()) return;
-    if ((keyword == "anyOf" || keyword == "oneOf") &&
+    // What is missing is so, whatever else is wrong.
+    const bool forms = keyword == "anyOf" || keyword == "oneOf";
+    if (forms && is_required_only(schema.at(keyword)))
+      return complain(keyword, rest, instance, node, path);
+    if (forms &&
         (report_.size() > before || check_likely(schema.at(keyword), instance, node, path)))
       return;
     complain(keyword, rest, instance, node, path);
@@ -396,6 +418,13 @@ class Checker {
       if (!instance.contains(name.get<std::string>()))
         report_.add(node,
                     fmt::format("{} is missing{}", in_quotes(name.get<std::string>()), in(path)));
+  }
+
+  // Forms that say nothing but which keys each has.
+  static bool is_required_only(const json& branches) {
+    return std::ranges::all_of(branches, [](const json& branch) {
+      return branch.size() == 1 && branch.contains("required");
+    });
   }
 
   // How far the instance is from the branch: constants that it contradicts, then other enums that
@@ -458,6 +487,16 @@ class Checker {
     const auto limit = [&] { return schema.contains(keyword) ? schema[keyword].dump() : ""; };
     const std::string what = whole(path);
     std::string text;
+    std::vector<std::string> words;
+    collect_words(schema, words);
+    if (const std::string meant = keyword != "enum" && instance.is_string() && !node.secret
+                                      ? nearest(node.text, words)
+                                      : "";
+        !meant.empty()) {
+      report_.add(node, fmt::format("{} cannot be {}; did you mean {}?", what, shown(node),
+                                    in_quotes(meant)));
+      return;
+    }
     if (const auto expects = schema.find("x-expects");
         expects != schema.end() &&
         (keyword == "type" || keyword == "pattern" || keyword == "anyOf" || keyword == "oneOf")) {
@@ -591,51 +630,9 @@ std::string check_plugin_config(const Node* node, int line, int column, const st
   return instance.dump();
 }
 
-bool schema_has_key(const std::string& schema, const std::string& key) {
+bool fits(const std::string& schema, const std::string& text) {
   const json parsed = json::parse(schema, nullptr, /*allow_exceptions=*/false);
-  if (!parsed.is_object()) return false;
-  if (parsed.value("properties", json::object()).contains(key)) return true;
-  for (const char* branches : {"anyOf", "oneOf", "allOf"})
-    for (const json& branch : parsed.value(branches, json::array()))
-      if (branch.value("properties", json::object()).contains(key)) return true;
-  return false;
-}
-
-std::vector<std::pair<std::string, std::string>> folders_of(const std::string& schema,
-                                                            const std::string& config) {
-  const json parsed = json::parse(schema, nullptr, /*allow_exceptions=*/false);
-  const json values = json::parse(config, nullptr, /*allow_exceptions=*/false);
-  std::vector<std::pair<std::string, std::string>> all;
-  if (!parsed.is_object() || !values.is_object()) return all;
-  const auto is_folder = [](const json& part) { return part.value("x-folder", false); };
-  for (const auto& [name, property] : parsed.value("properties", json::object()).items()) {
-    const auto value = values.find(name);
-    if (value == values.end()) continue;
-    if (value->is_string() && is_folder(property))
-      all.emplace_back(name, value->get<std::string>());
-    if (!value->is_array() || !is_folder(property.value("items", json::object()))) continue;
-    for (const json& item : *value)
-      if (item.is_string()) all.emplace_back(name, item.get<std::string>());
-  }
-  return all;
-}
-
-std::vector<std::pair<std::string, std::string>> credentials_of(const std::string& schema,
-                                                                const std::string& config) {
-  const json parsed = json::parse(schema, nullptr, /*allow_exceptions=*/false);
-  const json values = json::parse(config, nullptr, /*allow_exceptions=*/false);
-  std::vector<std::pair<std::string, std::string>> all;
-  if (!parsed.is_object() || !values.is_object()) return all;
-  for (const auto& [name, property] : parsed.value("properties", json::object()).items())
-    if (property.value("x-credential", false) && values.contains(name) && values[name].is_string())
-      if (auto value = values[name].get<std::string>(); !value.empty())
-        all.emplace_back(name, std::move(value));
-  return all;
-}
-
-bool schema_needs_backend(const std::string& schema) {
-  const json parsed = json::parse(schema, nullptr, /*allow_exceptions=*/false);
-  return parsed.is_object() && parsed.value("x-needs-backend", json()) == json(true);
+  return parsed.is_object() && broken_keyword(parsed, text).empty();
 }
 
 std::string json_string(const std::string& text) {

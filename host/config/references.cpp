@@ -175,7 +175,11 @@ class Filler {
                          " to the program by its environment");
     }
     auto filled = fill_in(*reference, surroundings_);
-    if (!filled) return problem(node, filled.error().message);
+    if (!filled) {
+      const bool unset = !reference->file && filled.error().code == Errc::not_found;
+      node.broken = true;
+      return report_.add(node, filled.error().message, unset ? reference->name : "");
+    }
     node.referenced = true;
     if (names_secret && !filled->fallback) {
       node.secret = true;

@@ -50,6 +50,11 @@ class Report {
   void add(int line, int column, std::string message) {
     diagnostics_.push_back({file_, line, column, std::move(message)});
   }
+  // … since this process lacks a variable of the environment.
+  void add(const Node& node, std::string message, std::string variable) {
+    add(node, std::move(message));
+    diagnostics_.back().variable = std::move(variable);
+  }
   void add(const Node& node, std::string message) {
     add(node.line, node.column, std::move(message));
   }

@@ -508,6 +508,22 @@ TEST_F(Load, NeedsAHomeFolderOnlyForATilde) {
   EXPECT_EQ(errors("store: { path: /x.db }\n"), "");
 }
 
+TEST_F(Load, SaysWhichVariableThisProcessLacks) {
+  const Loaded loaded = load(
+      "backends: { a: { plugin: mock, config: { api_key: \"${env:A_KEY}\" } } }\n"
+      "surfaces: { b: { plugin: web_chat, config: { title: \"${file:none}\" } } }\n");
+  ASSERT_EQ(loaded.diagnostics.size(), 2U);
+  EXPECT_EQ(loaded.diagnostics[0].variable, "A_KEY");
+  EXPECT_EQ(loaded.diagnostics[1].variable, "") << loaded.diagnostics[1].text();
+}
+
+TEST_F(Load, ABackendThatIsNotThereIsNotAlsoMissing) {
+  plugins_["talk"] = {R"({"type": "object", "x-needs-backend": true})", true};
+  EXPECT_EQ(errors("backends: { echo: { plugin: mock } }\n"
+                   "surfaces: { b: { plugin: talk, backend: NAME } }\n"),
+            "2:41: there is no backend \"NAME\"; expected \"echo\"\n");
+}
+
 TEST_F(Load, WarnsOfSecretsThatStandInTheFile) {
   environment_["TOKEN"] = "t0ken";
   const Loaded loaded = load(R"(backends:

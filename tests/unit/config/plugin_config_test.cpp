@@ -159,6 +159,14 @@ INSTANTIATE_TEST_SUITE_P(
             "ExpectsInsteadOfTheWord",
             R"({"oneOf": [{"enum": ["all"]}, {"type": "object"}], "x-expects": "all, or a map"})",
             "{}", "any", "5:10: x cannot be \"any\"; expected all, or a map"},
+        Keyword{
+            "AWordOfAnotherCase",
+            R"({"oneOf": [{"enum": ["everyone"]}, {"type": "object"}], "x-expects": "everyone, or a map"})",
+            "everyone", "Everyone", "5:10: x cannot be \"Everyone\"; did you mean \"everyone\"?"},
+        Keyword{"AnEnumOfAnotherCase", R"({"enum": ["http", "socket"]})", "http", "HTTP",
+                "5:10: x cannot be \"HTTP\"; did you mean \"http\"?"},
+        Keyword{"TheWordsOfItsForms", R"({"oneOf": [{"enum": ["all"]}, {"type": "object"}]})", "{}",
+                "nobody", "5:10: x cannot be \"nobody\"; expected \"all\" or a map"},
         Keyword{"NumberThatJsonLacks", R"({"type": "number"})", "1e3", ".nan",
                 "5:10: x: \".nan\" is not a number that JSON has"}),
     [](const auto& test) { return std::string(test.param.name); });
@@ -212,6 +220,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadSchema{"ExpectsNoText", R"({"x-expects": 1})", "/x-expects must be a string"},
         BadSchema{"FolderIsText", R"({"x-folder": "yes"})", "/x-folder must be true"},
         BadSchema{"CredentialIsText", R"({"x-credential": "yes"})", "/x-credential must be true"},
+        BadSchema{"SecretIsText", R"({"x-secret": "no"})", "/x-secret must be true"},
+        BadSchema{"RouteWithoutPath", R"({"x-route": {}})", "/x-route must be an object"},
         BadSchema{"MultipleOfZero", R"({"multipleOf": 0})", "/multipleOf must be"}),
     [](const auto& test) { return std::string(test.param.name); });
 
@@ -232,6 +242,66 @@ TEST(PrepareSchema, RefusesDefinitionsThatReferToThemselves) {
 }
 
 using PluginConfig = ConfigFixture;
+
+constexpr const char* kFiles = R"({"type": "object", "properties": {
+  "certificate": {"type": "object", "properties": {
+    "key": {"type": "string", "pattern": "^~?/", "x-secret": false, "x-expects": "a file"}}},
+  "token": {"type": "string"}}})";
+
+TEST_F(PluginConfig, APathThatSoundsLikeASecretIsShownAndWarnedOfNowhere) {
+  plugins_["odd"] = {kFiles, false};
+  environment_["A_KEY"] = "/from/the.key";
+  for (const char* value : {"~/a.key", "${env:A_KEY}"}) {
+    const Loaded loaded = load(std::string("backends:\n  a:\n    plugin: odd\n    config:\n") +
+                               "      certificate: { key: \"" + value + "\" }\n");
+    EXPECT_TRUE(loaded.diagnostics.empty());
+    EXPECT_TRUE(loaded.warnings.empty());
+    EXPECT_TRUE(loaded.config.secrets.empty());
+    const Origin* shown = origin(loaded.config, "backends.a.config.certificate.key");
+    ASSERT_NE(shown, nullptr);
+    EXPECT_FALSE(shown->secret);
+    EXPECT_NE(shown->value, "");
+  }
+}
+
+TEST_F(PluginConfig, WhereAPathShouldBeASecretStaysOne) {
+  plugins_["odd"] = {kFiles, false};
+  write("a.key", "-----BEGIN PRIVATE KEY-----");
+  for (const char* value : {"-----BEGIN PRIVATE KEY-----", "${file:a.key}"}) {
+    const Loaded loaded = load(std::string("backends:\n  a:\n    plugin: odd\n    config:\n") +
+                               "      certificate: { key: \"" + value + "\" }\n");
+    ASSERT_EQ(loaded.diagnostics.size(), 1U);
+    EXPECT_EQ(loaded.diagnostics[0].message,
+              "backends.a.config.certificate.key cannot be the secret value; expected a file");
+    EXPECT_EQ(loaded.config.secrets, std::vector<std::string>{"-----BEGIN PRIVATE KEY-----"});
+  }
+}
+
+TEST_F(PluginConfig, SaysWhatIsMissingTogetherWithWhatIsWrong) {
+  plugins_["odd"] = {R"({"type": "object",
+      "anyOf": [{"required": ["password"]}, {"required": ["certificate"]}],
+      "properties": {"mode": {"enum": ["http", "socket"]}, "password": {"type": "string"}}})",
+                     false};
+  const std::string found =
+      errors("backends:\n  a:\n    plugin: odd\n    config:\n      mode: https\n");
+  EXPECT_THAT(found, HasSubstr("mode cannot be \"https\"; did you mean \"http\"?"));
+  EXPECT_THAT(found, HasSubstr("backends.a.config needs \"password\" or \"certificate\""));
+}
+
+TEST_F(PluginConfig, TwoInstancesCannotHaveOneAddressOfTheHost) {
+  plugins_["taker"] = {R"({"type": "object", "properties": {
+      "short": {"type": "boolean", "x-route": {"path": "/api/messages", "unless": {"by": "socket"}}},
+      "by": {"enum": ["http", "socket"]}}})",
+                       true};
+  const std::string first = "surfaces:\n  a: { plugin: taker }\n";
+  EXPECT_EQ(errors(first + "  b: { plugin: taker }\n"),
+            "3:3: surfaces.b.config: the address /api/messages of this host is that of surfaces.a "
+            "already; set short: false in one of them\n");
+  EXPECT_EQ(errors(first + "  b: { plugin: taker, config: { short: true } }\n").substr(0, 5),
+            "3:40:");
+  EXPECT_EQ(errors(first + "  b: { plugin: taker, config: { short: false } }\n"), "");
+  EXPECT_EQ(errors(first + "  b: { plugin: taker, config: { by: socket } }\n"), "");
+}
 
 TEST_F(PluginConfig, TypesPlainScalarsByTheCoreSchemaAndKeepsQuotedOnesText) {
   plugins_["open"] = {"{}", false};
