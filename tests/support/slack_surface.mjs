@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import path from "node:path";
 import { count, prompts, response, rules } from "./chat_surface.mjs";
 import { Slack, visible } from "./slack.mjs";
-import { Host, plugins } from "./viaduct.mjs";
+import { Host, plugins, request } from "./viaduct.mjs";
 import { until } from "./wait.mjs";
 
 export { count, prompts, response, rules };
@@ -16,7 +16,7 @@ export async function slackHost(t, { mode = "socket", config = {}, entry = {}, o
   const slack = await Slack.start(t, options);
   const address = mode === "http" && !config.client_id ? { public_url: "http://127.0.0.1:9" } : {}; // where nobody listens
   const surface = { plugin: "slack", backend, ...entry, config: { ...slack.config, mode, allow: "everyone", ...address, ...config } };
-  const one = new Host({ rules, ...host, config: { surfaces: { "web-chat": { plugin: "web_chat", backend }, slack: surface }, ...more } });
+  const one = new Host({ rules, ...host, config: { surfaces: { "web-chat": { plugin: "web_chat", backend }, settings: { plugin: "settings" }, slack: surface }, ...more } });
   const log = []; // all of it
   t.after(async () => {
     const lost = slack.complaints;
@@ -37,6 +37,13 @@ export async function slackHost(t, { mode = "socket", config = {}, entry = {}, o
 }
 // Connected, or listening.
 export const ready = (slack, mode) => mode === "http" || slack.until(() => slack.sockets.open.some(({ state, warned }) => state === "open" && !warned), "a connection");
+
+// How the surface is, as the settings page says it: "" is well.
+export async function health(host) {
+  const { body } = await request(host.origin, "GET", "/apps/settings/api/overview");
+  const { state, error } = body.instances.find(({ name }) => name === "slack");
+  return error?.message ?? (state === "running" ? "" : state);
+}
 
 // All that the app said in a thread, without its marks of work: joined in order.
 export const said = (slack, where, thread) => slack.answers(where, thread).map(({ text }) => text).join("\n");

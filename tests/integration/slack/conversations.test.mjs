@@ -133,19 +133,23 @@ one("a message during a turn waits, is shown as waiting, and comes next; never t
   assert.deepEqual(await sentinel(slack, host, "general", thread.ts), ["hello", "slow one", "and then me"]);
 });
 
-one("a message that is edited or deleted while it waits is the new one, or none; one that ran is not run again", async (t) => {
+one("a message that is deleted while it waits is not run; one that is edited runs once, whether it waits, runs or has run", async (t) => {
   const { slack, host } = await slackHost(t);
   const thread = await talk(slack, "hello");
   slack.edit("alice", thread.first, "@amp hello again");
   const busy = slack.post("alice", "general", "wait for me", { thread: thread.ts });
   await slack.until(() => reactions(busy).length);
   const gone = slack.post("alice", "general", "never mind this", { thread: thread.ts });
-  await slack.until(() => reactions(gone).length);
+  const changed = slack.post("alice", "general", "old words", { thread: thread.ts });
+  await slack.until(() => reactions(gone).length && reactions(changed).length);
   slack.remove("alice", gone);
+  slack.edit("alice", changed, "new words");
+  slack.edit("alice", busy, "wait no more");
   await slack.settled();
   slack.post("alice", "general", "stop", { thread: thread.ts });
   const all = await sentinel(slack, host, "general", thread.ts);
-  assert.deepEqual(all.filter((text) => !/^wait/.test(text)), ["hello"]);
+  assert.deepEqual(all.filter((text) => !/^wait/.test(text)).map((text) => text.replace(/old|new/, "some")), ["hello", "some words"]);
+  assert.ok(all.filter((text) => /^wait/.test(text)).length <= 1);
 });
 
 one("unfurls, edits, joins, its own posts and other bots start nothing", async (t) => {
@@ -234,18 +238,38 @@ one("threads and their sessions survive a restart, also a sudden one, and slots 
   assert.equal(slack.read("general", first.ts).filter((line) => line.includes(response("one"))).length, 1);
 });
 
-one("where it is no member it says what to do, and an archived channel or a deleted thread ends the output and nothing else", async (t) => {
+one("where it is no member it says what to do", async (t) => {
   const { slack } = await slackHost(t);
   slack.post("alice", "random", "@amp hello");
   await slack.until(() => [...slack.heard("alice"), ...[...slack.team.direct("alice").posts.values()]].some(({ text }) => /invite/i.test(text)), "a hint");
-  const thread = await talk(slack, "hello", { where: "private" });
-  slack.post("alice", "private", "wait", { thread: thread.ts });
-  slack.archive("private");
-  const deleted = await talk(slack, "hello");
-  slack.post("alice", "general", "wait", { thread: deleted.ts });
-  slack.remove("alice", deleted.first);
   await talk(slack, "all is well");
 });
+
+for (const [what, where, away] of [
+  ["an archived channel", "private", (slack) => slack.archive("private")],
+  ["a deleted thread", "general", (slack, { first }) => slack.remove("alice", first)],
+])
+  one(`${what} in the middle of an answer ends what is sent there, and nothing else`, async (t) => {
+    const reply = Array.from({ length: 400 }, (_, i) => `w${i}`).join(" ");
+    const { slack, host } = await slackHost(t, { rules: [{ match: "^tell", reply }], chunkDelay: "5ms", options: { limits: { off: true } } });
+    const thread = await talk(slack, "hello", { where });
+    slack.post("alice", where, "tell me", { thread: thread.ts });
+    await slack.until(() => slack.answers(where, thread.ts).some(({ stream }) => stream?.bytes > 0), "a stream");
+    const { length } = slack.journal;
+    const before = slack.posts(where).map(({ ts }) => ts);
+    away(slack, thread);
+    await until(() => prompts(host).includes("tell me"), "the end of the turn");
+    const here = () => slack.journal.slice(length).filter(({ args }) => (args?.channel ?? args?.channel_id) === slack.where(where).id);
+    const posted = () => here().filter(({ method, args }) => /^chat\./.test(method) && (args.thread_ts === thread.ts || method !== "chat.postMessage"));
+    await talk(slack, "all is well", { where: "general", who: "bob" });
+    // What was on its way, and the end of the answer, which says what became of it.
+    const { length: refused } = posted();
+    assert.ok(refused <= 8, posted().map(({ method, body }) => `${method} ${body?.error}`).join());
+    await talk(slack, "and on", { where: "general", who: "bob" });
+    assert.equal(posted().length, refused, "nothing after its end");
+    const meant = slack.posts(where).filter(({ ts, body }) => !before.includes(ts) && body.user !== "U0BOB");
+    assert.deepEqual(meant.map(({ text }) => text), [], "nothing of it in the channel itself");
+  });
 
 one("an assistant's thread gets prompts, a status and a title", async (t) => {
   const { slack } = await slackHost(t);
@@ -259,8 +283,27 @@ one("an assistant's thread gets prompts, a status and a title", async (t) => {
   await slack.until(() => !direct.statuses.size, "the status is gone");
   await slack.until(() => direct.titles?.get(root.ts), "a title");
   assert.ok(asked.ts);
-  slack.home("alice", "home");
-  await slack.until(() => slack.team.homes.has("U0ALICE"), "the home tab");
+});
+
+one("the home tab shows a person's own sessions, with links, as they are now", async (t) => {
+  const { slack } = await slackHost(t, { options: { limits: { off: true } } });
+  const home = async (who) => {
+    const { length } = slack.calls("views.publish");
+    slack.home(who, "home");
+    await slack.until(() => slack.calls("views.publish").length > length && slack.calls("views.publish").at(-1).done, `${who}'s home`);
+    return JSON.stringify(slack.team.homes.get(slack.team.person(who).id).blocks);
+  };
+  const thread = await talk(slack, "feed the cat");
+  const link = `p${thread.ts.replace(".", "")}`;
+  assert.ok((await home("alice")).includes("feed the cat"));
+  assert.ok((await home("alice")).includes(link));
+  const bobs = await home("bob");
+  assert.ok(!bobs.includes("feed the cat") && !bobs.includes(link), bobs);
+  await talk(slack, "paint the fence", { who: "bob" });
+  assert.match(await home("bob"), /paint the fence/);
+  slack.post("alice", "general", "@amp end", { thread: thread.ts });
+  await slack.until(() => /Session ended\./.test(said(slack, "general", thread.ts)));
+  assert.ok(!(await home("alice")).includes("feed the cat"));
 });
 
 one("breakout moves the session to a channel of its own", async (t) => {
