@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import path from "node:path";
 import { count, prompts, response, rules } from "./chat_surface.mjs";
 import { Teams, visible } from "./teams.mjs";
-import { Host, plugins } from "./viaduct.mjs";
+import { Host, plugins, request } from "./viaduct.mjs";
 import { until } from "./wait.mjs";
 
 export { count, prompts, response, rules };
@@ -17,7 +17,7 @@ export async function teamsHost(t, { transport = "http", config = {}, options = 
   const own = { ...teams.config, transport, allow: "everyone", ...(typeof config === "function" ? await config(teams) : config) };
   for (const [name, value] of Object.entries(own)) if (value === undefined) delete own[name];
   const surface = { plugin: "teams", backend, config: own };
-  const one = new Host({ rules, ...host, config: { surfaces: { "web-chat": { plugin: "web_chat", backend }, teams: surface }, ...more } });
+  const one = new Host({ rules, ...host, config: { surfaces: { "web-chat": { plugin: "web_chat", backend }, settings: { plugin: "settings" }, teams: surface }, ...more } });
   t.after(async () => {
     const lost = teams.complaints;
     await one.remove();
@@ -35,6 +35,13 @@ export async function teamsHost(t, { transport = "http", config = {}, options = 
 const without = (object, name) => Object.fromEntries(Object.entries(object).filter(([key]) => key !== name));
 // Connected, or listening.
 export const ready = (teams) => teams.endpoint !== null || teams.until(() => teams.sockets.open.some(({ state }) => state === "open"), "a connection");
+
+// What the surface says that it lacks; null: it is well.
+export async function complaint(host) {
+  const { body } = await request(host.origin, "GET", "/apps/settings/api/overview");
+  const found = body.instances.find(({ name }) => name === "teams");
+  return found.error?.message ?? found.error ?? null;
+}
 
 // All that the bot said there, joined in order, as it reads: escapes of Markdown are taken out.
 export const plain = (text) => text.replaceAll(/\\([\\`*_{}[\]()#+\-.!|<>~&])/g, "$1").replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&").replaceAll("&nbsp;", " ");
@@ -73,7 +80,7 @@ export const button = (teams, where, which, thread) => teams.until(() => withBut
 export { visible };
 // Words that come to somebody, in a place (and its thread) or for them alone.
 export const told = (teams, where, words, { thread, who = "alice", limit } = {}) =>
-  teams.until(() => [...teams.answers(where, thread), ...teams.heard(who)].find(({ text }) => words.test(plain(text))), () => `${words} in ${JSON.stringify(said(teams, where, thread).slice(-600))}`, limit);
+  teams.until(() => [...teams.answers(where, thread), ...teams.heard(who), ...teams.answers(`@${who}`)].find(({ text }) => words.test(plain(text))), () => `${words} in ${JSON.stringify(said(teams, where, thread).slice(-600))}`, limit);
 // Activities that nobody has posted, for what comes again and again: the ids of what it is about are its own.
 export const bearer = (teams, activity) => ({ authorization: `Bearer ${teams.mint(activity)}` });
 // A turn is under way in a chat: its sign is there. `before` are the signs that were there before.

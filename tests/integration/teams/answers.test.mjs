@@ -4,8 +4,8 @@ import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { LocalServer } from "../../support/local_server.mjs";
-import { answered, count, noPlugin, plain, prompts, response, said, sentinel, talk, teamsHost, told } from "../../support/teams_surface.mjs";
-import { folderFor } from "../../support/viaduct.mjs";
+import { answered, button, count, noPlugin, plain, prompts, response, said, sentinel, talk, teamsHost, told } from "../../support/teams_surface.mjs";
+import { folderFor, metric } from "../../support/viaduct.mjs";
 import { until } from "../../support/wait.mjs";
 
 const one = (name, run) => test(name, { skip: noPlugin }, run);
@@ -89,13 +89,27 @@ for (const [name, trouble] of Object.entries(troubles))
     assert.deepEqual(new Set(seen), new Set(words(long)));
   });
 
-one("a turn of more than two minutes rolls over to another message before the stream runs out", async (t) => {
-  const long = text(60_000);
-  const { teams } = await teamsHost(t, { rules: [{ match: "^tell", reply: long }], chunkDelay: "12ms" });
+one("an answer of more than two minutes goes on in another stream before Teams ends the first, at a paragraph", async (t) => {
+  const long = text(4500); // far from what one message takes
+  const { teams } = await teamsHost(t, { rules: [{ match: "^tell", reply: long }], chunkDelay: "160ms" });
+  const before = Date.now();
   teams.post("alice", "dm", "tell me");
-  await settledAnswer(teams, "@alice", undefined, words(long).at(-1), 300_000);
+  await settledAnswer(teams, "@alice", undefined, words(long).at(-1), 240_000);
+  assert.ok(Date.now() - before > 130_000, `${Date.now() - before} ms`);
+  const all = streamed(teams);
+  assert.ok(all.length >= 2, `${all.length} streams`);
+  assert.deepEqual(teams.answers("@alice").filter(({ text: shown, stream }) => words(shown).length && !stream), [], "nothing but streams");
+  const lasted = all.map(({ id, stream, bodies }) => {
+    const end = teams.calls("final").find(({ args, done }) => done && args.entities.some(({ streamId }) => streamId === id));
+    assert.equal(stream.ends, "final");
+    assert.ok(stream.frames.length > 1 && bodies.length > 1, "it has grown");
+    return end.at - stream.frames[0].at;
+  });
+  for (const ms of lasted) assert.ok(ms < 115_000, `${lasted}`);
+  assert.ok(lasted[0] > 60_000, `not before it must: ${lasted}`);
   assert.deepEqual(words(said(teams, "@alice")), words(long));
-  for (const { stream } of streamed(teams)) assert.ok(stream.ends === "final" && stream.frames.at(-1).at - stream.frames[0].at < 115_000);
+  for (const { text: shown } of all.slice(0, -1)) assert.equal((Number(words(shown).at(-1).slice(1)) + 1) % 12, 0, `where a paragraph ends: ${shown.slice(-30)}`);
+  assert.deepEqual([teams.advice, teams.limited], [[], []]);
 });
 
 one("whoever stops an answer stops the agent, too, and nothing is sent again", async (t) => {
@@ -135,12 +149,31 @@ one("a long fence is closed and opened again where it is split, and no character
   assert.deepEqual(parts.join("\n").match(/ {2}f\d+\(.*$/gm), code.split("\n"));
 });
 
-one("a message that is refused as too large is sent in smaller parts, or it is said that it could not be", async (t) => {
-  const long = text(15_000);
-  const { teams } = await teamsHost(t, { rules: [{ match: "^tell", reply: long }], chunkDelay: "0ms" });
-  teams.fault(/^(send|reply|update|final)$/, { status: 413, code: "MessageSizeTooBig", message: "Message size too large." }, { times: Infinity, when: ({ text: given }) => (given ?? "").length > 8000 });
-  teams.post("alice", "project", "@amp tell me");
-  await teams.until(() => said(teams, "project").includes(words(long).at(-1)) || /too (large|long|big)/i.test(said(teams, "project")), "the answer, or words", 120_000);
+// From now on Teams takes only so much.
+const takesOnly = (teams, size) => {
+  const when = ({ text: given }) => (given ?? "").length > size;
+  teams.fault(/^(send|reply|update)$/, { status: 413, code: "MessageSizeTooBig", message: "Message size too large." }, { times: Infinity, when });
+  teams.fault(/^(stream|final)$/, { status: 403, code: "ContentStreamNotAllowed", message: "Message size too large" }, { times: Infinity, when });
+};
+for (const [name, where, chunkDelay] of [["a message", "project", "0ms"], ["a message that has grown", "project", "6ms"], ["a stream", "@alice", "6ms"]])
+  one(`${name} that is refused as too large is sent in smaller parts, with each word once`, async (t) => {
+    const long = text(9_000);
+    const { teams } = await teamsHost(t, { rules: [{ match: "^tell", reply: long }], chunkDelay });
+    takesOnly(teams, 5000);
+    teams.post("alice", where, where === "@alice" ? "tell me" : "@amp tell me");
+    await settledAnswer(teams, where, undefined, words(long).at(-1));
+    await teams.until(() => words(said(teams, where)).length === words(long).length, () => `each word once, of ${words(long).length} not ${words(said(teams, where)).length}`);
+    assert.deepEqual(words(said(teams, where)), words(long));
+    assert.ok(teams.journal.some(({ status }) => status === 413 || status === 403), "something was refused");
+    if (chunkDelay !== "0ms") assert.ok(teams.answers(where).some(({ versions }) => versions.length > 1), "it has grown");
+  });
+
+one("a card that is refused as too large is not lost without a word", async (t) => {
+  const { teams } = await teamsHost(t);
+  await talk(teams, "hello");
+  teams.fault("send", { status: 413, code: "MessageSizeTooBig", message: "Message size too large." }, { when: ({ attachments }) => attachments?.length > 0 });
+  teams.post("alice", "dm", "list");
+  await told(teams, "@alice", /too (large|long|big)/i);
 });
 
 one("Markdown looks as Teams can show it, and what it cannot show is text", async (t) => {
@@ -168,13 +201,21 @@ one("the model's text mentions nobody", async (t) => {
 });
 
 one("tool calls and the plan are one card that changes, and goes quiet at the end", async (t) => {
-  const { teams } = await teamsHost(t, { rules: [{ match: "^work", plan: ["look", "build"], tool: { title: "make all", kind: "execute" }, reply: "built, the end" }] });
+  const { teams } = await teamsHost(t, { rules: [{ match: "^work", plan: ["look", "build"], tool: { title: "make all", kind: "execute" }, permission: { title: "Make it?", options: ["Allow", "Deny"] }, reply: "built, the end" }] });
   teams.post("alice", "project", "@amp work");
+  const asked = await button(teams, "project", /Allow/);
+  await teams.until(() => /make all/.test(said(teams, "project")));
+  await teams.click("alice", asked, /Allow/);
   await settledAnswer(teams, "project", undefined, "the end");
-  const cards = teams.answers("project").filter(({ cards: all }) => all.length);
+  const cards = teams.answers("project").filter((message) => message.cards.length && message !== asked);
   assert.equal(cards.length, 1, said(teams, "project"));
-  assert.match(cards[0].text, /make all/);
   await teams.until(() => !cards[0].actions.some(({ title }) => /stop/i.test(title)), "no stop button is left");
+  const { versions } = cards[0];
+  assert.ok(versions.length >= 2 && versions.every((shown) => /look[^]*build[^]*make all/.test(shown)), `plan and tool, ${JSON.stringify(versions)}`);
+  assert.match(versions[0], /· make all/);
+  assert.match(versions.at(-1), /✓ make all/);
+  const buttons = ({ attachments }) => JSON.stringify(attachments).includes('"Stop"');
+  assert.deepEqual([buttons(cards[0].bodies[0]), buttons(cards[0].bodies.at(-1))], [true, false]);
 });
 
 one("a token that was revoked is got anew once, and the user notices nothing", async (t) => {
@@ -202,12 +243,19 @@ one("a token that is never good is not asked for in a storm, and when it is good
   assert.ok(count(said(teams, "@alice"), response("while nothing works")) <= 1);
 });
 
-one("a token is renewed before it expires", async (t) => {
-  const { teams } = await teamsHost(t);
+one("a token is renewed before it expires, and not without need", async (t) => {
+  const { teams } = await teamsHost(t, { options: { times: { token: 12 } } });
   const chat = await talk(teams, "hello");
-  const tokens = teams.calls("token").length;
   await chat.ask("soon after");
-  assert.equal(teams.calls("token").length, tokens, "and not without need");
+  assert.equal(teams.calls("token").length, 1);
+  const [first] = teams.tokens.values();
+  for (let n = 0; teams.calls("token").length < 2; ++n) {
+    assert.ok(first.until > teams.now(), "it is renewed before its end");
+    await chat.ask(`later ${n}`);
+  }
+  await teams.until(() => teams.calls(/^(send|final|stream)$/).some(({ token }) => token && token !== first), "it is used", 1).catch(() => chat.ask("and on"));
+  assert.deepEqual(teams.journal.filter(({ status }) => status === 401), []);
+  assert.equal(teams.calls("token").length, 2);
 });
 
 one("a wrong secret is told in Azure's words, and not asked again and again", async (t) => {
@@ -248,7 +296,7 @@ for (const [name, fault] of Object.entries(storms))
     await teams.until(() => said(teams, "project").includes(response("through the storm")) || /may be missing|possibly missing/i.test(said(teams, "project")), "the answer, or what became of it", 120_000);
     await sentinel(teams, host, "project");
     assert.ok(count(said(teams, "project"), response("through the storm")) <= 1);
-    if (name.startsWith("429") || name === "412") assert.equal(count(said(teams, "project"), response("through the storm")), 1, said(teams, "project"));
+    if (/^(429|412|503)/.test(name)) assert.equal(count(said(teams, "project"), response("through the storm")), 1, said(teams, "project"));
   });
 
 one("a message whose answer was cut off is never sent again blindly", async (t) => {
@@ -259,6 +307,21 @@ one("a message whose answer was cut off is never sent again blindly", async (t) 
   await teams.until(() => said(teams, "project").includes(response("cut off")));
   await sentinel(teams, host, "project");
   assert.equal(count(said(teams, "project"), response("cut off")), 1, said(teams, "project"));
+});
+
+one("an answer that may be missing is named in a note, whose button shows it", async (t) => {
+  const { teams, host } = await teamsHost(t);
+  await talk(teams, "hello", { where: "project" });
+  teams.fault(/^(send|reply)$/, { cut: "before" }, { when: ({ text: given }) => given?.includes("get lost") });
+  teams.post("alice", "project", "@amp get lost");
+  const note = await button(teams, "project", /show the answer again/i);
+  assert.match(note.text, /may be missing/);
+  assert.equal(count(said(teams, "project"), response("get lost")), 0);
+  const pressed = await teams.click("alice", note, /show the answer again/i);
+  assert.equal(pressed.error, null);
+  await answered(teams, "project", undefined, "get lost");
+  assert.deepEqual(await sentinel(teams, host, "project"), ["hello", "get lost"], "the agent is not asked again");
+  assert.equal(count(said(teams, "project"), response("get lost")), 1);
 });
 
 one("its limits are kept for a thread: 30 answers at once, and not one refusal", async (t) => {
@@ -295,13 +358,17 @@ one("the bot's token goes nowhere but to the service: not to hosts of strangers,
 });
 
 one("feedback buttons are below an answer, and what somebody says with them is taken", async (t) => {
-  const { teams } = await teamsHost(t);
+  const { teams, host } = await teamsHost(t);
   const chat = await talk(teams, "hello");
   const [answer] = teams.answers("@alice").filter(({ text: shown }) => shown.includes("Mock response"));
   assert.ok(answer.body.channelData?.feedbackLoop?.type || answer.body.channelData?.feedbackLoopEnabled, JSON.stringify(answer.body.channelData));
   assert.equal((await teams.feedback("alice", answer, "like", "well said")).error, null);
   assert.equal((await teams.feedback("alice", answer, "dislike")).error, null);
-  await teams.react("alice", answer, "like").settled;
+  for (const type of ["like", "heart", "surprised"]) await teams.react("alice", answer, type).settled;
+  await teams.react("alice", answer, "like", { away: true }).settled;
+  const counted = (what, reaction) => metric(host, `viaduct_plugin_teams_${what}_total{instance="teams",reaction="${reaction}"}`);
+  assert.deepEqual([await counted("feedback", "like"), await counted("feedback", "dislike"), await counted("reactions", "like"), await counted("reactions", "other")], [1, 1, 1, 2]);
+  assert.match(host.output, new RegExp(`feedback reaction=like message=${answer.id} text="well said"`));
   await chat.ask("and on");
 });
 
@@ -317,3 +384,35 @@ one("something shows that it works while it works, and not where that shows noth
   assert.equal(teams.where("general").typings.length, 0);
   assert.ok(!teams.advice.some((words) => /typing/.test(words)), `${teams.advice}`);
 });
+
+one("footnotes and numbered references are citations, where their numbers stand", async (t) => {
+  const reply = "The milk is white [^1], says the cow [2].\n\n[^1]: [The milk book](https://milk.example/book) of May\n[2]: https://cow.example/says \"The cow\"\n";
+  const { teams } = await teamsHost(t, { rules: [{ match: "^tell", reply }] });
+  for (const where of ["dm", "project"]) {
+    const place = where === "dm" ? "@alice" : where;
+    teams.post("alice", where, where === "dm" ? "tell me" : "@amp tell me");
+    await settledAnswer(teams, place, undefined, "cow.example");
+    const [answer] = teams.answers(place).filter(({ text: shown }) => shown.includes("milk is white"));
+    assert.match(answer.body.text, /white \[1\], says the cow \[2\]/);
+    const roots = answer.body.entities.filter(({ type }) => type === "https://schema.org/Message");
+    assert.equal(roots.length, 1);
+    assert.deepEqual(roots[0].citation.map(({ position, appearance }) => [position, appearance.name, appearance.url]), [[1, "The milk book", "https://milk.example/book"], [2, "The cow", "https://cow.example/says"]]);
+    for (const { appearance } of roots[0].citation) assert.ok(appearance.name.length <= 80 && appearance.abstract.length <= 160);
+  }
+});
+
+for (const where of ["dm", "project"])
+  one(`feedback is asked for once, below the last message of an answer (${where}); each says that a machine wrote it`, async (t) => {
+    const long = text(50_000);
+    const { teams } = await teamsHost(t, { rules: [{ match: "^tell", reply: long }], chunkDelay: "1ms" });
+    const place = where === "dm" ? "@alice" : where;
+    teams.post("alice", where, where === "dm" ? "tell me" : "@amp tell me");
+    await settledAnswer(teams, place, undefined, words(long).at(-1));
+    const asks = ({ body }) => body.channelData?.feedbackLoop !== undefined;
+    const parts = () => teams.answers(place).filter(({ text: shown }) => /\bw\d/.test(shown));
+    await teams.until(() => parts().some(asks), "the buttons");
+    assert.ok(parts().length >= 3, `${parts().length}`);
+    assert.deepEqual(parts().map(asks), parts().map((_, i) => i === parts().length - 1));
+    assert.ok(parts().every(labelled));
+    assert.deepEqual(words(said(teams, place)), words(long));
+  });

@@ -1,7 +1,10 @@
 // Which chat or thread has which session: who may start one, what goes to it, where the answer stands, and how it ends.
 import assert from "node:assert/strict";
+import { execFileSync, spawnSync } from "node:child_process";
+import path from "node:path";
 import { test } from "node:test";
-import { answered, button, count, noPlugin, prompts, response, said, sentinel, signs, talk, teamsHost, told, transports, works } from "../../support/teams_surface.mjs";
+import { Agent, configFor } from "../../support/acp.mjs";
+import { answered, button, count, noPlugin, prompts, response, rules, said, sentinel, signs, talk, teamsHost, told, transports, works } from "../../support/teams_surface.mjs";
 import { until } from "../../support/wait.mjs";
 
 const one = (name, run) => test(name, { skip: noPlugin }, run);
@@ -28,13 +31,16 @@ both("a group chat and each thread of a channel have a session of their own, and
   const first = await talk(teams, "the first thread", { where: "general" });
   const second = await talk(teams, "the second thread", { where: "general" });
   const random = await talk(teams, "elsewhere", { where: "random" });
-  for (const place of [group, first, second, random]) await place.ask("what did I say?").catch(() => {});
-  for (const [place, own] of [[group, "in the group"], [first, "the first thread"], [second, "the second thread"], [random, "elsewhere"]]) {
-    await told(teams, place.place, new RegExp(own), { thread: place.thread });
-    for (const other of ["in the group", "the first thread", "the second thread", "elsewhere"].filter((text) => text !== own)) assert.equal(count(said(teams, place.place, place.thread), other), 0, `${own} and ${other}`);
+  const meeting = await talk(teams, "in the meeting", { where: "standup" });
+  const all = [[group, "in the group"], [first, "the first thread"], [second, "the second thread"], [random, "elsewhere"], [meeting, "in the meeting"]];
+  for (const [place, own] of all) {
+    const asked = teams.post("alice", place.place, "@amp what did I say?", { thread: place.thread });
+    await teams.until(() => count(said(teams, place.place, place.thread), own) >= 2, () => `${own} remembered in ${said(teams, place.place, place.thread)}`);
+    assert.ok(asked.id);
+    for (const other of all.map(([, text]) => text).filter((text) => text !== own)) assert.equal(count(said(teams, place.place, place.thread), other), 0, `${own} and ${other}`);
   }
   for (const message of teams.answers("general")) assert.ok([first.thread, second.thread].includes(message.root), `in no thread: ${message.text}`);
-  assert.equal((await sentinel(teams, host, "project")).length, 8);
+  assert.equal((await sentinel(teams, host, "project")).length, 10);
 });
 
 one("where it is not addressed it hears nothing, even with the permission to read all", async (t) => {
@@ -48,14 +54,21 @@ one("where it is not addressed it hears nothing, even with the permission to rea
   assert.deepEqual(await sentinel(teams, host, group.place), ["hello", "over here"]);
 });
 
-one("with that permission and `channel_messages: all` a bound thread goes on without a mention, but not where somebody else is named", async (t) => {
+one("with that permission and `channel_messages: all` a bound thread goes on without a mention, in group chats and meetings, too, but not where somebody else is named", async (t) => {
   const { teams, host } = await teamsHost(t, { config: { channel_messages: "all" }, options: { features: { rsc: true } } });
   const thread = await talk(teams, "hello", { where: "general" });
   teams.post("bob", "general", "and on", { thread: thread.head });
   await answered(teams, "general", thread.thread, "and on");
   teams.post("bob", "general", "@carol what do you think?", { thread: thread.head });
   teams.post("bob", "general", "nobody is bound here");
-  assert.deepEqual(await sentinel(teams, host, "general", thread.thread), ["hello", "and on"]);
+  for (const where of ["project", "standup"]) {
+    teams.post("bob", where, `nobody is bound in ${where}, either`);
+    await talk(teams, `hello ${where}`, { where });
+    teams.post("bob", where, `and on in ${where}`);
+    await answered(teams, where, undefined, `and on in ${where}`);
+    teams.post("alice", where, "@bob what do you think?");
+  }
+  assert.deepEqual(await sentinel(teams, host, "general", thread.thread), ["hello", "and on", "hello project", "and on in project", "hello standup", "and on in standup"]);
 });
 
 one("its own mention does not reach the agent, wherever it stands and whatever it is called; others are their names", async (t) => {
@@ -192,21 +205,46 @@ one("whoever installs it is greeted once, and an update of the app is no reason 
   await teams.until(() => teams.answers("@carol").length === 1, "a greeting");
   for (const delivery of teams.install("carol", "dm", { action: "add-upgrade" })) await delivery.settled;
   for (const delivery of teams.install("alice", "general")) await delivery.settled;
+  await teams.until(() => teams.answers("general").length === 1, "a greeting of the team");
+  assert.match(teams.answers("general")[0].text, /Mention me/);
+  assert.deepEqual([teams.answers("general")[0].root, teams.answers("random")], [null, []], "a post of its own, in one channel");
   await host.stop();
   await host.start();
   for (const delivery of teams.install("carol")) await delivery.settled;
   await talk(teams, "hello", { who: "carol" });
   assert.equal(teams.answers("@carol").filter(({ text }) => !text.includes("Mock response")).length, 1, said(teams, "@carol"));
+  assert.equal(teams.answers("general").length, 1);
+});
+
+one("`greeting` is what it says instead, and with `false` it says nothing", async (t) => {
+  const own = await teamsHost(t, { config: { greeting: "Hi from 1 * 2 * 3 & <Ops>" } });
+  own.teams.install("carol");
+  await told(own.teams, "@carol", /Hi from 1 \* 2 \* 3 & <Ops>/, { who: "carol" });
+  const none = await teamsHost(t, { config: { greeting: false } });
+  for (const delivery of none.teams.install("carol")) await delivery.settled;
+  await talk(none.teams, "hello", { who: "carol" });
+  assert.equal(none.teams.answers("@carol").length, 1, said(none.teams, "@carol"));
 });
 
 one("where it was taken away, or is blocked, it says no more, and a new message begins anew", async (t) => {
-  const { teams, host } = await teamsHost(t);
-  const chat = await talk(teams, "hello");
-  const before = teams.calls(/^(send|reply|stream|final)$/).length;
+  const { teams, host } = await teamsHost(t, { rules: [{ match: "^long", delay: "5s" }, ...rules] });
+  const chat = await talk(teams, "my number is 17");
+  teams.post("alice", "dm", "long one");
+  await button(teams, "@alice", /stop/i);
   await teams.uninstall("alice").settled;
+  await until(() => /the bot was removed/.test(host.output), "it has understood");
+  const here = ({ conversation }) => conversation === teams.where("@alice").id;
+  const calls = teams.journal.filter(here).length;
+  // Its turn is over before this one.
+  await talk(teams, "long two", { who: "bob" });
+  await sentinel(teams, host, "@bob");
+  assert.deepEqual(teams.journal.filter(here).slice(calls).map(({ op }) => op), [], "nothing while it is gone");
   teams.install("alice");
   await chat.ask("back again");
-  assert.ok(teams.calls(/^(send|reply|stream|final)$/).length > before);
+  assert.equal(count(said(teams, "@alice"), response("long one")), 0);
+  teams.post("alice", "dm", "what did I say?");
+  await told(teams, "@alice", /You said: .*back again/);
+  assert.equal(count(said(teams, "@alice"), "my number is 17"), 1, "another session");
   teams.refuseAll("@alice", "ConversationBlockedByUser");
   teams.post("alice", "dm", "nobody will hear it");
   await teams.until(() => teams.calls(/^(send|reply|stream|typing)$/).some(({ status }) => status === 403), "a refusal");
@@ -227,8 +265,8 @@ one("an answer goes to the service URL of its conversation, also when that has m
   await chat.ask("after a restart");
 });
 
-one("a private command is answered privately", async (t) => {
-  const { teams } = await teamsHost(t);
+both("a private command is answered privately", async (t, transport) => {
+  const { teams } = await teamsHost(t, { transport });
   teams.post("bob", "general", "status", { targeted: true });
   await teams.until(() => teams.heard("bob").some(({ from }) => from === teams.bot), "an answer for bob");
   assert.deepEqual(teams.answers("general"), []);
@@ -247,6 +285,37 @@ one("an edit is not run again, and deleting a message that waits takes it back",
   teams.post("alice", "dm", "cancel");
   const all = await sentinel(teams, host);
   assert.deepEqual(all.filter((text) => !/^wait/.test(text)), ["hello"]);
+  assert.doesNotMatch(said(teams, "@alice"), /changed a message/);
+});
+
+one("with `edits: offer` a changed message can be sent again as it is now: once, by whoever changed it", async (t) => {
+  const { teams, host } = await teamsHost(t, { config: { edits: "offer" } });
+  const chat = await talk(teams, "hello", { where: "project" });
+  const kRun = /as it is now/;
+  await teams.edit("alice", chat.head, "@amp hello again").settled;
+  const offer = await button(teams, "project", kRun);
+  const refused = await teams.click("bob", offer, kRun);
+  assert.match(`${refused.error} ${refused.text} ${said(teams, "project")}`, /Only whoever has changed the message/);
+  assert.deepEqual(await sentinel(teams, host, "project"), ["hello"]);
+  const pressed = await Promise.all([teams.click("alice", offer, kRun), teams.click("alice", offer, kRun, { fallback: true })]);
+  assert.ok(pressed.every(({ ok }) => ok), JSON.stringify(pressed.map(({ error }) => error)));
+  await answered(teams, "project", undefined, "hello again");
+  await teams.click("alice", offer, kRun);
+  await teams.edit("alice", chat.head, "@amp status").settled; // a command, which is not offered
+  assert.deepEqual(await sentinel(teams, host, "project"), ["hello", "hello again"]);
+  assert.equal(teams.answers("project").filter(({ text }) => /changed a message/.test(text)).length, 1);
+});
+
+one("endOfConversation ends the session, by whoever may do that", async (t) => {
+  const { teams, host } = await teamsHost(t, { config: (stand) => ({ allow: { users: [stand.person("alice").aadObjectId], teams: [] } }) });
+  await talk(teams, "my number is 17", { where: "project" });
+  await teams.event("bob", "project", "endOfConversation", { code: "completedSuccessfully" }).settled;
+  teams.post("alice", "project", "@amp what did I say?");
+  await teams.until(() => count(said(teams, "project"), "my number is 17") === 2, () => `the same session: ${said(teams, "project")}`);
+  await teams.event("alice", "project", "endOfConversation", { code: "completedSuccessfully" }).settled;
+  teams.post("alice", "project", "@amp end");
+  await told(teams, "project", /no session/);
+  await sentinel(teams, host, "project");
 });
 
 one("a message during a turn waits, and comes next; never two at once in a session", async (t) => {
@@ -259,20 +328,100 @@ one("a message during a turn waits, and comes next; never two at once in a sessi
   assert.deepEqual(await sentinel(teams, host), ["hello", "slow one", "and then this"]);
 });
 
-one("a file and a picture are fetched", async (t) => {
-  const { teams, host } = await teamsHost(t);
-  teams.post("alice", "dm", "look at these", { files: [{ name: "notes.txt", bytes: "the milk is in the fridge" }], pictures: [{}] });
-  await answered(teams, "@alice", undefined, "look at these", 60_000).catch(() => {});
-  await until(() => prompts(host).length === 1, "the prompt");
-  await teams.until(() => teams.calls("view").length + teams.calls("download").length >= 1 || /could not|cannot|not fetched|skipped/i.test(said(teams, "@alice")), "what became of them");
-  for (const { status } of teams.calls("view")) assert.equal(status, 200);
+one("a file and a picture are fetched, and the agent has their bytes", async (t) => {
+  const agent = Agent.for(t);
+  const { teams } = await teamsHost(t, { backend: "agent", more: { backends: { agent: { plugin: "acp", config: configFor(agent) } } } });
+  const picture = Buffer.from("89504e470d0a1a0a0102", "hex");
+  teams.post("alice", "dm", "look at these", { files: [{ name: "notes.txt", bytes: "the milk is in the fridge" }], pictures: [{ bytes: picture }] });
+  await told(teams, "@alice", /You said: look at these/);
+  const { prompt } = agent.got("session/prompt")[0].params;
+  assert.deepEqual(prompt.filter(({ type }) => type === "text").map(({ text }) => text), ["look at these"]);
+  const [image] = prompt.filter(({ type }) => type === "image");
+  assert.deepEqual([image.mimeType, image.data], ["image/png", picture.toString("base64")]);
+  const [file] = prompt.filter(({ type }) => type === "resource");
+  assert.match(file.resource.uri, /notes\.txt/);
+  assert.equal(file.resource.text ?? Buffer.from(file.resource.blob, "base64").toString(), "the milk is in the fridge");
+  assert.deepEqual([teams.calls("view").map(({ status }) => status), teams.calls("download").map(({ status }) => status)], [[200], [200]]);
 });
 
-one("files of strange hosts, of this computer, or too large, are not fetched; the message goes all the same", async (t) => {
+one("what is too large, too much, or kept where only Graph reads it is named, and the rest is given to the agent", async (t) => {
+  const { teams, host } = await teamsHost(t);
+  const file = (name, megabytes) => ({ name, bytes: Buffer.alloc(megabytes << 20, "x") });
+  const { delivery } = teams.post("alice", "dm", "look", { files: [{ name: "small.txt", bytes: "small" }, file("large.txt", 6), file("one.txt", 4), file("two.txt", 4), file("three.txt", 4), file("four.txt", 4)] });
+  await delivery.settled;
+  await told(teams, "@alice", /Not given to the agent/);
+  await answered(teams, "@alice", undefined, "look");
+  assert.match(said(teams, "@alice"), /large\.txt: the file is larger/);
+  assert.match(said(teams, "@alice"), /four\.txt: /);
+  assert.doesNotMatch(said(teams, "@alice"), /small\.txt/);
+  const card = { contentType: "application/vnd.microsoft.card.adaptive", content: { type: "AdaptiveCard", version: "1.5", body: [] } };
+  teams.post("alice", "dm", "and this", { fields: { attachments: [{ contentType: "reference", contentUrl: "https://example.sharepoint.com/sites/x/plan.docx", name: "plan.docx" }, card] } });
+  await told(teams, "@alice", /plan\.docx: Teams keeps it where only its own Graph/);
+  await answered(teams, "@alice", undefined, "and this");
+  assert.deepEqual(await sentinel(teams, host), ["look", "and this"]);
+});
+
+one("files of strange hosts or of this computer are not fetched; the message goes all the same", async (t) => {
   const { teams, host } = await teamsHost(t);
   const strange = [`http://localhost:${teams.port}/secret`, `http://127.0.0.2:${teams.port}/secret`, "http://169.254.169.254/latest/meta-data/", "https://evil.example.test/x", "file:///etc/passwd", "http://localhost/x", "http://[::1]/x", "https://sharepoint.com.evil.example.test/x", "https://user@example.sharepoint.com/x"];
   teams.post("alice", "dm", "look", { files: strange.map((url, i) => ({ name: `f${i}.txt`, url })), pictures: [{ url: "https://evil.example.test/y.png" }] });
   await until(() => prompts(host).length === 1, "the prompt");
   await sentinel(teams, host);
   assert.deepEqual(teams.journal.filter(({ path }) => path.startsWith("/secret")), []);
+});
+
+// What is kept and not handled was received so long ago.
+const grewOld = (host, minutes) =>
+  execFileSync("python3", ["-c", "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('UPDATE inbox SET at = at - ?', (int(sys.argv[2]),)); c.commit()", path.join(host.home, "viaduct.db"), String(minutes * 60e6)]);
+const noPython = spawnSync("python3", ["-c", "import sqlite3"]).status === 0 ? false : "there is no python3 with sqlite3";
+for (const [name, minutes] of [["less than half an hour ago is run", 20], ["more than half an hour ago is shown, and not run; a press of then does nothing", 40]])
+  test(`what came ${name}, where nobody was there to handle it`, { skip: noPlugin || noPython }, async (t) => {
+    const { teams, host } = await teamsHost(t, { mayComplain: true });
+    await talk(teams, "hello", { where: "project" });
+    teams.post("alice", "project", "@amp flaky");
+    const again = await button(teams, "project", /try again/i);
+    await host.stop();
+    await host.start();
+    const gate = teams.gate("member");
+    const { delivery } = teams.post("alice", "project", "@amp too late");
+    await delivery.settled;
+    const pressed = teams.click("alice", again, /try again/i);
+    await teams.until(() => gate.reached >= 1, "both wait");
+    await pressed;
+    await host.kill();
+    gate.open();
+    grewOld(host, minutes);
+    await host.start();
+    if (minutes > 30) await told(teams, "project", /while I was away, 40 minutes ago, and was not run.*\n+too late/);
+    else await answered(teams, "project", undefined, "too late");
+    const all = await sentinel(teams, host, "project");
+    assert.deepEqual(all.filter((text) => text !== "flaky"), minutes > 30 ? ["hello"] : ["hello", "too late"]);
+    assert.equal(all.filter((text) => text === "flaky").length, minutes > 30 ? 1 : 2);
+  });
+
+one("nobody is let in by a Teams that does not say who they are", async (t) => {
+  const { teams, host } = await teamsHost(t, { mayComplain: true });
+  const answers = {
+    nothing: () => ({ text: "{}" }), "a page": () => ({ text: "<html>" }), "a list": () => ({ text: "[]" }), "no tenant": ({ member: { tenantId, ...rest } }) => ({ text: JSON.stringify(rest) }), "no role": ({ member: { userRole, ...rest } }) => ({ text: JSON.stringify(rest) }),
+    "somebody else": () => ({ text: JSON.stringify(teams.person("alice").member) }),
+  };
+  for (const [name, answer] of Object.entries(answers))
+    for (const who of ["sue", "gus"]) {
+      const chat = teams.chat(`${name} ${who}`, { members: ["alice", who, "amp"] });
+      const entry = teams.fault("member", answer(teams.person(who)), { times: Infinity });
+      teams.post(who, chat.name, `@amp ${name} ${who}`);
+      await told(teams, chat.name, /could not find out who you are|may not use/);
+      entry.left = 0;
+    }
+  assert.deepEqual(await sentinel(teams, host), []);
+});
+
+one("taken out of a team it lets go of all of its channels, and says nothing there", async (t) => {
+  const { teams } = await teamsHost(t);
+  const one = await talk(teams, "in general", { where: "general" });
+  teams.post("alice", "general", "@amp wait for me", { thread: one.thread });
+  await teams.uninstall("alice", "general").settled;
+  const calls = teams.outbound.length;
+  await talk(teams, "elsewhere");
+  assert.deepEqual(teams.outbound.slice(calls).filter(({ conversation }) => conversation?.isChannel), []);
 });

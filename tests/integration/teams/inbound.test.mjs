@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { badTokens, goodTokens, guid } from "../../support/teams.mjs";
-import { answered, bearer, count, noPlugin, prompts, response, said, sentinel, talk, teamsHost } from "../../support/teams_surface.mjs";
-import { request } from "../../support/viaduct.mjs";
+import { answered, bearer, complaint, count, noPlugin, prompts, response, said, sentinel, talk, teamsHost } from "../../support/teams_surface.mjs";
+import { forHost, request } from "../../support/viaduct.mjs";
 import { until } from "../../support/wait.mjs";
 
 const one = (name, run) => test(name, { skip: noPlugin }, run);
@@ -123,7 +123,7 @@ one("activities of every kind, also of kinds that nobody knows, are acknowledged
     teams.event("alice", "general", "messageReaction", { replyToId: "1", reactionsAdded: [{ type: "like" }, { type: "1f44b_wavinghand" }, {}] }), teams.react("bob", thread.head, "heart"),
     ...["channelCreated", "channelRenamed", "channelDeleted", "channelRestored", "channelShared", "teamRenamed", "teamArchived", "teamUnarchived", "unheardOf"].map((eventType) => teams.event("alice", "random", "conversationUpdate", { channelData: { ...teams.where("random").channelData, eventType } })),
     teams.event("alice", "general", "conversationUpdate", { membersAdded: [{ id: teams.person("carol").id }] }), teams.event("alice", "general", "conversationUpdate", { membersRemoved: [{ id: teams.person("carol").id }] }),
-    teams.event("alice", "dm", "message", { text: "", attachments: [] }), teams.event("alice", "dm", "message", { text: "   ", textFormat: "plain" }), teams.event("alice", "dm", "installationUpdate", { action: "unheardOf" }),
+    teams.event("alice", "dm", "message", { text: "", attachments: [] }), teams.event("alice", "dm", "message", { text: "   ", textFormat: "plain" }), teams.event("alice", "dm", "installationUpdate", { action: "unheardOf" }), teams.event("bob", "dm", "endOfConversation", { code: "completedSuccessfully" }),
   );
   for (const delivery of all) assert.equal((await delivery.settled).state, "acknowledged", `${delivery.what} ${JSON.stringify(delivery.activity.channelData.eventType)}`);
   for (const delivery of all) assert.equal(delivery.attempts[0].text, "", delivery.what);
@@ -182,20 +182,39 @@ one("every invoke is answered within three seconds with a body that Teams knows,
   await talk(teams, "hello");
   teams.post("alice", "dm", "wait");
   const card = { action: { type: "Action.Execute", verb: "unheard-of", data: { x: 1 } }, trigger: "manual" };
+  const refused = (body) => [body.statusCode, body.type, /not of this bot/.test(body.value.message)];
+  const kRefused = [400, "application/vnd.microsoft.error", true];
+  const dialog = ({ config }) => [config.type, config.value.card.content.type];
+  const nothing = (body) => body;
+  // What it is, its status, and what there must be in its body.
   const cases = [
-    ["adaptiveCard/action", card], ["adaptiveCard/action", { ...card, trigger: "automatic" }], ["adaptiveCard/action", {}], ["adaptiveCard/action", null], ["message/submitAction", { actionName: "feedback", actionValue: { reaction: "like", feedback: '{"feedbackText":"good"}' } }],
-    ["message/submitAction", { actionName: "feedback", actionValue: "x" }], ["message/fetchTask", {}], ["suggestedActions/submit", { x: 1 }], ["task/fetch", { data: {} }], ["task/submit", { data: {} }], ["fileConsent/invoke", { type: "fileUpload", action: "decline", context: {} }],
-    ["signin/verifyState", { state: "1" }], ["signin/tokenExchange", { id: "1", connectionName: "x", token: "y" }], ["signin/failure", { code: "x" }], ["config/fetch", {}], ["config/submit", {}],
+    ["adaptiveCard/action", card, 200, refused, kRefused], ["adaptiveCard/action", { ...card, trigger: "automatic" }, 200, refused, kRefused], ["adaptiveCard/action", {}, 200, refused, kRefused], ["adaptiveCard/action", null, 200, refused, kRefused],
+    ["message/submitAction", { actionName: "feedback", actionValue: { reaction: "like", feedback: '{"feedbackText":"good"}' } }, 200, nothing, {}], ["message/submitAction", { actionName: "feedback", actionValue: "x" }, 200, nothing, {}],
+    ["message/fetchTask", {}, 200, ({ task }) => [task.type, typeof task.value], ["message", "string"]], ["suggestedActions/submit", { x: 1 }, 200], ["task/fetch", { data: {} }, 501, nothing, undefined], ["task/submit", { data: {} }, 501, nothing, undefined],
+    ["fileConsent/invoke", { type: "fileUpload", action: "decline", context: {} }, 200, nothing, {}],
+    ["signin/verifyState", { state: "1" }, 412, ({ failureDetail }) => typeof failureDetail, "string"], ["signin/tokenExchange", { id: "1", connectionName: "x", token: "y" }, 412, ({ failureDetail }) => typeof failureDetail, "string"], ["signin/failure", { code: "x" }, 412],
+    ["config/fetch", {}, 200, dialog, ["continue", "AdaptiveCard"]], ["config/submit", {}, 200, dialog, ["continue", "AdaptiveCard"]],
   ];
-  for (const [name, value] of cases) {
+  for (const [name, value, wanted, look, found] of cases) {
     const { status, body, took } = await teams.invoke("alice", "dm", name, value, { replyToId: "1" }).done;
-    assert.ok(status === 200 || status === 501 || status === 412 || status === 400, `${name}: ${status}`);
+    assert.equal(status, wanted, `${name}: ${JSON.stringify(body)}`);
     assert.ok(took < 3000, `${name}: ${took}`);
-    if (name === "adaptiveCard/action") assert.ok(Number.isInteger(body?.statusCode) && typeof body.type === "string", `${name}: ${JSON.stringify(body)}`);
-    if (/^(task|message\/fetchTask)/.test(name) && status === 200) assert.ok(body.task?.type, JSON.stringify(body));
-    if (/^config/.test(name) && status === 200) assert.ok(body.config?.type, JSON.stringify(body));
+    if (look) assert.deepEqual(look(body), found, `${name}: ${JSON.stringify(body)}`);
   }
   for (const name of ["composeExtension/query", "application/search", "tab/fetch", "actionableMessage/executeAction", "handoff/action", "unheard/of"]) assert.equal((await teams.invoke("alice", "dm", name, {}).done).status, 501, name);
+});
+
+one("without keys, which Teams' requests are checked with, its health says so, and with them it is well", async (t) => {
+  const { teams, host } = await teamsHost(t);
+  assert.equal(await complaint(host), null);
+  await host.stop();
+  const entry = teams.fault("jwks", { status: 503 }, { times: Infinity });
+  await host.start();
+  await until(async () => /keys/.test(await complaint(host)), "what is wrong");
+  entry.left = 0;
+  await forHost(host, "doctor"); // looks at the keys
+  await until(async () => (await complaint(host)) === null, "it is well");
+  await talk(teams, "hello");
 });
 
 one("the alias /api/messages is there, unless it is switched off", async (t) => {
@@ -248,4 +267,26 @@ one("its own messages and other bots are not answered", async (t) => {
   }
   assert.deepEqual(await sentinel(teams, host, "project"), []);
   assert.deepEqual(teams.answers("project").length, 1);
+});
+
+one("two Authorization headers, or two values in one, are refused, also where one of them is good", async (t) => {
+  const { teams, host } = await teamsHost(t);
+  await talk(teams, "hello");
+  const activity = teams.activity("alice", "dm", { fields: { text: "twice", textFormat: "plain" } });
+  const good = `Bearer ${teams.mint(activity)}`;
+  for (const authorization of [[good, good], [good, "Bearer x"], ["Bearer x", good], `${good}, ${good}`, `${good} ${good}`])
+    assert.equal((await teams.send(activity, { authorization: null, headers: { authorization } })).status, 401, `${[authorization].flat().length} of them`);
+  assert.deepEqual(await sentinel(teams, host), ["hello"]);
+});
+
+one("the same press again gets the same answer, at once", async (t) => {
+  const { teams } = await teamsHost(t);
+  await talk(teams, "hello");
+  const data = { viaduct: 1, action: "format-disk", value: "now" };
+  const pressed = teams.invoke("alice", "dm", "adaptiveCard/action", { action: { type: "Action.Execute", id: "x", verb: "x", data }, trigger: "manual" });
+  const first = await pressed.done;
+  const begun = Date.now();
+  const again = await teams.send(pressed.delivery.activity);
+  assert.deepEqual(JSON.parse(again.text), first.body);
+  assert.ok(Date.now() - begun < 1500, `${Date.now() - begun} ms`);
 });

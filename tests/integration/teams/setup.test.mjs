@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { png, schemaErrors, unzip, why } from "../../support/app_package.mjs";
 import { noPlugin, talk, teamsHost } from "../../support/teams_surface.mjs";
 import { folderFor, forHost, reconfigure, viaduct } from "../../support/viaduct.mjs";
+import { until } from "../../support/wait.mjs";
 
 const options = { skip: noPlugin };
 const kId = "8f14e45f-ceea-467f-ab3f-1c9b7c4d2a10";
@@ -39,8 +40,10 @@ test("its commands are those that the bot knows, in all kinds of conversations, 
     const titles = lists.filter(({ scopes }) => scopes.includes(scope)).flatMap(({ commands }) => commands.map(({ title }) => title.split(" ")[0]));
     for (const word of ["help", "new", "list", "connect", "status", "sessions", "end"]) assert.ok(titles.includes(word), `${word} in ${scope}: ${titles}`);
   }
+  const all = new Set(lists.flatMap(({ commands }) => commands.map(({ title }) => title)));
+  for (const word of ["projects", "config", "remember", "recall", "resume", "cancel"]) assert.ok(all.has(word), word);
   for (const { commands } of lists) {
-    assert.ok(commands.length <= 12, `${commands.length}`);
+    assert.ok(commands.length <= 10, `${commands.length}`);
     for (const { title, description } of commands) assert.ok(title.length <= 32 && description.length <= 128, `${title}: ${description}`);
   }
 });
@@ -52,7 +55,31 @@ test("the same app has the same id, the version is what the YAML says, and RSC i
   const resources = ({ manifest }) => (manifest.authorization?.permissions?.resourceSpecific ?? []).map(({ name }) => name);
   assert.ok(!resources(one).includes("ChannelMessage.Read.Group"), `${resources(one)}`);
   assert.ok(resources(all).includes("ChannelMessage.Read.Group") && resources(all).includes("ChatMessage.Read.Chat"), `${resources(all)}`);
-  for (const { manifest } of [one, two, all]) assert.deepEqual(schemaErrors(manifest), []);
+  const targeted = await packed(t, { targeted_messages: true });
+  assert.equal(targeted.manifest.bots[0].supportsTargetedMessages, true);
+  for (const { manifest } of [one, two, all, targeted]) assert.deepEqual(schemaErrors(manifest), []);
+});
+
+test("the app package needs neither a host that runs nor a secret that works", options, async (t) => {
+  const home = folderFor(t);
+  const file = path.join(home, "viaduct.yaml");
+  const config = { app_id: kId, app_password: "${env:NO_SUCH_PASSWORD}", tenant_id: kId, allow: "everyone" };
+  writeFileSync(file, JSON.stringify({ plugins: { path: [process.env.VIADUCT_PLUGINS] }, backends: { echo: { plugin: "mock" } }, surfaces: { teams: { plugin: "teams", backend: "echo", config }, slack: { plugin: "slack", backend: "echo", config: { bot_token: "${env:NO_SUCH_TOKEN}", app_token: "${env:NO_SUCH_TOKEN}" } } } }));
+  const out = path.join(home, "app.zip");
+  const { code, out: words, err } = await viaduct(["teams", "manifest", "--out", out, "--config", file], { home });
+  assert.equal(code, 0, err);
+  assert.match(words, /app\.zip is the app[^]*But: [^]*public_url/);
+  assert.equal(JSON.parse(unzip(readFileSync(out)).get("manifest.json").toString()).bots[0].botId, kId);
+  const slack = await viaduct(["slack", "manifest", "--config", file], { home });
+  assert.equal(slack.code, 0, slack.err);
+  assert.match(slack.out, /app_mention/);
+  const check = await viaduct(["check", "--config", file], { home });
+  assert.match(check.err, /NO_SUCH_PASSWORD/, "which is still said");
+});
+
+test("doctor says where nobody may talk to the bot", options, async (t) => {
+  const { host, teams } = await teamsHost(t, { config: { allow: undefined } });
+  assert.match(failing(await doctor(host, teams)).join("\n"), /allow: nobody may talk[^]*allow: everyone/);
 });
 
 test("without a file's name, or where nothing can be written, it says so", options, async (t) => {
@@ -86,6 +113,17 @@ test("doctor finds all well where it is, with a host and without", options, asyn
   assert.deepEqual(failing(await doctor(host, teams)), []);
   await host.stop();
   assert.deepEqual(failing(await doctor(host, teams)), []);
+});
+
+test("doctor tells whether Socket Mode is connected, and why not", options, async (t) => {
+  const { host, teams } = await teamsHost(t, { transport: "socket" });
+  const all = await doctor(host, teams);
+  assert.deepEqual(failing(all), []);
+  assert.equal(all.socket[0], true);
+  assert.equal(all["public address"], undefined, "it needs none");
+  teams.fault("connect", { status: 403, code: "Forbidden", message: "The bot has no socket mode" }, { times: Infinity });
+  for (const connection of teams.sockets.open) connection.drop();
+  await until(async () => /socket: .*use Socket Mode \(403\)/.test(failing(await doctor(host, teams)).join("\n")), "what is wrong");
 });
 
 const wrong = {

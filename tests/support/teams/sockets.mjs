@@ -31,10 +31,10 @@ export class HubConnection extends ServerSocket {
   say(...all) {
     if (this.shaken && this.state === "open") this.sendText(all.map((one) => (typeof one === "string" ? one : JSON.stringify(one)) + kEnd).join(""));
   }
-  // SignalR's close, with which the server says whether to come again.
-  end(error, { allowReconnect = true } = {}) {
+  // SignalR's close. Without `allowReconnect`, as SignalR's server sends it of itself, it means that its own client does not reconnect by itself.
+  end(error, { allowReconnect } = {}) {
     if (this.state !== "open") return;
-    this.say({ type: 7, ...(error ? { error } : {}), allowReconnect });
+    this.say({ type: 7, error, allowReconnect });
     this.close();
   }
   // Brings an activity; `done` gets the answer, or null when the connection goes before. The envelope's id.
