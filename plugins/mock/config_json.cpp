@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <cstdint>
+#include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <utility>
 #include <viaduct/net/fields.hpp>
@@ -69,6 +72,27 @@ Permission parse_permission(Fields fields) {
   return permission;
 }
 
+std::string read_file(const Fields& fields, const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::string bytes{std::istreambuf_iterator<char>(in), {}};
+  if (!in.is_open()) fields.fail("content", path + " cannot be read");
+  return bytes;
+}
+
+std::string base64(std::string_view bytes) {
+  constexpr std::string_view kDigits =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string out;
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    std::uint32_t group = 0;
+    for (std::size_t j = i; j < i + 3; ++j)
+      group = group << 8 | (j < bytes.size() ? static_cast<unsigned char>(bytes[j]) : 0U);
+    for (int shift = 18; shift >= 0; shift -= 6) out += kDigits[group >> shift & 63U];
+    for (std::size_t j = bytes.size(); j < i + 3; ++j) out[out.size() - (i + 3 - j)] = '=';
+  }
+  return out;
+}
+
 Piece parse_piece(Fields& fields, const std::string& item) {
   json block = json::parse(item, nullptr, false);
   if (block.is_string()) return {block.get<std::string>(), ""};
@@ -81,6 +105,12 @@ Piece parse_piece(Fields& fields, const std::string& item) {
     block.erase(words);
   } else {
     piece.text = *type == "image" ? "[an image]" : *type == "audio" ? "[a sound]" : "[a file]";
+  }
+  // Instead of base64 in the configuration.
+  if (const auto path = block.find("path"); path != block.end() && path->is_string()) {
+    const std::string data = base64(read_file(fields, path->get<std::string>()));
+    block.erase(path);
+    (*type == "resource" ? block["resource"]["blob"] : block["data"]) = data;
   }
   piece.block = block.dump();
   return piece;

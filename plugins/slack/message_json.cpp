@@ -5,7 +5,9 @@
 
 #include <viaduct/chat/value.hpp>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <ranges>
 #include <viaduct/net/text.hpp>
 
 namespace viaduct::slack {
@@ -17,6 +19,7 @@ constexpr std::size_t kLongestSection = 3000;
 constexpr std::size_t kLongestFallback = 3000;
 constexpr std::size_t kLongestLabel = 75;
 constexpr std::size_t kMostButtons = 25;
+constexpr std::size_t kMostItems = 48;  // of a list, which has two more blocks of the 50
 
 std::string dump(const json& value) {
   return value.dump(-1, ' ', false, json::error_handler_t::replace);
@@ -109,14 +112,17 @@ chat::Body work_body(std::string_view text, const std::vector<chat::Button>& but
 chat::Body list_body(std::string_view title, const std::vector<chat::ListItem>& items,
                      std::string_view below) {
   json blocks = json::array({section("*" + std::string(title) + "*")});
-  for (const chat::ListItem& item : items) {
+  const std::size_t shown = std::min(items.size(), kMostItems);
+  for (const chat::ListItem& item : items | std::views::take(shown)) {
     json line = section(item.words);
     if (!item.button.action.empty()) line["accessory"] = button_of(item.button);
     blocks.push_back(std::move(line));
   }
-  if (!below.empty())
-    blocks.push_back(
-        {{"type", "context"}, {"elements", json::array({mrkdwn("_" + std::string(below) + "_")})}});
+  std::string end;
+  if (items.size() > shown) end = "… " + std::to_string(items.size() - shown) + " more";
+  if (!below.empty()) end += (end.empty() ? "" : ". ") + std::string(below);
+  if (!end.empty())
+    blocks.push_back({{"type", "context"}, {"elements", json::array({mrkdwn("_" + end + "_")})}});
   return {without_calls(title), dump(blocks)};
 }
 
@@ -217,7 +223,8 @@ std::string stream_args(const chat::Place& place, std::string_view asker,
 }
 
 std::string file_args(const chat::Place& place, std::string_view comment) {
-  json args = {{"channel_id", place.channel}, {"initial_comment", std::string(comment)}};
+  json args = {{"channel_id", place.channel}};
+  if (!comment.empty()) args["initial_comment"] = without_calls(escaped(comment));
   if (!place.thread.empty()) args["thread_ts"] = place.thread;
   return dump(args);
 }

@@ -59,7 +59,7 @@ std::string post_args(const chat::Place& place, const chat::Body& body, std::str
 // Of chat.startStream; `asker` is the user who gets it.
 std::string stream_args(const chat::Place& place, std::string_view asker,
                         std::string_view markdown);
-// Of files.completeUploadExternal, without the files.
+// Of files.completeUploadExternal, without the files; `comment` is plain and may be empty.
 std::string file_args(const chat::Place& place, std::string_view comment);
 // Of chat.postEphemeral.
 std::string whisper_args(const chat::Place& place, std::string_view user, const chat::Body& body);

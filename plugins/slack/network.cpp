@@ -133,11 +133,10 @@ net::Task<net::Result<>> SlackNetwork::edit(chat::Place place, std::string key, 
 }
 
 net::Task<net::Result<bool>> SlackNetwork::post_file(chat::Place place, std::string key,
-                                                     std::string name, std::string words,
-                                                     std::string content) {
-  std::string args = file_args(place, words);
-  co_return co_await ship({Shipment::Kind::kFile, std::move(key), place.key(), place.team,
-                           std::move(name), std::move(args), "", std::move(content)});
+                                                     const chat::File& file) {
+  const auto posted = co_await outbox_.post_file(std::move(key), std::move(place), file);
+  if (!posted) co_return std::unexpected(posted.error());
+  co_return posted->is_new;
 }
 
 net::Task<net::Result<>> SlackNetwork::whisper(chat::Asker asker, std::string key,
@@ -209,6 +208,7 @@ net::Task<std::expected<chat::Place, std::string>> SlackNetwork::open_channel(ch
   }
   if (!made) co_return std::unexpected(made.error().message);
   const chat::Place channel{asker.team, created_channel(*made), ""};
+  if (channel.channel.empty()) co_return std::unexpected("Slack does not say which channel it made");
   co_await invite(channel, asker.user);
   co_return channel;
 }
@@ -307,7 +307,8 @@ void SlackNetwork::show_title(const chat::Place& place, const std::string& title
 }
 
 net::Task<> SlackNetwork::hint(Shipment refused, ApiFailure why, const chat::Bindings& bindings) {
-  const std::string channel = argument(refused.args, "channel");
+  const bool is_file = refused.kind == Shipment::Kind::kFile;
+  const std::string channel = argument(refused.args, is_file ? "channel_id" : "channel");
   if (why.error != "not_in_channel" || channel.empty() || channel.starts_with('U')) co_return;
   std::string user = argument(refused.args, "user");
   for (const chat::Binding& one : bindings.all_active())

@@ -40,8 +40,8 @@ class SlackNetwork final : public chat::Network {
   net::Task<net::Result<bool>> post(chat::Place place, std::string key, chat::Body body) override;
   net::Task<net::Result<>> edit(chat::Place place, std::string key, std::string of,
                                 chat::Body body) override;
-  net::Task<net::Result<bool>> post_file(chat::Place place, std::string key, std::string name,
-                                         std::string words, std::string content) override;
+  net::Task<net::Result<bool>> post_file(chat::Place place, std::string key,
+                                         const chat::File& file) override;
   net::Task<net::Result<>> whisper(chat::Asker asker, std::string key, chat::Body body) override;
   net::Task<std::expected<std::string, std::string>> open_thread(chat::Asker asker, std::string key,
                                                                  chat::Body root) override;

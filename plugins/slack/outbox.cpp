@@ -19,24 +19,37 @@ using namespace std::chrono_literals;
 constexpr auto kPatience = 5s;      // for a rate limit, before the outbox waits itself
 constexpr auto kWhileBroken = 60s;  // between tries with a token that is dead
 constexpr std::size_t kMostArrived = 20'000;
+constexpr std::size_t kMostStreams = 1'000;
 constexpr int kMostPages = 20;  // of a thread that are searched for a message
 constexpr std::string_view kPageSize = "200";
+constexpr auto kSharing = 15s;               // Slack shows a file so long after it was told to
 constexpr std::int64_t kClocksDiffer = 120;  // seconds, of Slack's clock and this one at most
 
 ApiFailure failure(ApiTrouble trouble, std::string message, bool not_done = true) {
   return {trouble, "", std::move(message), not_done, std::nullopt};
 }
 
-// It was answered, and nothing was posted.
-bool is_refusal(const ApiFailure& why) {
-  return why.trouble != ApiTrouble::kRetryLater && why.trouble != ApiTrouble::kCredentials &&
-         why.trouble != ApiTrouble::kTargetGone;
+// An answer's last text and how a question was decided must be seen; the rest of what is changed is
+// of no use by itself. Keys are SESSION/TURN/PART….
+bool must_be_seen(const Shipment& shipment) {
+  if (shipment.kind == Shipment::Kind::kEnd) return true;
+  const std::size_t turn = shipment.of.find('/');
+  const std::size_t part = shipment.of.find('/', turn == std::string::npos ? turn : turn + 1);
+  if (shipment.kind != Shipment::Kind::kEdit || part == std::string::npos) return false;
+  const std::string_view name = std::string_view(shipment.of).substr(part + 1);
+  const bool is_outside = name.size() > 1 && name[0] == 'e' && name[1] >= '0' && name[1] <= '9';
+  return name.starts_with("p") || name.starts_with("ask") || is_outside;
 }
 
 }  // namespace
 
 Outbox::Outbox(const sdk::Host& host, net::Loop& loop, WebApi& api, Installations& installations)
-    : loop_(loop), api_(api), installations_(installations), delivery_(host), log_(host) {}
+    : loop_(loop),
+      api_(api),
+      installations_(installations),
+      delivery_(host),
+      shelf_(host),
+      log_(host) {}
 
 std::string Outbox::token(std::string_view team) const {
   const Installation* found = installations_.find(team);
@@ -61,8 +74,8 @@ bool Outbox::is_of_another(const Arrival& at, std::string_view key) const {
 }
 
 void Outbox::forget(std::string_view key) {
+  if (streams_.contains(key)) return;  // what ends it is on its way
   if (const auto found = arrived_.find(key); found != arrived_.end()) arrived_.erase(found);
-  if (const auto found = streams_.find(key); found != streams_.end()) streams_.erase(found);
 }
 
 void Outbox::wake(const std::string& key, const std::string& refused) {
@@ -111,17 +124,19 @@ void Outbox::send(const sdk::Parcel& parcel, sdk::Sending sending) {
   if (!shipment) return sending.fail(sdk::Code::kInvalidArgument, "it is none of this version");
   shipment->key = parcel.key;
   shipment->target = parcel.target;
-  loop_.spawn(deliver(*std::move(shipment), parcel.edit, std::move(sending)));
+  loop_.spawn(deliver(*std::move(shipment), parcel.edit, parcel.attempt, std::move(sending)));
 }
 
-net::Task<> Outbox::deliver(Shipment shipment, bool repeats, sdk::Sending sending) {
+net::Task<> Outbox::deliver(Shipment shipment, bool repeats, std::uint64_t attempt,
+                            sdk::Sending sending) {
   const Installation* workspace = installations_.find(shipment.team);
   if (workspace == nullptr && shipment.kind != Shipment::Kind::kRespond) {
-    sending.fail(sdk::Code::kFailedPrecondition,
-                 "the app is not installed in the workspace " + shipment.team);
+    const std::string why = "the app is not installed in the workspace " + shipment.team;
+    wake(shipment.key, why);
+    sending.fail(sdk::Code::kFailedPrecondition, why);
     co_return;
   }
-  const ApiResult done = co_await perform(shipment);
+  const ApiResult done = co_await perform(shipment, attempt);
   if (done) {
     Arrival arrival = posted_at(*done);
     if (arrival.channel.empty()) arrival.channel = argument(shipment.args, "channel");
@@ -131,6 +146,7 @@ net::Task<> Outbox::deliver(Shipment shipment, bool repeats, sdk::Sending sendin
     }
     sending.arrived(result);
     wake(shipment.key);
+    if (shipment.kind == Shipment::Kind::kFile) co_await let_go(shipment.key);
     co_return;
   }
   const ApiFailure& why = done.error();
@@ -150,29 +166,33 @@ net::Task<> Outbox::deliver(Shipment shipment, bool repeats, sdk::Sending sendin
     wake(shipment.key, why.message);
     if (refused_) refused_(shipment, why);
     sending.fail(sdk::Code::kFailedPrecondition, why.message);
+    if (shipment.kind == Shipment::Kind::kFile) co_await let_go(shipment.key);
   }
 }
 
-net::Task<ApiResult> Outbox::perform(const Shipment& shipment) {
+net::Task<ApiResult> Outbox::perform(const Shipment& shipment, std::uint64_t attempt) {
   switch (shipment.kind) {
     case Shipment::Kind::kEdit: co_return co_await edit(shipment);
     case Shipment::Kind::kEnd: co_return co_await end_stream(shipment);
-    case Shipment::Kind::kFile: co_return co_await upload(shipment);
+    case Shipment::Kind::kFile: co_return co_await upload(shipment, attempt);
     case Shipment::Kind::kRespond: {
       ApiResult done = co_await api_.respond(shipment.method, shipment.args);
       // It is good for half an hour and five times.
       if (!done && done.error().trouble != ApiTrouble::kRetryLater && !shipment.markdown.empty())
-        done = co_await api_.call("chat.postEphemeral", shipment.markdown, token(shipment.team),
-                                  kPatience);
+        done = co_await whisper(shipment.markdown, token(shipment.team));
       co_return done;
     }
     case Shipment::Kind::kPost: break;
   }
+  if (shipment.method == "chat.postEphemeral")
+    co_return co_await whisper(shipment.args, token(shipment.team));
   ApiResult done =
       co_await api_.call(shipment.method, shipment.args, token(shipment.team), kPatience);
   if (done) {
-    if (shipment.method == "chat.startStream")
+    if (shipment.method == "chat.startStream") {
+      if (streams_.size() >= kMostStreams) streams_.erase(streams_.begin());
       streams_[shipment.key] = {shipment.team, shipment.markdown, true};
+    }
     co_return done;
   }
   // Where nothing can be streamed, or not now, it is a message as any other.
@@ -191,6 +211,13 @@ net::Task<ApiResult> Outbox::perform(const Shipment& shipment) {
   co_return done;
 }
 
+net::Task<ApiResult> Outbox::whisper(std::string args, std::string token) {
+  ApiResult done = co_await api_.call("chat.postEphemeral", args, token, kPatience);
+  if (!done && done.error().trouble == ApiTrouble::kContent)
+    done = co_await api_.call("chat.postEphemeral", without_blocks(args), token, kPatience);
+  co_return done;
+}
+
 net::Task<std::optional<Arrival>> Outbox::where(std::string key) {
   if (auto known = arrived(key)) co_return known;
   const sdk::Answer answer =
@@ -204,6 +231,7 @@ net::Task<std::optional<Arrival>> Outbox::where(std::string key) {
 
 net::Task<ApiResult> Outbox::edit(const Shipment& shipment) {
   const auto at = co_await where(shipment.of);
+  if (!at && must_be_seen(shipment)) co_return co_await post_whole(shipment);
   if (!at)
     co_return std::unexpected(
         failure(ApiTrouble::kOther, "the message that it changes was never seen to arrive"));
@@ -212,16 +240,39 @@ net::Task<ApiResult> Outbox::edit(const Shipment& shipment) {
   ApiResult done = co_await api_.call("chat.update", args, token(shipment.team), kPatience);
   if (!done && done.error().trouble == ApiTrouble::kContent)
     done = co_await api_.call("chat.update", without_blocks(args), token(shipment.team), kPatience);
+  if (!done && is_refusal(done.error()) && must_be_seen(shipment)) {
+    log_.info("a message cannot be changed, what it was to say is posted key=" + shipment.of +
+              " error=" + done.error().error);
+    co_return co_await post_whole(shipment);
+  }
   co_return done;
+}
+
+net::Task<ApiResult> Outbox::post_whole(const Shipment& shipment) {
+  const std::size_t channel = shipment.target.find('/');
+  const std::size_t thread = shipment.target.rfind('/');
+  if (channel == std::string::npos || thread == channel)
+    co_return std::unexpected(failure(ApiTrouble::kOther, "nobody knows where it belongs"));
+  Shipment whole;
+  whole.key = shipment.key + "/whole";
+  whole.target = shipment.target;
+  whole.team = shipment.team;
+  whole.method = "chat.postMessage";
+  whole.args =
+      new_message(shipment.args,
+                  {shipment.team, shipment.target.substr(channel + 1, thread - channel - 1),
+                   shipment.target.substr(thread + 1)},
+                  whole.key);
+  const auto posted = co_await post(std::move(whole));
+  if (!posted) co_return std::unexpected(failure(ApiTrouble::kRetryLater, posted.error().message));
+  co_return std::string("{}");
 }
 
 // The stream ends with all of the text: with what it still lacks, or, where it has ended by itself
 // or nobody knows what it has, by an update.
 net::Task<ApiResult> Outbox::end_stream(const Shipment& shipment) {
   const auto at = co_await where(shipment.of);
-  if (!at)
-    co_return std::unexpected(
-        failure(ApiTrouble::kOther, "the message that it ends was never seen to arrive"));
+  if (!at) co_return co_await post_whole(shipment);
   const auto stream = streams_.find(shipment.of);
   const bool known = stream != streams_.end() && stream->second.open &&
                      shipment.markdown.starts_with(stream->second.said);
@@ -236,14 +287,11 @@ net::Task<ApiResult> Outbox::end_stream(const Shipment& shipment) {
   const bool later = !stopped && (stopped.error().trouble == ApiTrouble::kRetryLater ||
                                   stopped.error().trouble == ApiTrouble::kCredentials);
   if (later && stopped.error().not_done) co_return stopped;
-  if (const auto now = streams_.find(shipment.of); now != streams_.end()) now->second.open = false;
-  if (later || (stopped && known)) co_return stopped;
-  co_return co_await edit(shipment);
-}
-
-net::Task<ApiResult> Outbox::upload(const Shipment& shipment) {
-  co_return co_await api_.upload(shipment.method, shipment.markdown, shipment.args,
-                                 token(shipment.team));
+  if (const auto now = streams_.find(shipment.of); now != streams_.end()) streams_.erase(now);
+  ApiResult done = stopped;
+  if (!later && !(stopped && known)) done = co_await edit(shipment);
+  if (done) forget(shipment.of);
+  co_return done;
 }
 
 // ---------------------------------------------------------------- while a message grows
@@ -300,16 +348,27 @@ void Outbox::reconcile(const sdk::Parcel& parcel, sdk::Sending sending) {
 }
 
 net::Task<> Outbox::look_for(Shipment shipment, sdk::Sending sending) {
-  const std::string channel = argument(shipment.args, "channel");
+  const bool is_file = shipment.kind == Shipment::Kind::kFile;
+  const std::string channel = argument(shipment.args, is_file ? "channel_id" : "channel");
   const Installation* workspace = installations_.find(shipment.team);
   const bool is_stream = shipment.method == "chat.startStream";
-  if (shipment.kind != Shipment::Kind::kPost || workspace == nullptr || channel.empty() ||
-      (shipment.method != "chat.postMessage" && !is_stream)) {
+  const bool is_message = shipment.kind == Shipment::Kind::kPost &&
+                          (shipment.method == "chat.postMessage" || is_stream);
+  if ((!is_message && !is_file) || workspace == nullptr || channel.empty()) {
     sending.fail(sdk::Code::kFailedPrecondition, "nobody can look whether it has arrived");
     co_return;
   }
   const std::string bot = workspace->bot_user;
   const std::string thread = argument(shipment.args, "thread_ts");
+  Uploaded upload;
+  if (is_file) {
+    const auto noted = co_await uploaded(shipment.key);
+    if (!noted) {
+      sending.fail(sdk::Code::kUnavailable, noted.error().message);
+      co_return;
+    }
+    upload = *noted;
+  }
   std::vector<Arrival> fitting, others;  // streams that may be it
   std::string cursor;
   for (int page = 0; page < kMostPages; ++page) {
@@ -328,7 +387,7 @@ net::Task<> Outbox::look_for(Shipment shipment, sdk::Sending sending) {
                    answer.error().message);
       co_return;
     }
-    const auto search = find_by_key(*answer, channel, shipment.key);
+    const auto search = find_by_key(*answer, channel, shipment.key, upload.file);
     if (search && is_stream) {
       const auto streams =
           find_stream(*answer, channel, bot, shipment.markdown, shipment.since - kClocksDiffer);
@@ -348,6 +407,11 @@ net::Task<> Outbox::look_for(Shipment shipment, sdk::Sending sending) {
       keep(shipment.key, *found);
       sending.arrived(arrival_json(*found));
       wake(shipment.key);
+      if (is_file) co_await let_go(shipment.key);
+      co_return;
+    }
+    if (is_last && is_file && upload.age < kSharing) {
+      sending.fail(sdk::Code::kUnavailable, "Slack may still show the file");
       co_return;
     }
     if (is_last && fitting.empty() && others.empty()) {

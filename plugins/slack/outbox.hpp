@@ -16,6 +16,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <viaduct/chat/place.hpp>
+#include <viaduct/chat/shelf.hpp>
 #include <viaduct/net/loop.hpp>
 #include <viaduct/sdk/delivery.hpp>
 
@@ -27,9 +29,17 @@ class Outbox {
 
   // On disk when it is done; a known key is posted once only, whatever it says now.
   net::Task<net::Result<Posted>> post(Shipment shipment);
+  // The same of a file, which is on disk, too, until it has arrived.
+  net::Task<net::Result<Posted>> post_file(std::string key, chat::Place place,
+                                           const chat::File& file);
+  // Gives up what is left of files that have arrived, or never will.
+  net::Task<> tidy();
   // Where the message of this key is, once it has arrived in this life, or `post` has said so.
   std::optional<Arrival> arrived(std::string_view key) const;
+  // It is not asked for any more; a stream lasts until it has been ended.
   void forget(std::string_view key);
+  // The host has given it up: nobody need wait for it.
+  void given_up(std::string_view key, const std::string& why) { wake(std::string(key), why); }
   // The same, once it is known; the error: why it will not arrive, or that it has not by `limit`.
   net::Task<std::expected<Arrival, std::string>> wait_for(std::string key,
                                                           std::chrono::milliseconds limit);
@@ -56,11 +66,22 @@ class Outbox {
     bool open = true;
   };
 
-  net::Task<> deliver(Shipment shipment, bool repeats, sdk::Sending sending);
-  net::Task<ApiResult> perform(const Shipment& shipment);
+  net::Task<> deliver(Shipment shipment, bool repeats, std::uint64_t attempt, sdk::Sending sending);
+  net::Task<ApiResult> perform(const Shipment& shipment, std::uint64_t attempt);
   net::Task<ApiResult> edit(const Shipment& shipment);
   net::Task<ApiResult> end_stream(const Shipment& shipment);
-  net::Task<ApiResult> upload(const Shipment& shipment);
+  // Where the message cannot be changed: what it was to say, in a message of its own.
+  net::Task<ApiResult> post_whole(const Shipment& shipment);
+  net::Task<ApiResult> upload(const Shipment& shipment, std::uint64_t attempt);
+  // Of a file whose bytes are at Slack: its id, and how long ago it was to be shared.
+  struct Uploaded {
+    std::string file;
+    std::chrono::seconds age = std::chrono::seconds::max();
+  };
+  net::Task<net::Result<Uploaded>> uploaded(std::string key);
+  net::Task<ApiResult> whisper(std::string args, std::string token);
+  net::Task<std::optional<std::string>> state_of(std::string key);
+  net::Task<> let_go(std::string key);
   net::Task<> look_for(Shipment shipment, sdk::Sending sending);
   net::Task<std::optional<Arrival>> where(std::string key);
   void keep(const std::string& key, Arrival arrival);
@@ -73,6 +94,7 @@ class Outbox {
   WebApi& api_;
   Installations& installations_;
   sdk::Delivery delivery_;
+  chat::Shelf shelf_;
   sdk::Log log_;
   std::map<std::string, Arrival, std::less<>> arrived_;
   std::map<std::string, Stream, std::less<>> streams_;  // by the key of what began them

@@ -1,6 +1,7 @@
 // The surface `slack`: what people say on Slack goes into sessions, and what sessions say goes to
 // Slack.
 #include <viaduct/chat/calls.hpp>
+#include <viaduct/chat/missing.hpp>
 #include <viaduct/chat/value.hpp>
 #include "plugins/slack/config.hpp"
 #include "plugins/slack/doctor.hpp"
@@ -143,6 +144,9 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
                    const sdk::Status& why) override {
     log_.error("a message to Slack is possibly missing, see `viaduct deliveries list` key=" +
                std::string(parcel.key) + " state=" + std::string(state) + " reason=" + why.message);
+    outbox_.given_up(parcel.key, why.message);
+    if (!parcel.edit && state == "ambiguous")
+      chat::note_missing(conversations_, loop_, std::string(parcel.key));
   }
 
   // ---- sdk::Tool
@@ -169,6 +173,7 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
     const chat::Value me = chat::Value::parsed(*answer);
     Installation one;
     one.team = me.text("team_id");
+    one.enterprise = me.text("enterprise_id");
     one.team_name = me.text("team");
     one.url = me.text("url");
     one.token = std::move(token);
@@ -209,6 +214,7 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
       reply.fail(loaded.error());
       co_return;
     }
+    loop_.spawn(outbox_.tidy());
     if (oauth_) {
       if (const auto loaded = co_await oauth_->load(); !loaded) {
         reply.fail(loaded.error());
@@ -233,6 +239,7 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
       }
     }
     co_await inbox_.catch_up();
+    if (stopping_) co_return;
     if (simulator_)
       for (const chat::Binding& one : bindings_.all_active())
         if (one.place.team == simulator::kTeam)
@@ -240,7 +247,7 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
     conversations_.begin();
     if (http_) http_->open();
     if (simulator_) simulator_->open();
-    if (socket_ && !stopping_) socket_->start();
+    if (socket_) socket_->start();
     if (!simulator_) co_await catch_up_since_last_time();  // its history begins with the host
     loop_.spawn(note_alive());
     log_.info("ready workspaces=" + std::to_string(installations_.all().size()));
@@ -306,11 +313,14 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
     history_.fill(std::max(last, longest));
   }
 
+  // Not while there is a gap, or it is still being read: after a restart it is looked for again.
   net::Task<> note_alive() {
     while (!stopping_) {
+      const bool hears = !socket_ || socket_->is_connected();
       const auto now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
-      documents_.put(kAlive, R"({"at":)" + std::to_string(now) + "}", sdk::Documents::kAnyVersion,
-                     {});
+      if (hears && history_.is_idle())
+        documents_.put(kAlive, R"({"at":)" + std::to_string(now) + "}", sdk::Documents::kAnyVersion,
+                       {});
       boost::asio::steady_timer timer(loop_.context(), kBetweenNotes);
       co_await timer.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
     }

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <vector>
+#include <viaduct/chat/place.hpp>
 
 namespace viaduct::slack {
 
@@ -16,7 +17,7 @@ struct Shipment {
     kEdit,     // chat.update of the message that the shipment `of` made
     kEnd,      // the same of one that was streamed: `markdown` is all of it
     kRespond,  // `args` to the response_url `method`, else `markdown` by chat.postEphemeral
-    kFile      // `markdown` as a file in the thread, named by `method`
+    kFile      // the file that is kept for its key, by `args` of files.completeUploadExternal
   };
   Kind kind = Kind::kPost;
   std::string key;
@@ -25,7 +26,7 @@ struct Shipment {
   std::string method;
   std::string args;        // JSON object
   std::string of;          // kEdit, kEnd: key of the shipment that made it
-  std::string markdown;    // kEnd, kFile
+  std::string markdown;    // kEnd
   std::int64_t since = 0;  // chat.startStream: when it was made, in seconds since the epoch
 };
 
@@ -45,6 +46,8 @@ Arrival posted_at(std::string_view answer);
 std::string with_place(std::string_view args, const Arrival& at);
 // `args` with the metadata of a key.
 std::string with_key(std::string_view args, std::string_view key);
+// A new message that says what `args` of an update do.
+std::string new_message(std::string_view args, const chat::Place& place, std::string_view key);
 // The same without blocks, which were refused: the text of a Markdown block becomes the text.
 std::string without_blocks(std::string_view args);
 // A value of `args`, text only.
@@ -64,8 +67,9 @@ struct Search {
   bool more = false;
   std::string cursor;
 };
+// Or by the id of the file that was shared with it, which may be empty.
 std::optional<Search> find_by_key(std::string_view answer, std::string_view channel,
-                                  std::string_view key);
+                                  std::string_view key, std::string_view file = {});
 // A stream has metadata only when it has ended: which messages of `bot_user` in such an answer may
 // be the one that was begun with `text`, not before `since`. Slack may keep the text converted:
 // only its letters and digits count.

@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cctype>
 #include <cstdlib>
 #include <utility>
@@ -44,6 +45,12 @@ json object(std::string_view from) {
 
 std::string key_in(const json& message) {
   return text(member(member(message, "metadata"), "event_payload"), "key");
+}
+
+bool has_file(const json& message, std::string_view file) {
+  const json files = member(message, "files");
+  return files.is_array() &&
+         std::ranges::any_of(files, [&](const json& one) { return text(one, "id") == file; });
 }
 
 // Letters, digits, and whatever is no ASCII: what stays of a text however it is marked up.
@@ -136,6 +143,12 @@ std::string with_key(std::string_view args, std::string_view key) {
   return dump(out);
 }
 
+std::string new_message(std::string_view args, const chat::Place& place, std::string_view key) {
+  const json from = object(args);
+  const json blocks = member(from, "blocks");
+  return post_args(place, {text(from, "text"), blocks.is_array() ? dump(blocks) : ""}, key);
+}
+
 std::string without_blocks(std::string_view args) {
   json out = object(args);
   for (const json& block : member(out, "blocks"))
@@ -162,12 +175,12 @@ std::optional<Posted> parse_posted(std::string_view from) {
 }
 
 std::optional<Search> find_by_key(std::string_view answer, std::string_view channel,
-                                  std::string_view key) {
+                                  std::string_view key, std::string_view file) {
   const json page = read(answer);
   if (!member(page, "messages").is_array()) return std::nullopt;
   Search result;
   for (const json& message : page["messages"]) {
-    if (key_in(message) != key) continue;
+    if (key_in(message) != key && (file.empty() || !has_file(message, file))) continue;
     result.found = Arrival{std::string(channel), text(message, "ts")};
     return result;
   }

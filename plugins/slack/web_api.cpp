@@ -320,24 +320,25 @@ net::Task<ApiResult> WebApi::respond(std::string response_url, std::string json)
   }(shared_, std::move(response_url), std::move(json));
 }
 
-net::Task<ApiResult> WebApi::upload(std::string name, std::string content, std::string arguments,
-                                    std::string token) {
-  return [](std::shared_ptr<Shared> self, std::string title, std::string bytes, std::string args,
+net::Task<ApiResult> WebApi::put_file(chat::File file, std::string token) {
+  return [](std::shared_ptr<Shared> self, chat::File one,
             std::string bearer) -> net::Task<ApiResult> {
-    if (bytes.empty()) co_return std::unexpected(content_failure("the file is empty"));
-    if (bytes.size() > kMostOfAFile)
+    if (one.bytes.empty()) co_return std::unexpected(content_failure("the file is empty"));
+    if (one.bytes.size() > kMostOfAFile)
       co_return std::unexpected(content_failure("the file is too large"));
-    const std::string what = R"({"filename":)" + sdk::json_string(title) + R"(,"length":)" +
-                             std::to_string(bytes.size()) + "}";
+    std::string what = R"({"filename":)" + sdk::json_string(one.name) + R"(,"length":)" +
+                       std::to_string(one.bytes.size());
+    if (one.type.starts_with("image/") && !one.alt.empty())
+      what += R"(,"alt_txt":)" + sdk::json_string(one.alt);
     const ApiResult place =
-        co_await Shared::call(self, "files.getUploadURLExternal", what, bearer, 10s);
+        co_await Shared::call(self, "files.getUploadURLExternal", what + "}", bearer, 10s);
     if (!place) co_return place;
     const UploadPlace to = parse_upload_place(*place);
     // Its address is Slack's permission, so that the token stays here.
     if (to.file.empty() || !is_slack_address(to.url, self->base))
       co_return std::unexpected(content_failure("Slack names no place of its own for the file"));
     const auto begun = Clock::now();
-    net::HttpRequest request = self->post(to.url, "application/octet-stream", std::move(bytes));
+    net::HttpRequest request = self->post(to.url, one.type, std::move(one.bytes));
     request.total_timeout = 0ms;
     request.idle_timeout = kSilenceLimit;
     const auto put = co_await self->carrier->fetch(std::move(request));
@@ -353,9 +354,14 @@ net::Task<ApiResult> WebApi::upload(std::string name, std::string content, std::
       self->report("upload", result, {}, begun);
       co_return result;
     }
-    co_return co_await Shared::call(self, "files.completeUploadExternal",
-                                    with_file(args, to.file, title), bearer, 10s);
-  }(shared_, std::move(name), std::move(content), std::move(arguments), std::move(token));
+    co_return to.file;
+  }(shared_, std::move(file), std::move(token));
+}
+
+net::Task<ApiResult> WebApi::share_file(std::string file, std::string title, std::string arguments,
+                                        std::string token) {
+  return Shared::call(shared_, "files.completeUploadExternal", with_file(arguments, file, title),
+                      std::move(token), 10s);
 }
 
 net::Task<std::expected<ApiFile, ApiFailure>> WebApi::download(std::string url, std::string token,

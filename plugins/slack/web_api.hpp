@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <viaduct/chat/file.hpp>
 #include <viaduct/net/http_client.hpp>
 #include <viaduct/net/loop.hpp>
 #include <viaduct/sdk/host.hpp>
@@ -27,6 +28,12 @@ struct ApiFailure {
   bool not_done = true;
   std::optional<std::chrono::milliseconds> retry_after = std::nullopt;
 };
+
+// It was answered, and nothing was done.
+inline bool is_refusal(const ApiFailure& why) {
+  return why.trouble != ApiTrouble::kRetryLater && why.trouble != ApiTrouble::kCredentials &&
+         why.trouble != ApiTrouble::kTargetGone;
+}
 
 using ApiResult =
     std::expected<std::string, ApiFailure>;  // the answer, a JSON object with ok: true
@@ -71,10 +78,12 @@ class WebApi {
     net::HttpHead head;
   };
   net::Task<Probe> probe(std::string method, std::string token);
-  // A file in a thread, by files.getUploadURLExternal and its like; `arguments` are those of
-  // files.completeUploadExternal without `files`.
-  net::Task<ApiResult> upload(std::string name, std::string content, std::string arguments,
-                              std::string token);
+  // A file in a thread, in two steps. The bytes, by files.getUploadURLExternal: the file's id.
+  // Nobody sees it yet, so that it may be done again.
+  net::Task<ApiResult> put_file(chat::File file, std::string token);
+  // Then files.completeUploadExternal; `arguments` are its own without `files`.
+  net::Task<ApiResult> share_file(std::string file, std::string title, std::string arguments,
+                                  std::string token);
   // A file that a person has posted (url_private_download), of at most so many bytes. The token
   // goes to Slack's hosts only.
   net::Task<std::expected<ApiFile, ApiFailure>> download(std::string url, std::string token,

@@ -34,7 +34,8 @@ Conversation::Conversation(World& world, Binding binding, std::function<void()> 
     : world_(world),
       binding_(std::move(binding)),
       gone_(std::move(gone)),
-      timer_(world.loop.context()) {
+      timer_(world.loop.context()),
+      owes_is_kept_(binding_.owes) {
   reader_.user_id = binding_.user;
   reader_.tenant = binding_.place.team;
   reader_.place = binding_.owner_place;
@@ -83,10 +84,9 @@ net::Task<net::Result<std::optional<SendResult>>> Conversation::submit(Said said
     // It was let go of meanwhile.
     const bool is_late = !binding_.active && binding_.last_turn < last_sent_;
     if (is_late) binding_.last_turn = last_sent_;
-    if (binding_.owes && !is_late) co_return sent;
+    if (binding_.owes && owes_is_kept_ && !is_late) co_return sent;
     binding_.owes = true;
-    if (const auto kept = co_await world_.bindings.update(binding_); !kept)
-      co_return std::unexpected(kept.error());
+    if (const auto kept = co_await keep(); !kept) co_return std::unexpected(kept.error());
     co_return sent;
   }
   sign(said.message, Life::kDone);
@@ -146,7 +146,7 @@ net::Task<bool> Conversation::unbind() {
   binding_.active = false;
   binding_.owes = binding_.owes || !turns_.empty();
   binding_.last_turn = live_ || last_sent_ != 0 ? last_turn() : 0;
-  if (const auto kept = co_await world_.bindings.update(binding_); !kept) {
+  if (const auto kept = co_await keep(); !kept) {
     binding_.active = true;
     binding_.last_turn = before.last_turn;
     co_return false;
@@ -164,7 +164,7 @@ net::Task<> Conversation::finish() {
   clear_signs();
   close();
   if (std::exchange(binding_.owes, false))
-    if (const auto kept = co_await world_.bindings.update(binding_); !kept)
+    if (const auto kept = co_await keep(); !kept)
       world_.log.warn("binding not kept, an answer may be looked at again session=" +
                       binding_.session + " reason=" + kept.error().message);
   if (gone_) gone_();
@@ -199,13 +199,15 @@ void Conversation::follow() {
 }
 
 void Conversation::subscribe() {
-  live_ = false;
+  // From where it was, unless something was still missing there.
+  if (!std::exchange(live_, false)) cursor_ = {};
   if (Clock::now() < subscribe_at_) {
     next_look_ = std::min(next_look_, subscribe_at_);
     return;
   }
+  ++subscriptions_;
   subscription_ = world_.sessions.subscribe(
-      reader_, binding_.session, {}, std::make_shared<Watcher>(weak_from_this()),
+      reader_, binding_.session, cursor_, std::make_shared<Watcher>(weak_from_this()),
       [whose = weak_from_this()](const sdk::Answer& answer) {
         const auto self = whose.lock();
         if (!self || answer.ok()) return;
@@ -231,7 +233,9 @@ void Conversation::unsubscribed(const sdk::Status& why) {
 }
 
 void Conversation::forget_views() {
-  for (auto& [number, turn] : turns_) turn.view = TurnView();
+  // One that has ended may be being shown; its entries come again, each in its place.
+  for (auto& [number, turn] : turns_)
+    if (turn.view.end() == nullptr) turn.view = TurnView();
   outside_.clear();
   turn_of_.clear();
 }
@@ -245,21 +249,24 @@ void Conversation::take(Entry entry) {
     turns_[entry.turn].view.take(std::move(entry));
   } else if (entry.turn == 0 && entry.number > binding_.shown_entry &&
              (entry.type == EntryType::kText || entry.type == EntryType::kNotice ||
-              entry.type == EntryType::kContextRestored)) {
-    Turn& held = outside_[entry.number];
-    held.grown = Clock::now();
-    held.view.take(std::move(entry));
+              entry.type == EntryType::kContextRestored || entry.type == EntryType::kContent)) {
+    std::shared_ptr<Turn>& held = outside_[entry.number];
+    if (!held) held = std::make_shared<Turn>();
+    held->grown = Clock::now();
+    held->view.take(std::move(entry));
   }
 }
 
 // What is owed may have begun before the newest entries, with which a subscription begins.
 net::Task<> Conversation::fill() {
   const auto self = shared_from_this();
-  std::uint64_t before = std::exchange(first_, 0);
+  const std::uint64_t subscription = subscriptions_;
+  std::uint64_t before = first_;
   while (before > binding_.shown_entry + 1 && !closed_) {
     const sdk::Answer answer = co_await answered([&](sdk::Callback done) {
       world_.sessions.history(reader_, binding_.session, before, 200, std::move(done));
     });
+    if (subscription != subscriptions_) co_return;  // which reads them itself
     auto page = answer.ok() ? parse_entries(answer.result) : std::nullopt;
     if (!page) {
       world_.log.warn("earlier entries not read session=" + binding_.session +
@@ -273,6 +280,7 @@ net::Task<> Conversation::fill() {
     for (Entry& entry : page->entries) take(std::move(entry));
     if (!page->more) break;
   }
+  first_ = 0;
   live_ = true;
   look();
 }
@@ -280,6 +288,7 @@ net::Task<> Conversation::fill() {
 sdk::Flow Conversation::change(const sdk::Change& given) {
   auto change = parse_change(given.json);
   if (!change) return sdk::Flow::kOk;
+  cursor_ = given.cursor;
   switch (change->kind) {
     case SessionChange::Kind::kState:
       facts_ = std::move(change->session);
@@ -300,7 +309,7 @@ sdk::Flow Conversation::change(const sdk::Change& given) {
     case SessionChange::Kind::kDelta: {
       Turn* held = nullptr;
       if (const auto found = outside_.find(change->number); found != outside_.end())
-        held = &found->second;
+        held = found->second.get();
       else if (const auto turn = turn_of_.find(change->number); turn != turn_of_.end())
         if (const auto open = turns_.find(turn->second); open != turns_.end()) held = &open->second;
       if (held == nullptr) break;
@@ -308,6 +317,7 @@ sdk::Flow Conversation::change(const sdk::Change& given) {
       if (!held->view.append(change->number, change->offset, change->text, change->complete)) {
         world_.log.warn("an answer does not fit together, it is read again session=" +
                         binding_.session);
+        live_ = false;
         subscription_.reset();
         world_.loop.spawn([](std::shared_ptr<Conversation> self) -> net::Task<> {
           self->subscribe();
@@ -325,11 +335,18 @@ sdk::Flow Conversation::change(const sdk::Change& given) {
 
 // ---------------------------------------------------------------- what is kept of it
 
+net::Task<net::Result<>> Conversation::keep() {
+  const bool owes = binding_.owes;
+  auto kept = co_await world_.bindings.update(binding_);
+  if (kept) owes_is_kept_ = owes;
+  co_return kept;
+}
+
 net::Task<> Conversation::shown(std::uint64_t turn, std::uint64_t entry) {
   binding_.shown_turn = std::max(binding_.shown_turn, turn);
   binding_.shown_entry = std::max(binding_.shown_entry, entry);
   binding_.owes = !turns_.empty() || last_sent_ > binding_.shown_turn;
-  if (const auto kept = co_await world_.bindings.update(binding_); !kept)
+  if (const auto kept = co_await keep(); !kept)
     world_.log.warn("binding not kept, an answer may be looked at again session=" +
                     binding_.session + " reason=" + kept.error().message);
 }
@@ -354,7 +371,7 @@ net::Task<> Conversation::died() {
   co_await note(binding_.session + "/dead" + std::to_string(binding_.shown_entry) + "@" +
                     binding_.place.key(),
                 words);
-  if (const auto kept = co_await world_.bindings.update(binding_); !kept)
+  if (const auto kept = co_await keep(); !kept)
     world_.log.error("binding of a dead session not given up session=" + binding_.session +
                      " reason=" + kept.error().message);
   if (gone_) gone_();
@@ -384,12 +401,15 @@ net::Task<bool> Conversation::surely(std::string key,
                                      std::function<net::Task<net::Result<bool>>()> keep) {
   const auto self = shared_from_this();
   auto wait = std::chrono::milliseconds(100);
-  for (;;) {
+  for (std::size_t tries = 0;; ++tries) {
     const auto kept = co_await keep();
     if (kept) co_return *kept;
-    world_.log.error("message not kept for sending, it is tried again key=" + key +
-                     " reason=" + kept.error().message);
-    if (kept.error().code == sdk::Code::kInvalidArgument) co_return false;
+    const bool is_hopeless = kept.error().code == sdk::Code::kInvalidArgument;
+    if (tries % 10 == 0)
+      world_.log.error("message not kept for sending" +
+                       std::string(is_hopeless ? "" : ", it is tried again") + " key=" + key +
+                       " reason=" + kept.error().message);
+    if (is_hopeless) co_return false;
     boost::asio::steady_timer pause(world_.loop.context(), wait);
     co_await pause.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
     wait = std::min(wait * 2, std::chrono::milliseconds(10'000));

@@ -51,7 +51,7 @@ net::Task<net::Result<Conversation::Retried>> Conversation::retry(sdk::Principal
   co_return (*sent)->duplicate ? Retried::kBefore : Retried::kNow;
 }
 
-net::Task<> Conversation::show_again(std::uint64_t turn, std::string key) {
+net::Task<net::Result<>> Conversation::show_again(std::uint64_t turn, std::string key) {
   const auto self = shared_from_this();
   TurnView view;
   std::uint64_t before = 0;
@@ -59,28 +59,69 @@ net::Task<> Conversation::show_again(std::uint64_t turn, std::string key) {
     const sdk::Answer answer = co_await answered([&](sdk::Callback done) {
       world_.sessions.history(reader_, binding_.session, before, 200, std::move(done));
     });
-    auto page = answer.ok() ? parse_entries(answer.result) : std::nullopt;
+    // A part of it is not to be taken for the whole.
+    if (!answer.ok()) co_return std::unexpected(answer.status());
+    auto page = parse_entries(answer.result);
     if (!page || page->entries.empty()) break;
     before = page->entries.front().number;
-    more = page->more && page->entries.front().turn >= turn;
+    // What is outside of turns has none.
+    const std::uint64_t oldest = page->entries.front().turn;
+    more = page->more && (oldest == 0 || oldest >= turn);
     for (Entry& entry : page->entries)
       if (entry.turn == turn) view.take(std::move(entry));
   }
+  // As the keys of answers begin: should this be lost as well, it is noted again.
+  const std::string begin = binding_.session + "/" + std::to_string(turn) + "/";
   std::size_t number = 0;
-  for (const std::string& text : world_.network.parts(view.answer(), true))
+  std::vector<Entry> asked;
+  for (const Entry* entry : view.permissions()) asked.push_back(*entry);
+  for (const Entry& entry : asked) {
+    if (entry.status != "pending") continue;
+    const std::string again = begin + "ask/" + key + "/" + std::to_string(++number);
+    // Whoever decides it changes this one, too.
+    if (const auto found = turns_.find(turn); found != turns_.end())
+      found->second.asked_again[entry.number].push_back(again);
+    co_await post(again, world_.network.permission(entry, binding_.session));
+  }
+  if (turn != 0 && view.end() == nullptr) {
+    // What there is of it now would be half of what comes.
+    if (number == 0)
+      co_await note(key + "/later", "The answer goes on. Press this again when it has ended.");
+    co_return net::Result<>();
+  }
+  auto texts = world_.network.parts(view.answer(), true);
+  world_.network.finish(texts, view.answer());
+  if (texts.size() > world_.network.pace().most_parts) {
+    co_await post_whole(begin + "p/" + key + "/" + std::to_string(++number), view.answer());
+    texts.clear();
+  }
+  for (const std::string& text : texts)
     if (!text.empty())
-      co_await post(key + "/" + std::to_string(++number), world_.network.answer(text));
+      co_await post(begin + "p/" + key + "/" + std::to_string(++number),
+                    world_.network.answer(text));
+  for (const Entry* entry : view.contents())
+    co_await post_content(entry->number, key + "/file" + std::to_string(entry->number));
+  // What it asked is decided: how, is what there is to show.
+  if (number == 0 && !asked.empty())
+    co_await post(key + "/asked", world_.network.permission(asked.back(), ""));
+  else if (number == 0 && view.contents().empty())
+    co_await note(key + "/nothing", "There is nothing more to show.");
+  co_return net::Result<>();
 }
 
 // The key is SESSION/TURN/PART….
-net::Task<> Conversation::may_be_missing(std::string key) {
+net::Task<> Conversation::may_be_missing(std::string key, bool is_refused) {
   const std::size_t slash = key.find('/');
   const std::uint64_t turn = std::strtoull(key.c_str() + slash + 1, nullptr, 10);
-  co_await note(key + "/missing",
-                "A part of what I said may be missing here: I could not find out whether it "
-                "arrived, and did not send it twice.",
-                {{std::string(kShowAction), "Show the answer again",
-                  turn_value({binding_.session, turn}), Button::Style::kPlain}});
+  const std::size_t part = key.find('/', slash + 1);
+  const bool is_question = part != std::string::npos && key.compare(part + 1, 3, "ask") == 0;
+  co_await note(
+      key + "/missing",
+      is_refused ? "A part of what I said is missing here: it was refused."
+                 : "A part of what I said may be missing here: I could not find out "
+                   "whether it arrived, and did not send it twice.",
+      {{std::string(kShowAction), is_question ? "Show the question again" : "Show the answer again",
+        turn_value({binding_.session, turn}), Button::Style::kPlain}});
 }
 
 }  // namespace viaduct::chat

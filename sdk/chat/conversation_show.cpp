@@ -78,7 +78,8 @@ net::Task<> Conversation::show_outside() {
   for (const std::uint64_t number : numbers) {
     const auto found = outside_.find(number);
     if (found == outside_.end()) continue;
-    Turn& said = found->second;
+    const std::shared_ptr<Turn> held = found->second;  // whatever comes meanwhile
+    Turn& said = *held;
     const bool is_complete = said.view.is_complete();
     const auto quiet = said.grown + kQuiet;
     if (!is_complete && number == numbers.back() && turns_.empty() && Clock::now() < quiet) {
@@ -87,6 +88,7 @@ net::Task<> Conversation::show_outside() {
     }
     co_await show_notices(0, said);
     co_await show_answer(0, "e" + std::to_string(number) + "p", said, true);
+    co_await show_content(0, said, true);
     if (number > binding_.shown_entry) co_await shown(binding_.shown_turn, number);
     if (is_complete) outside_.erase(number);
   }
@@ -101,8 +103,11 @@ net::Task<bool> Conversation::show_turn(std::uint64_t number) {
   co_await show_notices(number, turn);
   co_await show_work(number, turn, end.has_value());
   co_await show_answer(number, "p", turn, end.has_value());
+  co_await show_content(number, turn, end.has_value());
   if (!end) co_return false;
-  co_await show_end(number, turn.parts.empty() && turn.view.work().empty(), *end);
+  const bool said_nothing =
+      turn.parts.empty() && turn.view.work().empty() && turn.view.contents().empty();
+  co_await show_end(number, said_nothing, *end);
   if (const Entry* question = turn.view.question())
     sign(world_.network.message_of(question->key), Life::kDone);
   for (const Part& part : turn.parts) world_.network.forget(part.key);
@@ -131,7 +136,9 @@ net::Task<> Conversation::show_permissions(std::uint64_t number, Turn& turn) {
     }
     if (shows != entry.status) {
       co_await edit(key + "/" + entry.status, key, body);
-      shows = entry.status;
+      for (const std::string& again : std::vector(turn.asked_again[entry.number]))
+        co_await edit(again + "/" + entry.status, again, body);
+      turn.asked[entry.number] = entry.status;
     }
   }
 }
@@ -206,22 +213,53 @@ net::Task<> Conversation::show_answer(std::uint64_t number, std::string name, Tu
     next_look_ = std::min(next_look_, due);
     co_return;
   }
-  const std::vector<std::string> texts = world_.network.parts(answer, ended);
+  if (!ended) co_await roll_over(number, turn, answer);
+  turn.given = answer.size();
+  std::vector<std::string> texts;
+  std::size_t settled = 0;  // of these: nothing comes to them any more
+  const std::vector<std::uint64_t> uncut;
+  const std::vector<Piece> cut =
+      sections(answer, number == binding_.cut_turn ? binding_.cuts : uncut);
+  for (const Piece& section : cut) {
+    settled = texts.size();
+    for (std::string& text : world_.network.parts(section.text(), ended || &section != &cut.back()))
+      if (!text.empty()) texts.push_back(std::move(text));
+  }
+  if (ended) world_.network.finish(texts, answer);
   const std::size_t shown_parts = std::min(texts.size(), pace.most_parts);
   for (std::size_t i = 0; i < shown_parts; ++i) {
-    if (texts[i].empty()) continue;
     if (i == turn.parts.size()) {
       turn.parts.emplace_back();
       turn.parts.back().key = key_of(number, name + std::to_string(i + 1));
     }
-    co_await show_part(turn, turn.parts[i], texts[i], ended || i + 1 < texts.size());
+    const bool whole = ended || i + 1 < texts.size() || i < settled;
+    co_await show_part(turn, turn.parts[i], texts[i], whole);
   }
-  if (ended && texts.size() > pace.most_parts) {
-    const std::string key = key_of(number, name + "file");
-    co_await surely(key, [this, key, answer] {
-      return world_.network.post_file(binding_.place, key, "answer.md",
-                                      "The answer is long: all of it is in this file.", answer);
-    });
+  if (ended && texts.size() > pace.most_parts)
+    co_await post_whole(key_of(number, name + "file"), answer);
+}
+
+net::Task<> Conversation::post_whole(std::string key, std::string answer) {
+  const File file{"answer.md", "text/markdown", "The answer is long: all of it is in this file.",
+                  "all of the answer", std::move(answer)};
+  co_await surely(
+      key, [this, key, &file] { return world_.network.post_file(binding_.place, key, file); });
+}
+
+net::Task<> Conversation::roll_over(std::uint64_t number, Turn& turn, std::string answer) {
+  if (turn.parts.empty() || !turn.parts.back().streams) co_return;
+  const Pace& pace = world_.network.pace();
+  const auto due = turn.parts.back().begun + pace.longest_stream;
+  if (Clock::now() < due) co_return;
+  const auto at = cut_behind(answer, turn.given, Clock::now() > due + pace.before_any_cut);
+  if (!at) co_return;
+  if (std::exchange(binding_.cut_turn, number) != number) binding_.cuts.clear();
+  binding_.cuts.push_back(*at);
+  // A message that nobody would know of after a restart would be said twice.
+  if (const auto kept = co_await keep(); !kept) {
+    binding_.cuts.pop_back();
+    world_.log.warn("an answer goes on in the same message session=" + binding_.session +
+                    " reason=" + kept.error().message);
   }
 }
 
@@ -255,11 +293,11 @@ net::Task<> Conversation::show_part(Turn& turn, Part& part, std::string text, bo
     co_return;
   }
   if (part.shows == text || !world_.network.has_arrived(part.key)) co_return;
-  if (part.streams && Clock::now() > part.begun + world_.network.pace().longest_stream) {
+  const Pace& pace = world_.network.pace();
+  if (part.streams && Clock::now() > part.begun + pace.longest_stream + 2 * pace.before_any_cut) {
     part.streams = false;
     co_await world_.network.stop_stream(part.key);
   }
-  const Pace& pace = world_.network.pace();
   const auto due = part.changed + (part.streams ? pace.between_appends : pace.between_updates);
   if (Clock::now() < due) {
     next_look_ = std::min(next_look_, due);

@@ -18,6 +18,7 @@ EntryType type_of(std::string_view name) {
       {"usage", EntryType::kUsage},
       {"notice", EntryType::kNotice},
       {"context_restored", EntryType::kContextRestored},
+      {"content", EntryType::kContent},
       {"turn_end", EntryType::kTurnEnd}};
   for (const auto& [known, type] : kTypes)
     if (known == name) return type;

@@ -94,6 +94,10 @@ std::vector<const Entry*> TurnView::notices() const {
   return all_of(EntryType::kNotice, EntryType::kContextRestored);
 }
 
+std::vector<const Entry*> TurnView::contents() const {
+  return all_of(EntryType::kContent, EntryType::kContent);
+}
+
 bool TurnView::is_complete() const {
   for (const auto& [number, entry] : entries_)
     if (entry.type == EntryType::kText && !entry.complete) return false;

@@ -98,14 +98,14 @@ export class Slack extends StandIn {
 
   // ---------------------------------------------------------------- workspaces and tokens
 
-  // A workspace with people (alice, bob, carol; the guest gus, the stranger sue, the robot rob) and channels.
+  // A workspace with people (alice, bob, carol; the guest gus, sue of another organisation, the robot rob) and channels.
   addTeam(name, { fill = true } = {}) {
     const team = new Team(this.ids, { id: this.ids.of("T", name), name });
     this.teams.set(team.id, team);
     if (!fill) return team;
     for (const who of ["alice", "bob", "carol"]) team.user(who);
     team.user("gus", { guest: true });
-    team.user("sue", { stranger: true, team: "T0ELSEWHERE" });
+    team.user("sue", { team: "T0ELSEWHERE" });
     team.user("rob", { bot: true });
     const all = ["alice", "bob", "carol", "gus", "rob"];
     team.channel("general", { members: [...all, "amp"] });

@@ -236,7 +236,9 @@ function One({ message, inThread, ...here }: Here & { message: model.Message; in
       {message.blocks.length > 0
         ? <Blocks blocks={message.blocks} world={world} press={(action, option) => void here.act("press", { ...of, action, ...(option ? { option } : {}) })} />
         : isBot && message.streams ? <Markdown text={message.text} /> : <Mrkdwn text={message.text} world={world} />}
-      {message.file && <details><summary>{message.file.name}</summary><pre tabIndex={0}>{message.file.text}</pre></details>}
+      {message.file && (message.file.text.startsWith("data:image/")
+        ? <img class="picture" src={message.file.text} alt={message.file.words || message.file.name} title={message.file.name} />
+        : <details><summary>{message.file.name}</summary><pre tabIndex={0}>{message.file.text}</pre></details>)}
       {message.reactions.length > 0 && (
         <p class="reactions">
           {message.reactions.map(({ name: one, users }) => (

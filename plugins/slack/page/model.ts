@@ -47,7 +47,7 @@ export interface Message {
   edited: boolean;
   blocks: Block[];
   reactions: { name: string; users: string[] }[];
-  file?: { name: string; text: string };
+  file?: { name: string; text: string; words: string }; // of a picture the text is its data: address
 }
 export interface Prompt {
   title: string;

@@ -6,6 +6,10 @@
 
 #include <algorithm>
 #include <utility>
+#include <viaduct/chat/base64.hpp>
+#include <viaduct/chat/file.hpp>
+#include <viaduct/chat/text.hpp>
+#include <viaduct/net/text.hpp>
 
 namespace viaduct::slack::simulator {
 namespace {
@@ -15,6 +19,7 @@ using nlohmann::json;
 constexpr std::size_t kMostReplies = 200;     // response_urls that are known
 constexpr std::size_t kMostUploads = 20;      // that wait for their end
 constexpr std::size_t kMostOfAFile = 64'000;  // of its text that is kept
+constexpr std::size_t kLargestPicture = 1'000'000;
 constexpr std::size_t kLongestStream = 12'000;
 constexpr std::string_view kOrigin = "https://simulator.invalid/";
 
@@ -75,8 +80,17 @@ net::HttpResponse StandIn::answer(const net::HttpRequest& request) {
   if (const auto id = below(std::string(kOrigin) + "upload/"); !id.empty()) {
     const auto found = std::ranges::find(uploads_, id, &Upload::id);
     if (found == uploads_.end()) return {{404, {}}, ""};
-    found->bytes = request.body.substr(0, kMostOfAFile);
     found->is_there = true;
+    std::string type;
+    for (const net::HttpHeader& one : request.headers)
+      if (one.name == "Content-Type") type = one.value;
+    const std::string& bytes = request.body;
+    if (type.starts_with("image/") && bytes.size() <= kLargestPicture)
+      found->bytes = "data:" + type + ";base64," + chat::base64(bytes);
+    else if (chat::valid_utf8(bytes) == bytes)
+      found->bytes = net::prefix(bytes, kMostOfAFile);
+    else
+      found->bytes = chat::size_words(bytes.size()) + " that are no text";
     return {{200, {}}, "OK"};
   }
   return {{404, {}}, ""};
@@ -133,7 +147,7 @@ std::string StandIn::called(std::string_view method, const Form& form) {
     return done();
   }
   if (method == "files.getUploadURLExternal") {
-    uploads_.push_back({workspace_.new_id("F"), form.get("filename"), ""});
+    uploads_.push_back({workspace_.new_id("F"), form.get("filename"), form.get("alt_txt"), ""});
     if (uploads_.size() > kMostUploads) uploads_.pop_front();
     const std::string& id = uploads_.back().id;
     return done({{"upload_url", std::string(kOrigin) + "upload/" + id}, {"file_id", id}});
@@ -308,6 +322,7 @@ std::string StandIn::completed(const Form& form) {
   message.blocks = list_of(form.get("blocks"));
   message.file_name = found->name;
   message.file_text = std::move(found->bytes);
+  message.file_words = std::move(found->words);
   uploads_.erase(found);
   add(std::move(message));
   return done({{"files", json::array({{{"id", id}}})}});

@@ -56,7 +56,8 @@ class StandIn final : public Carrier, public std::enable_shared_from_this<StandI
   struct Upload {
     std::string id;
     std::string name;
-    std::string bytes;
+    std::string words;
+    std::string bytes;  // of a picture, its data: address
     bool is_there = false;
   };
 

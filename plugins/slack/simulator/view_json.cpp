@@ -51,7 +51,8 @@ std::string message_view(const Message& message) {
   for (const Reaction& one : message.reactions)
     out["reactions"].push_back({{"name", one.name}, {"users", one.users}});
   if (!message.file_name.empty())
-    out["file"] = {{"name", message.file_name}, {"text", message.file_text}};
+    out["file"] = {
+        {"name", message.file_name}, {"text", message.file_text}, {"words", message.file_words}};
   return dump(out);
 }
 

@@ -47,7 +47,8 @@ struct Message {
   std::string metadata;  // a JSON object, or empty
   std::string to;        // who alone sees it; empty: everybody
   std::string file_name;
-  std::string file_text;
+  std::string file_text;   // of a picture, its data: address
+  std::string file_words;  // of a picture
   std::vector<Reaction> reactions;
   bool streams = false;  // grows
   bool is_edited = false;

@@ -160,7 +160,7 @@ const uploadUrl = {
     if (!Number.isInteger(length)) refuse("invalid_arguments", "length must be an integer");
     if (length <= 0) refuse("missing_argument", "length");
     if (args.snippet_type && length > 1_000_000) refuse("snippet_too_large");
-    const file = { id: slack.ids.of("F", `${args.filename}`), name: args.filename, length, ticket: secret(), bytes: null, done: false, team, snippet: args.snippet_type ?? null };
+    const file = { id: slack.ids.of("F", `${args.filename}`), name: args.filename, length, ticket: secret(), bytes: null, done: false, team, snippet: args.snippet_type ?? null, alt: args.alt_txt ?? null };
     slack.uploads.set(file.ticket, file);
     return { upload_url: `${slack.origin}/upload/v1/${file.ticket}`, file_id: file.id };
   },

@@ -240,18 +240,24 @@ async function upload(slack, request, response, ticket) {
     bytes = bytes.subarray(start, bytes.indexOf(`\r\n--${boundary}`, start));
   }
   const fault = slack.nextFault("upload", {});
+  if (fault?.wait) await fault.wait;
+  if (fault?.cut === "before" || fault?.cut === true) return request.socket.destroy();
+  const ok = file && !file.bytes && bytes.length === file.length && !fault?.status;
+  if (ok) Object.assign(file, { bytes, mimetype: boundary ? undefined : request.headers["content-type"] });
+  if (fault?.waitAfter) await fault.waitAfter;
   if (fault?.cut) return request.socket.destroy();
-  const ok = file && !file.bytes && bytes.length === file.length && !fault;
-  if (ok) file.bytes = bytes;
   response.writeHead(ok ? 200 : (fault?.status ?? 400), { "content-type": "text/plain" });
   response.end(ok ? `OK - ${bytes.length}` : "upload failed");
 }
-function download(slack, request, response, id) {
+async function download(slack, request, response, id) {
   const file = slack.files.get(id);
   const given = /^Bearer\s+(\S+)$/.exec(request.headers.authorization ?? "")?.[1];
   const token = slack.tokens.get(given);
   slack.downloads.push({ id, authorization: request.headers.authorization ?? null });
   slack.look();
+  const fault = slack.nextFault("download", {});
+  if (fault?.wait) await fault.wait;
+  if (fault?.cut === "before") return request.socket.destroy();
   if (!file || !token || token.state !== "live" || token.team !== file.team || !token.scopes.has("files:read")) {
     response.writeHead(302, { location: `${slack.origin}/?redir=%2Ffiles-pri%2F${id}` });
     return response.end();
@@ -261,6 +267,9 @@ function download(slack, request, response, id) {
     return response.end();
   }
   response.writeHead(200, { "content-type": file.body.mimetype, "content-length": file.bytes.length });
+  if (fault?.waitAfter) response.write(file.bytes.subarray(0, file.bytes.length / 2));
+  await fault?.waitAfter;
+  if (fault?.cut) return request.socket.destroy();
   response.end(file.bytes);
 }
 function authorize(slack, request, response, url) {

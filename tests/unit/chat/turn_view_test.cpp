@@ -109,6 +109,16 @@ TEST(TurnView, ShowsTheNewestOfManyTools) {
   EXPECT_NE(work.find("… 12 earlier"), std::string::npos);
 }
 
+TEST(TurnView, HasImagesAndFilesBesideTheAnswer) {
+  TurnView view;
+  view.take(of(EntryType::kContent, 4, "[an image]"));
+  view.take(of(EntryType::kContent, 2, "[a file]"));
+  ASSERT_EQ(view.contents().size(), 2u);
+  EXPECT_EQ(view.contents()[0]->number, 2u);
+  EXPECT_EQ(view.answer(), "");
+  EXPECT_TRUE(view.is_complete());
+}
+
 TEST(TurnView, FindsWhatIsAskedAndHowItEnded) {
   TurnView view;
   EXPECT_EQ(view.end(), nullptr);

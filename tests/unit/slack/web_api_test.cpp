@@ -271,29 +271,40 @@ TEST(WebApi, GivesUpItsPlaceWhenItIsCancelled) {
 
 // ---------------------------------------------------------------- files and response_url
 
+// Two steps of which the second makes it seen.
+Task<ApiResult> uploaded(WebApi& api, chat::File file, std::string arguments) {
+  const std::string title = file.name;
+  ApiResult done = co_await api.put_file(std::move(file), kToken);
+  if (done) done = co_await api.share_file(*done, title, std::move(arguments), kToken);
+  co_return done;
+}
+
 TEST(WebApi, UploadsAFileInThreeStepsAndKeepsTheTokenToItself) {
+  const std::string bytes("\x89PNG\r\n\0\xFF\x1A", 9);
   Api slack([&](const std::string& request) {
     if (request.starts_with("POST /api/files.getUploadURLExternal"))
       return reply(R"({"ok":true,"upload_url":")" + slack.origin() +
                    R"(/upload/secret-ticket","file_id":"F1"})");
-    if (request.starts_with("POST /upload/")) return reply("OK - 5");
+    if (request.starts_with("POST /upload/")) return reply("OK - 9");
     return reply(R"({"ok":true,"files":[{"id":"F1"}]})");
   });
-  with_api(slack, [](WebApi& api) -> Task<> {
-    EXPECT_TRUE(co_await api.upload("a \"b\".md", "hello",
-                                    R"({"channel_id":"C1","thread_ts":"1.2"})", kToken));
-    const auto empty = co_await api.upload("a", "", "{}", kToken);
+  with_api(slack, [&](WebApi& api) -> Task<> {
+    EXPECT_TRUE(co_await uploaded(api, {"a \"b\".png", "image/png", "", "an image", bytes},
+                                  R"({"channel_id":"C1","thread_ts":"1.2"})"));
+    const auto empty = co_await uploaded(api, {"a", "text/plain", "", "", ""}, "{}");
     EXPECT_EQ(empty.error().trouble, ApiTrouble::kContent);
   });
   const auto requests = slack.requests();
   ASSERT_EQ(requests.size(), 3U);
   const Form asked(body_of(requests[0]));
-  EXPECT_EQ(asked.get("filename"), "a \"b\".md");
-  EXPECT_EQ(asked.get("length"), "5");
-  EXPECT_EQ(body_of(requests[1]), "hello");
+  EXPECT_EQ(asked.get("filename"), "a \"b\".png");
+  EXPECT_EQ(asked.get("length"), "9");
+  EXPECT_EQ(asked.get("alt_txt"), "an image");
+  EXPECT_EQ(body_of(requests[1]), bytes);
+  EXPECT_NE(requests[1].find("Content-Type: image/png"), std::string::npos) << requests[1];
   EXPECT_EQ(requests[1].find("xoxb"), std::string::npos);
   const Form completed(body_of(requests[2]));
-  EXPECT_EQ(completed.get("files"), R"([{"id":"F1","title":"a \"b\".md"}])");
+  EXPECT_EQ(completed.get("files"), R"([{"id":"F1","title":"a \"b\".png"}])");
   EXPECT_EQ(completed.get("channel_id"), "C1");
   EXPECT_EQ(completed.get("thread_ts"), "1.2");
 }
@@ -309,7 +320,7 @@ TEST(WebApi, KnowsWhetherAFileMayBeThereAlready) {
       return reply("OK - 5");
     });
     with_api(slack, [&](WebApi& api) -> Task<> {
-      const auto done = co_await api.upload("a", "hello", "{}", kToken);
+      const auto done = co_await uploaded(api, {"a", "text/plain", "", "", "hello"}, "{}");
       EXPECT_EQ(done.error().trouble, ApiTrouble::kRetryLater);
       EXPECT_EQ(done.error().not_done, not_done);
       EXPECT_EQ(done.error().message.find("secret"), std::string::npos) << done.error().message;
@@ -326,7 +337,7 @@ TEST(WebApi, SendsNoFileAndNoTokenToOthers) {
                  R"(/upload","file_id":"F1"})");
   });
   with_api(slack, [&](WebApi& api) -> Task<> {
-    const auto up = co_await api.upload("a", "hello", "{}", kToken);
+    const auto up = co_await uploaded(api, {"a", "text/plain", "", "", "hello"}, "{}");
     EXPECT_EQ(up.error().trouble, ApiTrouble::kContent);
     for (const std::string& url :
          {stranger.origin() + "/file", slack.origin() + "/away", std::string("file:///etc/passwd"),

@@ -75,10 +75,12 @@ class Conversation final : public std::enable_shared_from_this<Conversation> {
   enum class Retried { kNow, kBefore, kNotTaken };  // the last has been told
   net::Task<net::Result<Retried>> retry(sdk::Principal who, std::uint64_t turn, Place place);
   net::Task<sdk::Answer> answer(sdk::Principal who, std::uint64_t entry, std::string option);
-  // The answer of that turn once more, as far as there is one; `key` makes the keys.
-  net::Task<> show_again(std::uint64_t turn, std::string key);
-  // A part of an answer may be missing here, and nobody can find out: a person may have it again.
-  net::Task<> may_be_missing(std::string key);
+  // The answer of that turn once more, as far as there is one, and what it asks and nobody has
+  // decided; `key` makes the keys.
+  net::Task<net::Result<>> show_again(std::uint64_t turn, std::string key);
+  // A part of an answer may be missing here, and nobody can find out, or it was refused: a person
+  // may have it again.
+  net::Task<> may_be_missing(std::string key, bool is_refused = false);
   // What a message of a person has begun, running or waiting.
   net::Task<> cancel_message(sdk::Principal who, std::string message);
   // The thread no longer belongs to the session; what was asked there is still answered there.
@@ -111,10 +113,12 @@ class Conversation final : public std::enable_shared_from_this<Conversation> {
     TurnView view;
     std::vector<Part> parts;
     std::map<std::uint64_t, std::string> asked;  // permissions, and their state as it is shown
+    std::map<std::uint64_t, std::vector<std::string>> asked_again;  // keys of the same once more
     std::set<std::uint64_t> noted;
     std::string work;  // as it is shown
     bool work_posted = false;
     bool work_finished = false;
+    std::size_t given = 0;  // bytes of the answer that may be shown by now
     Clock::time_point first_text{};
     Clock::time_point grown{};  // when anything was last said in it
     Clock::time_point work_changed{};
@@ -136,9 +140,16 @@ class Conversation final : public std::enable_shared_from_this<Conversation> {
   net::Task<> show_permissions(std::uint64_t number, Turn& turn);
   net::Task<> show_notices(std::uint64_t number, Turn& turn);
   net::Task<> show_work(std::uint64_t number, Turn& turn, bool ended);
+  // Images and files, each once; behind the words that came before, as far as they are shown.
+  net::Task<> show_content(std::uint64_t number, Turn& turn, bool ended);
+  // nullopt: not now. Else whether it was there to be posted.
+  net::Task<std::optional<bool>> post_content(std::uint64_t entry, std::string key);
   // `name` makes the keys of its parts.
   net::Task<> show_answer(std::uint64_t number, std::string name, Turn& turn, bool ended);
+  net::Task<> post_whole(std::string key, std::string answer);  // as a file
   net::Task<> show_part(Turn& turn, Part& part, std::string text, bool whole);
+  // Cuts the answer where its stream has lasted long enough.
+  net::Task<> roll_over(std::uint64_t number, Turn& turn, std::string answer);
   net::Task<> show_end(std::uint64_t number, bool said_nothing, Entry end);
   // What is said of how a turn ended; empty: the answer says it itself.
   struct Ending {
@@ -147,6 +158,7 @@ class Conversation final : public std::enable_shared_from_this<Conversation> {
   };
   Ending ending_of(const Entry& end, bool said_nothing) const;
   net::Task<> shown(std::uint64_t turn, std::uint64_t entry);
+  net::Task<net::Result<>> keep();
   net::Task<> died();
   // Nothing is owed any more to a place that the session has left.
   net::Task<> finish();
@@ -178,11 +190,11 @@ class Conversation final : public std::enable_shared_from_this<Conversation> {
   sdk::Principal reader_;
   SessionFacts facts_;
   std::uint64_t running_ = 0;
-  std::map<std::uint64_t, Turn> turns_;             // not shown whole yet
-  std::map<std::uint64_t, Turn> outside_;           // texts outside of turns, by entry
-  std::uint64_t last_sent_ = 0;                     // turn
-  std::map<std::uint64_t, std::uint64_t> turn_of_;  // by entry
-  std::map<std::string, Life> signs_;               // by message
+  std::map<std::uint64_t, Turn> turns_;                     // not shown whole yet
+  std::map<std::uint64_t, std::shared_ptr<Turn>> outside_;  // texts outside of turns, by entry
+  std::uint64_t last_sent_ = 0;                             // turn
+  std::map<std::uint64_t, std::uint64_t> turn_of_;          // by entry
+  std::map<std::string, Life> signs_;                       // by message
   boost::asio::steady_timer timer_;
   Clock::time_point next_look_ = Clock::time_point::max();
   Clock::time_point life_shown_{};
@@ -190,6 +202,9 @@ class Conversation final : public std::enable_shared_from_this<Conversation> {
   Clock::time_point subscribe_at_{};  // not before
   bool showing_ = false;
   bool again_ = false;
+  bool owes_is_kept_ = false;  // binding_.owes as it is on disk
+  sdk::Cursor cursor_;         // of the last change
+  std::uint64_t subscriptions_ = 0;
   bool live_ = false;        // all that was missed has come
   std::uint64_t first_ = 0;  // the oldest entry that a subscription has begun with
   bool ending_ = false;      // by end(), which says so itself

@@ -6,6 +6,7 @@
 #include <viaduct/chat/asker.hpp>
 #include <viaduct/chat/bindings.hpp>
 #include <viaduct/chat/button.hpp>
+#include <viaduct/chat/file.hpp>
 #include <viaduct/chat/session.hpp>
 
 #include <chrono>
@@ -22,6 +23,7 @@ namespace viaduct::chat {
 struct Body {
   std::string text;  // for notifications and screen readers
   std::string rich;  // the network's JSON, or empty
+  bool is_open = false;  // of a whisper: no harm where others read it
 };
 
 // Words of the surface itself are in the network's markup: what comes from elsewhere is in them by
@@ -38,7 +40,10 @@ struct Pace {
   std::chrono::milliseconds between_updates{1500};  // of a message
   std::chrono::milliseconds between_work{3000};
   std::chrono::milliseconds life_again{100'000};         // a sign of life lasts so long
-  std::chrono::milliseconds longest_stream{4 * 60'000};  // then it goes on by updates
+  // Then it goes on in a new message, where a paragraph ends; or, later by this, behind any word;
+  // by this once more, and it goes on by updates.
+  std::chrono::milliseconds longest_stream{4 * 60'000};
+  std::chrono::milliseconds before_any_cut{20'000};
   std::size_t most_parts = 12;                           // longer answers become a file
 };
 
@@ -76,6 +81,8 @@ class Network {
   // An answer as the Markdown of messages. `ended`: it grows no more; else what there is only
   // grows, and all but the last stay.
   virtual std::vector<std::string> parts(std::string_view answer, bool ended) const = 0;
+  // All parts of an answer that has ended: what is known of it only then is put into them.
+  virtual void finish(std::vector<std::string>& /*parts*/, std::string_view /*answer*/) const {}
   virtual const Pace& pace() const = 0;
 
   // ---- what must arrive: kept on disk when it is done; the error is kInvalidArgument where trying
@@ -85,15 +92,21 @@ class Network {
   // Changes the message of the key `of`.
   virtual net::Task<net::Result<>> edit(Place place, std::string key, std::string of,
                                         Body body) = 0;
-  virtual net::Task<net::Result<bool>> post_file(Place place, std::string key, std::string name,
-                                                 std::string words, std::string content) = 0;
-  // To the asker alone, where that can be; else where it was asked.
+  // As post(), of a file, or words for it where the network takes none; `file` lives until it is
+  // done.
+  virtual net::Task<net::Result<bool>> post_file(Place place, std::string key,
+                                                 const File& file) = 0;
+  // To the asker alone. Only what is open goes where it was asked, where that is all there is.
   virtual net::Task<net::Result<>> whisper(Asker asker, std::string key, Body body) = 0;
   // A new thread in the asker's channel: waits until its first message is there, or never will be;
   // the error is in plain words.
   virtual net::Task<std::expected<std::string, std::string>> open_thread(Asker asker,
                                                                          std::string key,
                                                                          Body root) = 0;
+  // Whether what people say in a bound place needs no mention.
+  virtual bool hears_all(const Place& /*place*/) const { return true; }
+  // Whether open_channel() can be at all.
+  virtual bool makes_channels() const { return true; }
   // A new channel for the asker alone; the error is in plain words.
   virtual net::Task<std::expected<Place, std::string>> open_channel(Asker asker,
                                                                     std::string name) = 0;

@@ -20,6 +20,7 @@ enum class EntryType {
   kUsage,
   kNotice,
   kContextRestored,
+  kContent,
   kTurnEnd,
   kOther
 };
@@ -41,7 +42,7 @@ struct Entry {
   std::uint64_t turn = 0;  // 0: outside of any
   EntryType type = EntryType::kOther;
   bool complete = false;
-  std::string text;
+  std::string text;  // kContent: words for where it cannot be shown; parse_file() has the file
 
   std::string author_id;  // kUserMessage: user id on the surface
   std::string key;        // kUserMessage

@@ -31,6 +31,8 @@ class TurnView {
   std::vector<const Entry*> permissions() const;
   // Lines that are not the agent's.
   std::vector<const Entry*> notices() const;
+  // Images and files.
+  std::vector<const Entry*> contents() const;
   // None of its texts can grow any more.
   bool is_complete() const;
   const Entry* question() const { return first_of(EntryType::kUserMessage); }
