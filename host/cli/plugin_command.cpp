@@ -4,6 +4,7 @@
 #include "host/cli/control.hpp"
 #include "host/cli/errors.hpp"
 #include "host/cli/places.hpp"
+#include "host/cli/trial.hpp"
 #include "host/config/values.hpp"
 
 #include <algorithm>
@@ -11,6 +12,9 @@
 
 namespace viaduct::cli {
 namespace {
+
+// Stands for secrets that are not there, where nothing is proven with them.
+constexpr std::string_view kNotSet = "not-set-here";
 
 // The name is no command, and as far as is known no instance. Nobody's arguments, then: --json
 // means what it means elsewhere.
@@ -69,9 +73,25 @@ int run_plugin(const PluginCommand& command, const std::vector<std::string>& com
 
   ControlRequest request{"tool.run", command.name};
   request.arguments = command.arguments;
-  const auto reply = ask_host(control_socket(loaded.config.home), request);
+  auto reply = ask_host(control_socket(loaded.config.home), request);
+  if (!reply && reply.error().code == Errc::unavailable && configured) {
+    // What is written before there is a secret needs none.
+    const auto without = load_config(command.config, loader, std::string(kNotSet));
+    const bool is_sound =
+        std::ranges::any_of(
+            without.config.surfaces,
+            [&](const auto& one) { return one.name == command.name && one.sound; }) ||
+        std::ranges::any_of(without.config.backends,
+                            [&](const auto& one) { return one.name == command.name && one.sound; });
+    if (!is_sound) {
+      print(loaded.diagnostics.empty() ? without.diagnostics : loaded.diagnostics);
+      return 2;
+    }
+    reply = try_tool(without.config, loader, command.name, command.arguments);
+  }
   const auto answer = reply ? parse_tool_answer(*reply) : std::unexpected(reply.error());
-  const bool help = std::ranges::count(command.arguments, "--help") != 0;
+  const bool help = std::ranges::count(command.arguments, "--help") != 0 ||
+                    command.arguments == std::vector<std::string>{"help"};
   if (answer) {
     if (answer->exit_code == 0) {
       if (const auto written = write_files(answer->files, command.arguments); !written) {

@@ -24,8 +24,9 @@ struct PluginCommand {
 std::optional<PluginCommand> plugin_command(const std::vector<std::string>& words,
                                             const std::vector<std::string>& commands);
 
-// Runs it on the host and prints what it says. Its exit code; 1: no host, or it failed; 2: there is
-// neither such a command nor such an instance with subcommands.
+// Runs it on the host, or on an instance of its own where no host runs, and prints what it says.
+// Its exit code; 1: it failed; 2: there is neither such a command nor such an instance with
+// subcommands.
 int run_plugin(const PluginCommand& command, const std::vector<std::string>& commands);
 
 // plugin_command_json.cpp

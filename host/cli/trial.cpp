@@ -37,7 +37,8 @@ class Silence final : public LogSink {
 // ---------------------------------------------------------------- in the child
 
 // What the parent reads: one letter, then words. 'n': it could not be tried. 'r': it refuses. 'c':
-// created. 'd': created, and what the doctor found, as JSON; 'f': … and why the doctor failed.
+// created. 'd': created, and what the doctor found, as JSON; 'f': … and why the doctor failed. 't':
+// what its tool answers, as JSON; 'u': it has none; 'e': why it failed.
 void tell(int out, char what, std::string_view words) {
   std::string text = what + std::string(words);
   for (std::string_view rest = text; !rest.empty();) {
@@ -48,8 +49,14 @@ void tell(int out, char what, std::string_view words) {
   }
 }
 
+// What is to be done with an instance once it is there.
+struct Task {
+  bool doctor = false;
+  std::optional<std::vector<std::string>> tool{};  // its arguments
+};
+
 void try_one(const config::Config& config, plugins::Loader& loader, const std::string& name,
-             bool doctor, const std::string& folder, int out) {
+             const Task& task, const std::string& folder, int out) {
   Silence silence;
   Redactor redactor;
   Metrics metrics;
@@ -64,7 +71,7 @@ void try_one(const config::Config& config, plugins::Loader& loader, const std::s
   plugins::Plugins plugins(loader,
                            {loop, sessions, *server, **store, memory, delivery, metrics, redactor,
                             silence, [](Done<std::string> done) { done(std::string("{}")); }},
-                           {.start = doctor ? kDoctor : kCreate});
+                           {.start = task.doctor || task.tool ? kDoctor : kCreate});
   const auto end = [&](char what, std::string words) {
     plugins.stop(kStop, [&loop, out, what, words = std::move(words)](Result<>) {
       tell(out, what, words);
@@ -74,7 +81,12 @@ void try_one(const config::Config& config, plugins::Loader& loader, const std::s
   loop.post([&] {
     plugins.create_only(config, name, [&](Result<> created) {
       if (!created) return end('r', created.error().message);
-      if (!doctor) return end('c', "");
+      if (task.tool)
+        return plugins.tool_run(name, *task.tool, [&](Result<std::string> answer) {
+          if (answer) return end('t', std::move(*answer));
+          end(answer.error().code == Errc::unsupported ? 'u' : 'e', answer.error().message);
+        });
+      if (!task.doctor) return end('c', "");
       plugins.tool_doctor(name, [&](Result<std::string> found) {
         if (found) return end('d', std::move(*found));
         end(found.error().code == Errc::unsupported ? 'c' : 'f', found.error().message);
@@ -96,7 +108,7 @@ struct Child {
 };
 
 Child begin(const config::Config& config, plugins::Loader& loader, const std::string& name,
-            bool doctor) {
+            const Task& task) {
   Child child;
   std::error_code error;
   child.folder = (fs::temp_directory_path(error) / "viaduct-trial-XXXXXX").string();
@@ -110,7 +122,7 @@ Child begin(const config::Config& config, plugins::Loader& loader, const std::st
     // What a plugin prints is no part of the answer.
     if (const int nothing = ::open("/dev/null", O_RDWR | O_CLOEXEC); nothing >= 0)
       ::dup2(nothing, STDOUT_FILENO);
-    try_one(config, loader, name, doctor, child.folder, ends[1]);
+    try_one(config, loader, name, task, child.folder, ends[1]);
     ::_exit(0);
   }
   ::close(ends[1]);
@@ -202,12 +214,28 @@ std::vector<Tried> try_instances(const config::Config& config, plugins::Loader& 
     const std::size_t count = std::min(kAtOnce, names.size() - at);
     std::vector<Child> children;
     for (std::size_t i = 0; i < count; ++i)
-      children.push_back(begin(config, loader, names[at + i], doctor));
+      children.push_back(begin(config, loader, names[at + i], {.doctor = doctor}));
     read_all(children, kCreate + kStop + (doctor ? kDoctor : milliseconds{0}) + kStop);
     for (std::size_t i = 0; i < count; ++i)
       all.push_back(outcome(names[at + i], children[i], redactor));
   }
   return all;
+}
+
+Result<std::string> try_tool(const config::Config& config, plugins::Loader& loader,
+                             const std::string& name, const std::vector<std::string>& arguments) {
+  std::vector<Child> children;
+  children.push_back(begin(config, loader, name, {.tool = arguments}));
+  read_all(children, kCreate + kDoctor + kStop);
+  Child& child = children.front();
+  const std::string end = bury(child);
+  if (child.said.empty()) return fail(Errc::internal, "the plugin " + end);
+  std::string words = child.said.substr(1);
+  if (child.said.front() == 't') return words;
+  Redactor redactor;
+  for (const std::string& secret : config.secrets) redactor.add(secret);
+  return fail(child.said.front() == 'u' ? Errc::unsupported : Errc::failed_precondition,
+              redactor.apply(words));
 }
 
 config::Loaded try_config(const std::string& file, plugins::Loader& loader) {

@@ -26,6 +26,10 @@ struct Tried {
 std::vector<Tried> try_instances(const config::Config& config, plugins::Loader& loader, bool doctor,
                                  const std::vector<std::string>& only = {});
 
+// A subcommand of an instance, without a running host: what its viaduct.tool/1 answers, as JSON.
+Result<std::string> try_tool(const config::Config& config, plugins::Loader& loader,
+                             const std::string& name, const std::vector<std::string>& arguments);
+
 // Reads the configuration as load_config() does, and has its instances tried: all that can be known
 // to be wrong with it without a network.
 config::Loaded try_config(const std::string& file, plugins::Loader& loader);
