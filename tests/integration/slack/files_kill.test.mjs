@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { agentFiles, blocksOf, noise } from "../../support/agent_files.mjs";
 import { modes, noPlugin, prompts, said, sentinel, slackHost } from "../../support/slack_surface.mjs";
 
+const kQuick = { limits: { off: true }, times: { retries: [0, 500, 2000], ack: 2000 } };
 const withFiles = (slack, where, thread) => slack.answers(where, thread).filter(({ body }) => body.files?.length);
 
 // Where the app dies: `before` Slack has the call, which never comes to it, or `after`, when only the answer to it is missing.
@@ -26,7 +27,7 @@ for (const name of ["files.getUploadURLExternal", "upload", "files.completeUploa
     test(`killed at ${name}, ${side} Slack has it: the agent's file is there once, and whole`, { skip: noPlugin }, async (t) => {
       const files = agentFiles(t);
       const bytes = noise(700_000);
-      const { slack, host } = await slackHost(t, { rules: [{ match: "send", reply: "Here:", content: [files.file(bytes)] }], options: { limits: { off: true } } });
+      const { slack, host } = await slackHost(t, { rules: [{ match: "send", reply: "Here:", content: [files.file(bytes)] }], options: kQuick });
       const asked = await dieAt({ slack, host, post: () => slack.post("alice", "general", "@amp send it") }, name, side);
       await host.start();
       await slack.until(() => withFiles(slack, "general", asked.ts).length > 0, "the file", 120_000);
@@ -44,7 +45,7 @@ for (const mode of modes)
   for (const side of ["before", "after"])
     test(`killed while a person's file is fetched, ${side} Slack gave it (${mode}): the agent has it once, and whole`, { skip: noPlugin }, async (t) => {
       const bytes = noise(300_000);
-      const { slack, host } = await slackHost(t, { mode, options: { limits: { off: true } } });
+      const { slack, host } = await slackHost(t, { mode, options: kQuick });
       const asked = await dieAt({ slack, host, post: () => slack.post("alice", "general", "@amp look at it", { files: [{ name: "scan.png", bytes, mimetype: "image/png" }] }) }, "download", side);
       await host.start();
       await slack.until(() => said(slack, "general", asked.ts).includes("[Mock response to: look at it]"), "the answer", 120_000);
