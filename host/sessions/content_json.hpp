@@ -8,8 +8,7 @@
 
 namespace viaduct::sessions {
 
-inline constexpr std::size_t kLargestContent = 8 << 20;      // bytes of the JSON of one
-inline constexpr std::size_t kMostContentOfTurn = 64 << 20;  // what a turn keeps in memory
+inline constexpr std::size_t kLargestContent = 8 << 20;  // bytes of the JSON of one
 
 // Of a VIADUCT_EVENT_CONTENT: with words in any case, and the block with nothing in it but what the
 // ABI names; or without one, and the words say why.

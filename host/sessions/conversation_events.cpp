@@ -197,9 +197,9 @@ void Conversation::say_content(BackendEvent event) {
   }
   if (!outside && !event.json.empty()) {
     running_->content_bytes += event.json.size();
-    if (running_->content_bytes > kMostContentOfTurn) {
+    if (running_->content_bytes > shared_.limits.content_bytes) {
       event.json.clear();
-      event.text = only_words(event.text, "the answer has more than 64 MiB of images and files");
+      event.text = only_words(event.text, "this answer has too many images and files");
     }
   }
   store::Entry entry = next_entry(event.json.empty() ? "text" : "content", event.turn);

@@ -369,7 +369,7 @@ void Sessions::Impl::fork(Principal who, std::string id, Done<SessionView> done)
             [this, source, answered = std::move(answered)](Result<Handle> from) mutable {
               if (!from) return answered(std::unexpected(from.error()));
               source->whole_log(
-                  0, {}, kMostContentOfTurn,
+                  0, {}, shared_.limits.content_bytes,
                   [this, source, from = *from,
                    answered = std::move(answered)](Result<std::vector<store::Entry>> log) mutable {
                     Backend* to = shared_.backend(source->record().backend);
