@@ -36,7 +36,7 @@ function(viaduct_add_test name)
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE viaduct_options ${ARG_LINK} GTest::gtest_main GTest::gmock)
   # What is tested is optimized; the tests are compiled in half the time without.
-  target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O0>)
+  target_compile_options(${name} PRIVATE -O0)
   target_precompile_headers(${name} PRIVATE <gtest/gtest.h>)
   gtest_discover_tests(${name} TEST_PREFIX ${ARG_LABEL}.${name}.
     PROPERTIES LABELS ${ARG_LABEL} TIMEOUT 120 DISCOVERY_TIMEOUT 60)

@@ -14,7 +14,8 @@ std::string binding_json(const Binding& binding) {
                         {"backend", binding.backend},         {"created_at", binding.created_at},
                         {"active", binding.active},           {"shown_turn", binding.shown_turn},
                         {"shown_entry", binding.shown_entry}, {"owes", binding.owes},
-                        {"last_turn", binding.last_turn},     {"told", binding.told}}
+                        {"last_turn", binding.last_turn},     {"told", binding.told},
+                        {"cut_turn", binding.cut_turn},       {"cuts", binding.cuts}}
       .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
@@ -35,6 +36,8 @@ bool binding_of(const Value& from, Binding& binding) {
   binding.shown_entry = from.number("shown_entry");
   binding.last_turn = from.number("last_turn");
   binding.told = from.yes("told");
+  binding.cut_turn = from.number("cut_turn");
+  for (const Value& cut : from.at("cuts").items()) binding.cuts.push_back(cut.number());
   return !binding.place.channel.empty() && !binding.session.empty() && !binding.user.empty();
 }
 

@@ -7,8 +7,10 @@
 namespace viaduct::chat {
 
 void Posts::keep(const std::string& key, Value result) {
-  if (arrived_.size() >= kMost) arrived_.erase(arrived_.begin());
-  arrived_.insert_or_assign(key, std::move(result));
+  forget(key);
+  if (arrived_.size() >= kMost) forget(std::string(in_order_.begin()->second));
+  in_order_.emplace(++last_, key);
+  arrived_.emplace(key, Arrived{std::move(result), last_});
 }
 
 void Posts::wake(const std::string& key, const std::string& refused) {
@@ -29,13 +31,16 @@ void Posts::refused(const std::string& key, const std::string& why) {
 }
 
 void Posts::forget(std::string_view key) {
-  if (const auto found = arrived_.find(key); found != arrived_.end()) arrived_.erase(found);
+  const auto found = arrived_.find(key);
+  if (found == arrived_.end()) return;
+  in_order_.erase(found->second.number);
+  arrived_.erase(found);
 }
 
 std::optional<Value> Posts::at(std::string_view key) const {
   const auto found = arrived_.find(key);
   if (found == arrived_.end()) return std::nullopt;
-  return found->second;
+  return found->second.result;
 }
 
 net::Task<net::Result<Posts::Posted>> Posts::post(std::string key, std::string target,

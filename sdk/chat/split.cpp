@@ -295,6 +295,61 @@ std::vector<Piece> split(std::string_view text, std::size_t longest, Count count
   }
 }
 
+std::optional<std::size_t> cut_behind(std::string_view text, std::size_t from, bool hurried) {
+  std::optional<Fence> open;
+  bool was_blank = false;
+  bool was_row = false;
+  std::optional<std::size_t> word;
+  for (std::size_t i = 0; i < text.size();) {
+    const Line line = line_at(text, i);
+    const std::size_t first = line.text.find_first_not_of(" \t\r");
+    const bool is_blank_line = first == std::string_view::npos;
+    const bool is_row = !is_blank_line && line.text[first] == '|';
+    const bool is_close = open && closes(*open, line.text);
+    const bool is_between = was_blank && !is_blank_line && first == 0 && !open;
+    if (i != 0 && i >= from && (is_between || (hurried && !is_close && !(was_row && is_row))))
+      return i;
+    if (is_close)
+      open.reset();
+    else if (!open && (open = opened_by(line.text)))
+      word.reset();
+    else if (hurried && !word && !open && i + line.size > from) {
+      const Atoms atoms(line.text);
+      for (std::size_t at = std::max(i + first + 1, from); at < i + line.text.size(); ++at)
+        if (is_blank(text[at - 1]) && !is_blank(text[at]) && !atoms.inside(at - i)) word = at;
+    }
+    was_blank = is_blank_line;
+    was_row = is_row;
+    i += line.size;
+  }
+  return word;
+}
+
+std::vector<Piece> sections(std::string_view text, const std::vector<std::uint64_t>& cuts) {
+  std::vector<Piece> all(1);
+  std::optional<Fence> open;
+  auto cut = cuts.begin();
+  std::size_t begin = 0;
+  for (std::size_t i = 0; i < text.size();) {
+    const Line line = line_at(text, i);
+    for (; cut != cuts.end() && *cut < i + line.size && *cut < text.size(); ++cut) {
+      const auto at = static_cast<std::size_t>(*cut);
+      all.back().body = text.substr(begin, at - begin);
+      if (open) all.back().tail = tail_of(*open, at != i);
+      begin = at;
+      all.emplace_back();
+      if (open) all.back().head = open->opening() + "\n";
+    }
+    if (open && closes(*open, line.text))
+      open.reset();
+    else if (!open)
+      open = opened_by(line.text);
+    i += line.size;
+  }
+  all.back().body = text.substr(begin);
+  return all;
+}
+
 std::string joined(const std::vector<std::string>& texts) {
   std::string all;
   bool drop_first = false;

@@ -91,10 +91,9 @@ std::string Value::text() const {
   return is_text ? as_json(node_)->get<std::string>() : std::string();
 }
 
-std::uint64_t Value::number(std::string_view name) const {
-  const Value found = at(name);
-  const bool is_number = found.node_ != nullptr && as_json(found.node_)->is_number_unsigned();
-  return is_number ? as_json(found.node_)->get<std::uint64_t>() : 0;
+std::uint64_t Value::number() const {
+  const bool is_number = node_ != nullptr && as_json(node_)->is_number_unsigned();
+  return is_number ? as_json(node_)->get<std::uint64_t>() : 0;
 }
 
 bool Value::yes(std::string_view name) const {

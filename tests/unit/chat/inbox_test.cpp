@@ -75,6 +75,13 @@ class Desk final : public sdk::Surface {
   }
   net::Task<> handle(Item item) {
     most_at_once = std::max(most_at_once, ++at_once);
+    if (item.lane.starts_with("quick")) {
+      handled.push_back(item.number);
+      --at_once;
+      co_return;
+    }
+    std::optional<Inbox<Item>::Aside> aside;
+    if (item.lane.starts_with("aside")) aside.emplace(inbox_.step_aside());
     while (!is_open_) co_await gate_.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
     if (item.lane == "throws") {
       --at_once;
@@ -156,6 +163,19 @@ TEST_F(ChatInbox, HandlesOnceWhatWasKeptAndTellsThatItWas) {
   EXPECT_EQ(host.metric("duplicates_total"), 1);
 }
 
+TEST_F(ChatInbox, TellsAgainWhatTheDiskCouldNotBeTold) {
+  begin();
+  host.fail_next("delivery.handled", VIADUCT_E_UNAVAILABLE, "the disk is full", 3);
+  tell([](Desk& desk) {
+    desk.open();
+    for (int i = 0; i < 10; ++i) desk.receive(i);
+  });
+  ASSERT_TRUE(all_are_handled());
+  ASSERT_TRUE(host.wait_until(
+      [&] { return ask<std::size_t>([](Desk& desk) { return desk.waiting(); }) == 0; }));
+  EXPECT_EQ(handled().size(), 10u);
+}
+
 TEST_F(ChatInbox, GoesOnAfterAnExceptionOfTheHandler) {
   begin();
   tell([](Desk& desk) {
@@ -230,6 +250,25 @@ TEST_F(ChatInbox, HandlesNoMoreAtOnceThanItMay) {
   tell([](Desk& desk) { desk.open(); });
   ASSERT_TRUE(all_are_handled());
   EXPECT_EQ(ask<int>([](Desk& desk) { return desk.most_at_once; }), kMost);
+}
+
+TEST_F(ChatInbox, GoesOnWhileManyWaitForWhatIsSlow) {
+  constexpr int kMany = static_cast<int>(Inbox<Item>::kMostAside);
+  static_assert(Inbox<Item>::kMostAside >= Inbox<Item>::kMostWaiting);
+  begin();
+  tell([](Desk& desk) {
+    for (int i = 0; i < kMany; ++i) desk.receive(i, "aside " + std::to_string(i));
+    desk.receive(kMany, "aside 0");
+  });
+  ASSERT_TRUE(
+      host.wait_until([&] { return ask<int>([](Desk& desk) { return desk.at_once; }) == kMany; }));
+  tell([](Desk& desk) { desk.receive(-1, "quick"); });
+  ASSERT_TRUE(host.wait_until([&] { return !handled().empty(); }));
+  EXPECT_EQ(handled(), std::vector<int>{-1}) << "and their own lanes keep their order";
+  tell([](Desk& desk) { desk.open(); });
+  ASSERT_TRUE(all_are_handled());
+  ASSERT_TRUE(host.wait_until(
+      [&] { return ask<std::size_t>([](Desk& desk) { return desk.waiting(); }) == 0; }));
 }
 
 TEST_F(ChatInbox, HandlesWhatIsLeftFromBeforeTheStart) {

@@ -175,6 +175,52 @@ TEST(Split, LosesNothingOfALongAnswer) {
   EXPECT_EQ(joined(parts), text);
 }
 
+// ---------------------------------------------------------------- sections
+
+TEST(Sections, AreCutBetweenBlocksOnlyOutsideOfCode) {
+  const std::string text = "One.\n\n```\na\n\nb\n```\n\nTwo.\n\n  and more\n\nThree.";
+  EXPECT_EQ(cut_behind(text, 0, false), text.find("```"));
+  EXPECT_EQ(cut_behind(text, 8, false), text.find("Two"));
+  EXPECT_EQ(cut_behind(text, text.find("Two"), false), text.find("Two")) << "at the place itself";
+  EXPECT_EQ(cut_behind(text, text.find("wo."), false), text.find("Three"));
+  EXPECT_EQ(cut_behind(text, text.find("hree"), false), std::nullopt);
+  EXPECT_EQ(cut_behind("One.\n\n", 0, false), std::nullopt) << "nothing is known behind it";
+}
+
+TEST(Sections, AreCutBehindLinesAndWordsWhereThereIsNoTime) {
+  EXPECT_EQ(cut_behind("one\ntwo three", 1, true), 4U);
+  EXPECT_EQ(cut_behind("one two three", 1, true), 8U) << "the last one";
+  EXPECT_EQ(cut_behind("see [a b](https://a.test/x y) then", 5, true), 30U) << "not in a link";
+  EXPECT_EQ(cut_behind("onetwothree", 1, true), std::nullopt);
+  EXPECT_EQ(cut_behind("| a |\n| - |\n| b |\n\nafter", 1, true), 18U) << "not in a table";
+  EXPECT_EQ(cut_behind("```\none two", 4, true), 4U) << "a line's beginning";
+  EXPECT_EQ(cut_behind("```\none two", 5, true), std::nullopt) << "not in a line of code";
+}
+
+TEST(Sections, TogetherAreTheText) {
+  const std::string text = answer(20'000);
+  for (std::size_t from = 0; from < text.size(); from += 37)
+    for (const bool hurried : {false, true}) {
+      const auto first = cut_behind(text, from, hurried);
+      if (!first) continue;
+      const auto second = cut_behind(text, *first + 500, hurried);
+      const auto cut = sections(text, second ? std::vector<std::uint64_t>{*first, *second}
+                                             : std::vector<std::uint64_t>{*first});
+      ASSERT_EQ(cut.size(), second ? 3U : 2U);
+      EXPECT_EQ(bodies(cut), text);
+      for (std::size_t i = 0; i + 1 < cut.size(); ++i)
+        EXPECT_FALSE(has_open_fence(cut[i].text())) << cut[i].text();
+      EXPECT_EQ(joined(texts(cut)), text);
+    }
+}
+
+TEST(Sections, OfATextThatIsShorterThanTheCutAreOne) {
+  EXPECT_EQ(sections("short", {10}).size(), 1U);
+  EXPECT_EQ(sections("short", {5}).size(), 1U);
+  EXPECT_EQ(sections("", {0}).size(), 1U);
+  EXPECT_EQ(bodies(sections("short", {2, 10})), "short");
+}
+
 TEST(Split, LosesNothingOfALongAnswerInCharacters) {
   const std::string text = answer(30'000);
   const std::vector<std::string> parts = texts(split(text, 3000, Count::kCharacters, true));

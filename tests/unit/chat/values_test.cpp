@@ -32,7 +32,9 @@ TEST(Binding, ComesBackAsItWas) {
               40,
               true,
               5,
-              true};
+              true,
+              6,
+              {700, 1500}};
   Binding back;
   ASSERT_TRUE(parse_binding(binding_json(one), back));
   EXPECT_EQ(back, one);

@@ -36,6 +36,10 @@ struct Binding {
   // and whether whoever went on there has heard what has become of the session.
   std::uint64_t last_turn = 0;
   bool told = false;
+  // Where the answer of a turn was cut to go on in a new message (sections()): it is cut there
+  // again after a restart.
+  std::uint64_t cut_turn = 0;
+  std::vector<std::uint64_t> cuts;
 
   bool operator==(const Binding&) const = default;
 };

@@ -17,6 +17,7 @@
 #include <exception>
 #include <expected>
 #include <functional>
+#include <memory>
 #include <set>
 #include <string>
 #include <string_view>
@@ -99,10 +100,34 @@ class Inbox {
     return is_behind_ || is_reading_ || lanes_.contains(lane) || receiving_lanes_.contains(lane);
   }
 
-  std::size_t waiting() const { return known_.size(); }  // in memory, those that are handled too
+  // In memory, those that are handled too, but not those that step aside.
+  std::size_t waiting() const { return known_.size() - *aside_; }
+
+  // Held by whoever handles one, while it waits for what others are slow with: meanwhile it counts
+  // neither as handled nor as waiting, so that other lanes go on. Those beyond kMostAside count.
+  class Aside {
+   public:
+    Aside(Aside&&) noexcept = default;
+    Aside& operator=(Aside&&) = delete;
+    ~Aside() {
+      if (count_) --*count_;
+    }
+
+   private:
+    friend class Inbox;
+    explicit Aside(std::shared_ptr<std::size_t> count) : count_(std::move(count)) {}
+    std::shared_ptr<std::size_t> count_;  // may outlive the Inbox
+  };
+  [[nodiscard]] Aside step_aside() {
+    const bool has_room = *aside_ < kMostAside;
+    if (has_room) ++*aside_;
+    begin();
+    return Aside(has_room ? aside_ : nullptr);
+  }
 
   static constexpr std::size_t kMostWaiting = 400;  // in memory
   static constexpr std::size_t kAtOnce = 200;       // are handled
+  static constexpr std::size_t kMostAside = 400;
   // More come in 20 ms than can be handled meanwhile.
   static constexpr std::size_t kFlood = 40;
   static constexpr std::size_t kAtOnceInFlood = 4;
@@ -134,10 +159,11 @@ class Inbox {
       is_reading_ = true;
       loop_.spawn(read(false));
     }
-    if (is_beginning_ || ready_.empty() || handling_ >= kAtOnce) return;
+    const std::size_t busy = handling_ - *aside_;
+    if (is_beginning_ || ready_.empty() || busy >= kAtOnce) return;
     const auto now = std::chrono::steady_clock::now();
     const bool is_flood = now < flood_until_;
-    if (is_flood && (now < next_in_flood_ || handling_ >= kAtOnceInFlood)) {
+    if (is_flood && (now < next_in_flood_ || busy >= kAtOnceInFlood)) {
       if (!std::exchange(is_pausing_, true)) loop_.spawn(pause());
       return;
     }
@@ -179,9 +205,23 @@ class Inbox {
     } catch (const std::exception& error) {
       log_.error("event not dealt with key=" + key + " what=" + error.what());
     }
+    settle(key);
+    --handling_;
+    if (const auto found = lanes_.find(lane); found->second.empty())
+      lanes_.erase(found);
+    else
+      ready_.push_back(std::move(lane));
+    begin();
+  }
+
+  // What the disk could not be told would come again with the next page.
+  void settle(std::string key) {
     delivery_.handled(key, [this, key](const sdk::Answer& answer) {
-      // What the disk could not be told would come again with the next page.
-      if (!answer.ok()) return;
+      if (!answer.ok()) {
+        unsettled_.push_back(key);
+        if (unsettled_.size() == 1) loop_.spawn(settle_later());
+        return;
+      }
       // A page that is on its way may still have it.
       if (is_reading_)
         handled_.push_back(key);
@@ -189,12 +229,12 @@ class Inbox {
         known_.erase(key);
       begin();
     });
-    --handling_;
-    if (const auto found = lanes_.find(lane); found->second.empty())
-      lanes_.erase(found);
-    else
-      ready_.push_back(std::move(lane));
-    begin();
+  }
+
+  net::Task<> settle_later() {
+    boost::asio::steady_timer pause(loop_.context(), kRetry);
+    co_await pause.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
+    for (const std::string& key : std::exchange(unsettled_, {})) settle(key);
   }
 
   // From the oldest, what is not in memory and is not about to be.
@@ -253,13 +293,15 @@ class Inbox {
   std::unordered_map<std::string, std::deque<Waiting>> lanes_;  // with what has not begun
   std::deque<std::string> ready_;                               // lanes of which nothing is handled
   std::size_t handling_ = 0;
+  const std::shared_ptr<std::size_t> aside_ = std::make_shared<std::size_t>(0);  // of these
   bool is_beginning_ = false;
   bool is_pausing_ = false;
   std::size_t counted_ = 0;  // received since then
   std::chrono::steady_clock::time_point counted_since_, flood_until_, next_in_flood_;
   bool is_behind_ = false;  // something is on disk only
   bool is_reading_ = false;
-  std::vector<std::string> handled_;  // while it was read
+  std::vector<std::string> handled_;    // while it was read
+  std::vector<std::string> unsettled_;  // handled, which the disk could not be told
 };
 
 }  // namespace viaduct::chat

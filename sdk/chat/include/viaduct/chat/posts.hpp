@@ -8,6 +8,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <expected>
 #include <map>
 #include <memory>
@@ -54,13 +55,19 @@ class Posts {
     boost::asio::steady_timer timer;
     std::string refused;
   };
+  struct Arrived {
+    Value result;
+    std::uint64_t number = 0;  // in in_order_
+  };
   void keep(const std::string& key, Value result);
   void wake(const std::string& key, const std::string& refused);
 
   net::Loop& loop_;
   sdk::Delivery delivery_;
   const std::string network_;
-  std::map<std::string, Value, std::less<>> arrived_;
+  std::map<std::string, Arrived, std::less<>> arrived_;
+  std::map<std::uint64_t, std::string> in_order_;  // their keys
+  std::uint64_t last_ = 0;
   std::multimap<std::string, std::shared_ptr<Waiting>> waiting_;
 };
 

@@ -13,6 +13,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,6 +35,13 @@ struct Piece {
 // the last piece holds what is certain to be of that part: of a longer text, all pieces but the
 // last are the same, and the last begins as it did. It may be empty.
 std::vector<Piece> split(std::string_view text, std::size_t longest, Count count, bool ended);
+
+// Where a text that grows may be cut for good, at `from` or behind it: between blocks; `hurried`: also
+// between lines and words. nullopt: nowhere yet.
+std::optional<std::size_t> cut_behind(std::string_view text, std::size_t from, bool hurried);
+
+// The text cut at these places, which rise; one that the text does not reach does not count.
+std::vector<Piece> sections(std::string_view text, const std::vector<std::uint64_t>& cuts);
 
 // Without a character at the end that is not there wholly yet.
 std::string_view whole_characters(std::string_view text);

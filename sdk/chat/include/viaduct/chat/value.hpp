@@ -24,7 +24,8 @@ class Value {
 
   std::string text() const;
   std::string text(std::string_view name) const { return at(name).text(); }
-  std::uint64_t number(std::string_view name) const;  // whole and not negative, else 0
+  std::uint64_t number() const;  // whole and not negative, else 0
+  std::uint64_t number(std::string_view name) const { return at(name).number(); }
   bool yes(std::string_view name) const;
   std::string json() const;  // of it; empty: nothing
   bool is_object() const;
