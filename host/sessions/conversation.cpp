@@ -138,11 +138,13 @@ void Conversation::refuse_or_accept(Principal who, Message message, Done<SendAns
   add(std::move(entry));
 
   const bool runs_now = !running_;
+  next_ = turn;
   const store::Turn row =
       turn_row(*turn, runs_now ? store::TurnState::running : store::TurnState::queued);
   commit({store::PutTurn{row}}, [self = shared_from_this(), turn, before, was_dirty, runs_now,
                                  accepted = std::move(accepted),
                                  ended = std::move(ended)](Result<> stored) mutable {
+    self->next_.reset();
     if (!stored) {  // nothing was accepted: take it back, nobody has seen it
       self->window_.pop_back();
       std::erase(self->dirty_, turn->message_entry);
@@ -370,6 +372,7 @@ void Conversation::close_turns(bool running, std::vector<std::shared_ptr<Turn>> 
   if (frees && !queue_.empty() && !shared_.stopping && !record_.ended) {
     next = queue_.front();
     queue_.pop_front();
+    next_ = next;
     writes.push_back(store::PutTurn{turn_row(*next, store::TurnState::running)});
   }
   record_.last_active = std::max(record_.last_active, now());
@@ -383,6 +386,7 @@ void Conversation::close_turns(bool running, std::vector<std::shared_ptr<Turn>> 
     for (const std::uint64_t number : shown)
       if (LogEntry* item = self->find(number)) self->publish_entry(item->entry);
     const auto ran = self->running_;
+    self->next_.reset();
     if (frees) self->running_ = next;
     self->publish_state();
     for (const auto& turn : ending) {

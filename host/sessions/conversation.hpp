@@ -271,6 +271,7 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
 
   std::deque<std::shared_ptr<Turn>> queue_;
   std::shared_ptr<Turn> running_;
+  std::shared_ptr<Turn> next_;  // will be in one of these when that is written
   std::unordered_map<std::uint64_t, boost::asio::steady_timer> permission_timers_;  // by entry
 
   Handle handle_ = 0;  // 0: the backend does not hold the session

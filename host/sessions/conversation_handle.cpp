@@ -33,6 +33,7 @@ std::string folder_id(const std::string& working_dir) {
 
 std::uint64_t Conversation::first_open_turn() const {
   if (running_) return running_->number;
+  if (next_ && (queue_.empty() || next_->number < queue_.front()->number)) return next_->number;
   return queue_.empty() ? record_.last_turn + 1 : queue_.front()->number;
 }
 
