@@ -68,6 +68,14 @@ std::string words(const ApiFailure& failure, bool of_app) {
 
 }  // namespace
 
+Check check_allowed(const Allow& allow) {
+  if (allow.everyone || !allow.users.empty() || !allow.channels.empty())
+    return {"allow", true, "some people may talk to the bot"};
+  return {"allow", false,
+          "nobody may talk to the bot: it answers whom `allow` of its config names; add allow: "
+          "everyone (all members of the workspace), or allow: {users: [member IDs]}"};
+}
+
 std::vector<std::string> missing_scopes(std::string_view granted) {
   std::vector<std::string> has;
   while (!granted.empty()) {

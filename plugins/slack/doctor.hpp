@@ -21,6 +21,9 @@ struct Check {
   bool skipped = false;  // it could not be looked at, which is no fault
 };
 
+// Whether anybody at all may talk to the bot.
+Check check_allowed(const Allow& allow);
+
 // {"checks":[…]}, as the host has it.
 std::string checks_json(const std::vector<Check>& checks);
 

@@ -356,6 +356,7 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
     const auto installed = installations_.all();
     for (const auto& [team, one] : installed)
       if (one.token != token_) add(co_await check_bot(api_, one.token, one.team_name));
+    checks.push_back(check_allowed(config_.allow));
     if (socket_) checks.push_back(co_await check_app_token(api_, config_.app_token));
     if (socket_ && has_started_)
       checks.push_back({"socket", socket_->is_connected(),

@@ -91,6 +91,11 @@ bool is_loopback_url(std::string_view url) {
   return address && address->is_loopback;
 }
 
+bool is_loopback_authority(std::string_view host) {
+  const auto address = parse_address("http://" + std::string(host));
+  return address && address->is_loopback && host.find('/') == host.npos;
+}
+
 bool same_service(std::string_view one, std::string_view other) {
   const auto a = parse_address(one), b = parse_address(other);
   return a && b && a->origin() == b->origin() && without_slash(a->path) == without_slash(b->path);

@@ -25,6 +25,8 @@ std::optional<Address> parse_address(std::string_view url);
 
 // Whether it leads to this computer itself.
 bool is_loopback_url(std::string_view url);
+// The same of what a Host header says: a host, and a port or none.
+bool is_loopback_authority(std::string_view host);
 
 // Whether two service URLs are the same: scheme, host in any case, port and path; one slash at the
 // end is of no matter.

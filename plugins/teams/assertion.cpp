@@ -9,6 +9,8 @@
 #include <openssl/x509.h>
 
 #include <array>
+#include <cerrno>
+#include <cstring>
 #include <ctime>
 #include <vector>
 
@@ -37,7 +39,7 @@ int no_password(char*, int, int, void*) {
 
 std::expected<Certificate, std::string> read_certificate(const std::string& path) {
   const File file(BIO_new_file(path.c_str(), "re"));
-  if (!file) return std::unexpected(path + ": cannot be read");
+  if (!file) return std::unexpected(path + ": cannot be read: " + std::strerror(errno));
   Certificate certificate(PEM_read_bio_X509(file.get(), nullptr, &no_password, nullptr));
   if (!certificate)
     return std::unexpected(path + ": has no certificate in PEM (-----BEGIN CERTIFICATE-----)");
@@ -46,7 +48,7 @@ std::expected<Certificate, std::string> read_certificate(const std::string& path
 
 std::expected<PrivateKey, std::string> read_key(const std::string& path) {
   const File file(BIO_new_file(path.c_str(), "re"));
-  if (!file) return std::unexpected(path + ": cannot be read");
+  if (!file) return std::unexpected(path + ": cannot be read: " + std::strerror(errno));
   PrivateKey key(PEM_read_bio_PrivateKey(file.get(), nullptr, &no_password, nullptr));
   if (!key) return std::unexpected(path + ": has no private key in PEM without a password");
   if (EVP_PKEY_get_base_id(key.get()) != EVP_PKEY_RSA || EVP_PKEY_get_bits(key.get()) < kFewestBits)

@@ -275,7 +275,7 @@ Card permission_card(const chat::Entry& entry, std::string_view session) {
   const std::string why = entry.status + (entry.reason.empty() ? "" : ": " + entry.reason);
   body.push_back(plain_block(why));
   std::vector<chat::Button> again;
-  if (entry.turn > 0)
+  if (entry.turn > 0 && !session.empty())
     again.push_back({std::string(chat::kRetryAction), "Try again",
                      chat::turn_value({std::string(session), entry.turn}),
                      chat::Button::Style::kPlain});

@@ -3,6 +3,7 @@
 
 #include "plugins/teams/clouds.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <expected>
 #include <string>
@@ -22,6 +23,7 @@ struct Allow {
 
   // `user`: Entra's id. `team` and `team_aad`: where it is said; empty: in no team.
   bool takes(std::string_view user, std::string_view team, std::string_view team_aad) const;
+  bool is_nobody() const { return !everyone && users.empty() && teams.empty(); }
 };
 
 struct Certificate {
@@ -73,6 +75,9 @@ struct Config {
   bool messages_alias = true;  // also /api/messages
   std::string public_url;      // without a slash at its end; or empty
   ChannelMessages channel_messages = ChannelMessages::kAddressed;
+  // Teams shows messages to one person among others (a preview); else they go to their own chat.
+  bool targeted_messages = false;
+  std::chrono::milliseconds keep_files = std::chrono::days(7);  // that were offered, until answered
   Edits edits = Edits::kIgnore;
   bool extended_markdown = false;
   bool ai_label = true;

@@ -112,9 +112,11 @@ void parse_tenants(Fields& fields, Config& config, Needs needs) {
     config.allowed_tenants.push_back(config.tenant_id);
   if (needs == Needs::kCredentials && config.allowed_tenants.empty() &&
       !config.allow_anonymous_loopback)
-    fields.fail("allowed_tenants",
-                "must be given where tenant_id is not: the ids of the tenants whose people may "
-                "use the bot, or else it would be everybody who has Teams");
+    fields.fail(
+        "allowed_tenants",
+        "must be given where tenant_id is not: tenant_id is the bot's own tenant (at Entra "
+        "under Overview); only a bot for many tenants has none, and names those whose people "
+        "may use it");
 }
 
 void parse_endpoints(Fields& fields, Config& config) {
@@ -130,6 +132,10 @@ void parse_endpoints(Fields& fields, Config& config) {
   auto endpoints = endpoints_of(config.cloud, config.tenant_id, config.overrides);
   if (!endpoints) throw net::BadConfig{endpoints.error()};
   config.endpoints = *std::move(endpoints);
+  // Who needs no token is answered at this computer.
+  if (config.allow_anonymous_loopback)
+    for (const char* host : {"127.0.0.1", "localhost", "[::1]"})
+      config.endpoints.service_hosts.emplace_back(host);
   if (config.transport == Transport::kSocket && config.endpoints.connect.empty())
     fields.fail("transport", "must be http: Socket Mode is only there in the public cloud");
 }
@@ -140,6 +146,13 @@ std::string parse_public(Fields& fields) {
   const auto address = parse_address(text);
   if (!address || (!address->is_secure && !address->is_loopback))
     fields.fail("public_url", "must be an address such as https://viaduct.example.com");
+  // Requests come to a path of this host's own.
+  const std::size_t host = text.find("//");
+  const std::size_t path = text.find_first_of("/?#", host == text.npos ? 0 : host + 2);
+  if (path != text.npos && text.find_first_not_of('/', path) != text.npos)
+    fields.fail("public_url",
+                "must end with the host's name or port, such as https://viaduct.example.com: the "
+                "path /api/messages is put behind it");
   while (text.ends_with('/')) text.pop_back();
   return text;
 }
@@ -268,10 +281,18 @@ std::expected<Config, std::string> parse_config(std::string_view json, Needs nee
     config.operators = people(fields, "operators");
     config.messages_alias = fields.flag("messages_alias", true);
     config.public_url = parse_public(fields);
+    if (config.allow_anonymous_loopback && !config.public_url.empty() &&
+        !parse_address(config.public_url)->is_loopback)
+      fields.fail(
+          "allow_anonymous_loopback",
+          "must not be set together with public_url: what a proxy or tunnel passes on looks "
+          "as if it came from this computer, and needs no token then");
     config.channel_messages =
         fields.one_of("channel_messages", {"addressed", "all"}, "addressed") == "all"
             ? ChannelMessages::kAll
             : ChannelMessages::kAddressed;
+    config.targeted_messages = fields.flag("targeted_messages", false);
+    config.keep_files = fields.wait("keep_files", config.keep_files);
     config.edits = fields.one_of("edits", {"ignore", "offer"}, "ignore") == "offer"
                        ? Edits::kOffer
                        : Edits::kIgnore;

@@ -31,8 +31,10 @@ constexpr auto kCallLimit = 20s;
 constexpr std::size_t kMostOfAnAnswer = 8 << 20;
 constexpr auto kFirstRetry = 1000ms;  // doubles
 constexpr auto kLongestRetry = 16'000ms;
-constexpr milliseconds kLeastWait{200};  // "Retry-After: 0" is no permission to storm
+constexpr milliseconds kLeastWait{200};            // "Retry-After: 0" is no permission to storm
+constexpr std::chrono::seconds kLongestWait{600};  // nor a large one to be silent for a day
 constexpr int kMostPages = 10;
+constexpr std::size_t kLongestCorrelation = 100;
 constexpr std::string_view kPageSize = "500";
 
 // One call, as it goes out.
@@ -43,9 +45,11 @@ struct Call {
   std::string path{};  // behind "v3/"
   std::string body{};
   CallKind kind = CallKind::kSend;
-  bool sends = false;       // it makes a message
+  bool sends = false;       // it is something that is said
+  bool makes = false;       // a message, whose id the answer tells
   bool idempotent = false;  // may be done again
   Connector::Patience patience{0};
+  milliseconds limit{kCallLimit};  // of one try
 };
 
 std::string conversation_path(const Destination& to, std::string_view more) {
@@ -121,7 +125,7 @@ net::HttpRequest Connector::Shared::request(const Call& call, const std::string&
     request.headers.push_back({"Content-Type", "application/json; charset=utf-8"});
   request.body = call.body;
   request.connect_timeout = kConnectLimit;
-  request.total_timeout = kCallLimit;
+  request.total_timeout = call.limit;
   request.max_body_bytes = kMostOfAnAnswer;
   request.once = !call.idempotent;
   return request;
@@ -191,13 +195,16 @@ net::Task<Connector::Shared::Answer> Connector::Shared::attempt(std::shared_ptr<
     const auto response = co_await client.fetch(self->request(call, service, bearer));
     if (!response) co_return std::unexpected(no_answer(response.error(), bearer));
     status = response->head.status;
-    correlation = net::one_line(response->head.header("ms-cv"), 100);
+    // Before it is cut: of a token that it repeats a piece would be left.
+    correlation = net::one_line(
+        net::redacted(std::string(response->head.header("ms-cv")), {bearer}), kLongestCorrelation);
     Complaint complaint = parse_complaint(response->body);
     if (status >= 200 && status < 300 && complaint.error.empty()) co_return response->body;
     complaint.detail = net::redacted(std::move(complaint.detail), {bearer});
     complaint.error = net::redacted(std::move(complaint.error), {bearer});
     Failure failure = failure_of(status, complaint, call.sends);
-    if (const auto wait = response->head.retry_after()) failure.retry_after = *wait;
+    if (const auto wait = response->head.retry_after())
+      failure.retry_after = std::min(*wait, kLongestWait);
     if (status == 401 && self->token != nullptr && !std::exchange(renewed, true)) {
       TokenResult another = co_await self->token->refused(bearer);
       if (another) {
@@ -266,9 +273,17 @@ net::Task<CallResult> Connector::Shared::message(std::shared_ptr<Shared> self, C
   if (!body)
     co_return std::unexpected(not_begun(Trouble::kContent, "the activity is no JSON object"));
   call.body = *std::move(body);
+  const bool makes = call.makes;
   const auto answer = co_await Shared::call(self, std::move(call));
   if (!answer) co_return std::unexpected(answer.error());
-  co_return parse_done(*answer);
+  Done done = parse_done(*answer);
+  if (makes && done.id.empty()) {
+    // It may be a proxy that says so.
+    Failure failure = not_begun(Trouble::kRetryLater, "Teams does not say which message it made");
+    failure.not_done = false;
+    co_return std::unexpected(std::move(failure));
+  }
+  co_return done;
 }
 
 net::Task<CallResult> Connector::Shared::create(std::shared_ptr<Shared> self,
@@ -319,6 +334,7 @@ net::Task<CallResult> Connector::send(Destination to, std::string activity, Pati
                           .to = std::move(to),
                           .path = std::move(path),
                           .sends = true,
+                          .makes = true,
                           .patience = patience},
                          std::move(activity));
 }
@@ -331,6 +347,7 @@ net::Task<CallResult> Connector::reply(Destination to, std::string of, std::stri
                           .to = std::move(to),
                           .path = std::move(path),
                           .sends = true,
+                          .makes = true,
                           .patience = patience},
                          std::move(activity));
 }
@@ -454,7 +471,7 @@ net::Task<std::expected<Member, Failure>> Connector::member(Destination of, std:
         Call call{.operation = "member", .method = "GET", .to = place};
         call.kind = CallKind::kRead;
         call.idempotent = true;
-        call.patience = kUsual;
+        call.patience = call.limit = self->options.lookup_limit;
         call.path = conversation_path(place, "/members/") + percent_encoded(whom);
         const auto answer = co_await Shared::call(self, std::move(call));
         if (!answer) co_return std::unexpected(answer.error());

@@ -63,6 +63,7 @@ struct ConnectorOptions {
   // Where the service says that the tenant is in the Government Community Cloud
   // (InvalidBotApiHost).
   std::string gcc_service_url = "https://smba.infra.gcc.teams.microsoft.com/teams/";
+  std::chrono::milliseconds lookup_limit{4'000};  // of member(): somebody waits for it to be let in
 };
 
 class Connector {

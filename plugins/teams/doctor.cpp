@@ -16,6 +16,13 @@ constexpr auto kAnswerLimit = 10s;
 
 }  // namespace
 
+chat::Check check_allowed(const Allow& allow) {
+  if (!allow.is_nobody()) return {"allow", true, "some people may talk to the bot"};
+  return {"allow", false,
+          "nobody may talk to the bot: it answers whom `allow` of its config names; add allow: "
+          "everyone (all people of its tenant), or allow: {users: [object ids of Entra]}"};
+}
+
 net::Task<chat::Check> check_credentials(ServiceToken& token) {
   const std::string name = "app id and secret";
   if (const std::string wrong = token.complaint(); !wrong.empty())

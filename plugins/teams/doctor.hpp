@@ -13,6 +13,8 @@
 
 namespace viaduct::teams {
 
+// Whether anybody at all may talk to the bot.
+chat::Check check_allowed(const Allow& allow);
 // App id with its secret or certificate: whether Entra gives a token for them.
 net::Task<chat::Check> check_credentials(ServiceToken& token);
 // The service's public keys, and how far this host's clock is from its.

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <chrono>
 #include <optional>
 #include <utility>
 #include <viaduct/chat/text.hpp>
+#include <viaduct/chat/value.hpp>
 #include <viaduct/net/http_client.hpp>
 #include <viaduct/net/text.hpp>
 
@@ -13,11 +15,15 @@ namespace viaduct::teams {
 namespace {
 
 using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
 
 constexpr auto kConnectLimit = 10s;
 constexpr auto kSilenceLimit = 30s;  // however long it takes
 constexpr int kMostRedirects = 3;
-constexpr std::size_t kPart = 5 * 1024 * 1024;  // of an upload: whole multiples of 320 KiB
+constexpr std::size_t kPart = 8 * 320 * 1024;  // of an upload: whole multiples of 320 KiB
+constexpr auto kPartLimit = 60s;
+constexpr auto kUploadLimit = 50s;  // of a try, until its last part begins: it has two minutes
+constexpr int kMostAsked = 3;
 constexpr std::size_t kLongestUrl = 8 << 10;
 constexpr std::string_view kNoFile = "the file is not there any more, or its address has expired";
 
@@ -54,6 +60,16 @@ bool looks_like_html(std::string_view body) {
   return head.starts_with("<!doctype html") || head.starts_with("<html");
 }
 
+// Where an upload goes on: {"nextExpectedRanges":["2621440-"]}.
+std::optional<std::size_t> next_byte(std::string_view body) {
+  const auto ranges = chat::Value::parsed(body).at("nextExpectedRanges").items();
+  if (ranges.empty()) return std::nullopt;
+  const std::string first = ranges.front().text();
+  std::size_t number = 0;
+  const auto [end, error] = std::from_chars(first.data(), first.data() + first.size(), number);
+  return error == std::errc() && end != first.data() ? std::optional(number) : std::nullopt;
+}
+
 }  // namespace
 
 std::vector<std::string> file_hosts() {
@@ -71,10 +87,11 @@ std::vector<std::string> file_hosts() {
 }
 
 struct Files::Shared {
-  Shared(net::Loop& loop, ServiceToken* with, Hosts own, Hosts foreign)
+  Shared(net::Loop& loop, ServiceToken* with, Hosts own, Hosts foreign, FileLimits given)
       : token(with),
         service(std::move(own)),
         others(std::move(foreign)),
+        limits(given),
         client(loop, {.proxy_from_environment = true}),
         local(loop) {}
 
@@ -90,18 +107,21 @@ struct Files::Shared {
   ServiceToken* const token;
   const Hosts service;
   const Hosts others;
+  const FileLimits limits;
   net::HttpClient client;
   net::HttpClient local;  // a stand-in on this computer is behind no proxy
 };
 
-Files::Files(net::Loop& loop, ServiceToken* token, Hosts service, Hosts others)
-    : shared_(std::make_shared<Shared>(loop, token, std::move(service), std::move(others))) {}
+Files::Files(net::Loop& loop, ServiceToken* token, Hosts service, Hosts others, FileLimits limits)
+    : shared_(
+          std::make_shared<Shared>(loop, token, std::move(service), std::move(others), limits)) {}
 Files::~Files() = default;
 
 net::Task<std::expected<FetchedFile, Failure>> Files::download(std::string url,
                                                                std::size_t max_bytes) {
   using Result = std::expected<FetchedFile, Failure>;
   return [](std::shared_ptr<Shared> self, std::string from, std::size_t most) -> net::Task<Result> {
+    const auto until = Clock::now() + self->limits.least + most * 1000ms / self->limits.slowest;
     std::string bearer;
     bool renewed = false;
     for (int redirects = 0; redirects <= kMostRedirects;) {
@@ -126,13 +146,18 @@ net::Task<std::expected<FetchedFile, Failure>> Files::download(std::string url,
       if (with_token) request.headers.push_back({"Authorization", "Bearer " + bearer});
       request.connect_timeout = kConnectLimit;
       request.idle_timeout = kSilenceLimit;
+      request.total_timeout = std::max(
+          std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now()), 1ms);
       request.max_body_bytes = most;
       const auto response = co_await self->client_for(from).fetch(std::move(request));
       if (!response && response.error().code == sdk::Code::kBusy)
         co_return std::unexpected(failed(
             Trouble::kTooLarge, "the file is larger than " + std::to_string(most) + " bytes"));
       if (!response)  // its words may have the address, which is a secret
-        co_return std::unexpected(failed(Trouble::kRetryLater, "the file's host does not answer"));
+        co_return std::unexpected(
+            Clock::now() < until
+                ? failed(Trouble::kRetryLater, "the file's host does not answer")
+                : failed(Trouble::kOther, "the file's host is too slow, it was given up"));
       const net::HttpHead& head = response->head;
       if (head.status >= 300 && head.status < 400) {
         from = resolved(from, head.header("location"));
@@ -172,41 +197,73 @@ net::Task<std::expected<FetchedFile, Failure>> Files::download(std::string url,
   }(shared_, std::move(url), max_bytes);
 }
 
-net::Task<std::expected<void, Failure>> Files::upload(std::string url, std::string bytes) {
+net::Task<std::expected<void, Failure>> Files::upload(std::string url, std::string bytes,
+                                                      Progress progress) {
   using Result = std::expected<void, Failure>;
-  return [](std::shared_ptr<Shared> self, std::string to, std::string all) -> net::Task<Result> {
+  return [](std::shared_ptr<Shared> self, std::string to, std::string all,
+            Progress so_far) -> net::Task<Result> {
+    const auto until = std::chrono::steady_clock::now() + kUploadLimit;
     if (all.empty()) co_return std::unexpected(failed(Trouble::kContent, "the file is empty"));
     // Its address is the permission, so that the token stays here.
     if (!self->is_allowed(to))
       co_return std::unexpected(
           failed(Trouble::kOther, "the file's place is not where Teams keeps files"));
-    for (std::size_t at = 0; at < all.size(); at += kPart) {
-      const std::string part = all.substr(at, kPart);
+    const auto gone = [](int status) {
+      return std::unexpected(failed(Trouble::kMissing,
+                                    "the place for the file is gone: it is good for a while, and "
+                                    "for one file",
+                                    status));
+    };
+    bool asks = so_far.has_begun;
+    int asked = 0;
+    for (std::size_t at = 0; at < all.size();) {
+      if (std::chrono::steady_clock::now() > until)
+        co_return std::unexpected(
+            failed(Trouble::kRetryLater, "the file is on its way, and goes on"));
       net::HttpRequest request;
-      request.method = "PUT";
       request.url = to;
-      request.headers = {{"Content-Type", "application/octet-stream"},
-                         {"Content-Range", "bytes " + std::to_string(at) + "-" +
-                                               std::to_string(at + part.size() - 1) + "/" +
-                                               std::to_string(all.size())}};
-      request.body = part;
       request.connect_timeout = kConnectLimit;
       request.idle_timeout = kSilenceLimit;
+      request.total_timeout = kPartLimit;
       request.max_body_bytes = 1 << 20;
+      const std::string part = asks ? std::string() : all.substr(at, kPart);
+      const bool is_last = !asks && at + part.size() == all.size();
+      if (!asks) {
+        if (is_last && so_far.before_last && !co_await so_far.before_last())
+          co_return std::unexpected(failed(Trouble::kRetryLater, "the disk does not answer"));
+        request.method = "PUT";
+        request.once = true;  // one that is repeated may find that it was done
+        request.headers = {{"Content-Type", "application/octet-stream"},
+                           {"Content-Range", "bytes " + std::to_string(at) + "-" +
+                                                 std::to_string(at + part.size() - 1) + "/" +
+                                                 std::to_string(all.size())}};
+        request.body = part;
+      }
       const auto response = co_await self->client_for(to).fetch(std::move(request));
+      const int status = response ? response->head.status : 0;
+      // Cut off, or the host has another part than was thought: it says which.
+      if ((status == 0 || status == 416) && !asks && ++asked < kMostAsked) {
+        asks = true;
+        so_far.may_be_whole = so_far.may_be_whole || is_last;
+        continue;
+      }
       if (!response)
         co_return std::unexpected(
             failed(Trouble::kRetryLater, "the file's host does not answer; it is tried again"));
-      const int status = response->head.status;
-      if (status >= 200 && status < 300) continue;
-      if (status == 404 || status == 410)
-        co_return std::unexpected(
-            failed(Trouble::kMissing,
-                   "the place for the file is gone: it is good for a while, and "
-                   "for one file",
-                   status));
+      if (status >= 200 && status < 300) {
+        if (!asks && status != 202 && is_last) break;
+        const std::size_t next = next_byte(response->body).value_or(asks ? 0 : at + part.size());
+        if (!asks && next <= at && ++asked >= kMostAsked)
+          co_return std::unexpected(
+              failed(Trouble::kRetryLater, "the file's host does not get on with it"));
+        at = next;
+        asks = false;
+        continue;
+      }
+      // A place that has all of its file is gone as well.
+      if ((status == 404 || status == 410) && asks && so_far.may_be_whole) break;
+      if (status == 404 || status == 410) co_return gone(status);
       Failure why = failure_of(status, {}, false);
-      // What was there of it is written over.
       why.not_done = true;
       if (status == 401 || status == 403) why.trouble = Trouble::kMissing;
       why.message = "the file's host did not take it (" + std::to_string(status) + ")";
@@ -214,7 +271,7 @@ net::Task<std::expected<void, Failure>> Files::upload(std::string url, std::stri
       co_return std::unexpected(std::move(why));
     }
     co_return Result();
-  }(shared_, std::move(url), std::move(bytes));
+  }(shared_, std::move(url), std::move(bytes), std::move(progress));
 }
 
 }  // namespace viaduct::teams

@@ -8,8 +8,10 @@
 #include "plugins/teams/failure.hpp"
 #include "plugins/teams/service_token.hpp"
 
+#include <chrono>
 #include <cstddef>
 #include <expected>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -26,19 +28,33 @@ struct FetchedFile {
   std::string bytes;
 };
 
+// How long a download may take: `least`, and what its largest size needs at the pace `slowest`.
+struct FileLimits {
+  std::chrono::milliseconds least{15'000};
+  std::size_t slowest = 128 << 10;  // bytes in a second
+};
+
 class Files {
  public:
   // `service`: hosts that get the token. `others`: those that get none. `token`: null where none is
   // needed.
-  Files(net::Loop& loop, ServiceToken* token, Hosts service, Hosts others);
+  Files(net::Loop& loop, ServiceToken* token, Hosts service, Hosts others, FileLimits limits = {});
   ~Files();
   Files(const Files&) = delete;
   Files& operator=(const Files&) = delete;
 
   // A person's file, of at most so many bytes. `url`: downloadUrl or contentUrl of an attachment.
   net::Task<std::expected<FetchedFile, Failure>> download(std::string url, std::size_t max_bytes);
-  // To the uploadUrl of a consent; may be done again.
-  net::Task<std::expected<void, Failure>> upload(std::string url, std::string bytes);
+  // To the uploadUrl of a consent, in parts. It may be done again, and goes on then where it was:
+  // kRetryLater when it was cut off, or takes long.
+  struct Progress {
+    bool has_begun = false;     // in an earlier try
+    bool may_be_whole = false;  // in an earlier try the last part was sent
+    // Told before the last part is sent; false: not now.
+    std::function<net::Task<bool>()> before_last = nullptr;
+  };
+  net::Task<std::expected<void, Failure>> upload(std::string url, std::string bytes,
+                                                 Progress progress);
 
  private:
   struct Shared;

@@ -7,17 +7,19 @@ namespace viaduct::teams {
 namespace {
 
 constexpr std::string_view kPath = "/api/messages";
-constexpr std::chrono::seconds kBetweenNotes{1};
 
 // Neither a browser's page nor a proxy or tunnel: of matter to the Playground, which has no token.
 bool is_direct_call(const sdk::Request& request) {
   for (const char* name : {"origin", "via", "sec-fetch-site", "cf-connecting-ip", "cf-ray",
                            "true-client-ip", "x-client-ip", "x-original-host", "x-ms-proxy"})
     if (request.header(name)) return false;
-  const std::string_view host = request.header("host").value_or("");
-  const std::string_view name =
-      host.substr(0, host.starts_with('[') ? host.find(']') + 1 : host.find(':'));
-  return name == "127.0.0.1" || name == "localhost" || name == "[::1]";
+  return is_loopback_authority(request.header("host").value_or(""));
+}
+
+// Two of them prove nothing, whatever they say: the name of no scheme stands for them.
+std::string authorization_of(const sdk::Request& request) {
+  if (request.count("authorization") > 1) return "several";
+  return std::string(request.header("authorization").value_or(""));
 }
 
 void respond(sdk::Exchange& exchange, int status, std::string_view body) {
@@ -43,28 +45,29 @@ HttpTransport::HttpTransport(const sdk::Host& host, net::Loop& loop, InboundAuth
 
 // Whoever has no token could fill the log else; the metric counts them all.
 void HttpTransport::note_refusal(const std::string& request_id, std::string_view why) {
-  const auto now = std::chrono::steady_clock::now();
-  if (noted_ != std::chrono::steady_clock::time_point() && now - noted_ < kBetweenNotes) {
-    ++unnoted_;
-    return;
-  }
-  noted_ = now;
-  const std::uint64_t more = std::exchange(unnoted_, 0);
-  log_.warn("request refused request=" + request_id + " reason=" + std::string(why) +
-            (more > 0 ? " more_before=" + std::to_string(more) : ""));
+  if (const auto line =
+          noted_.line(why, "request refused request=" + request_id + " reason=" + std::string(why)))
+    log_.warn(*line);
 }
 
 void HttpTransport::begin(bool with_alias) {
   const auto handler = [this](const sdk::Request& request, sdk::Exchange exchange) {
     const bool is_direct = request.is_local() && is_direct_call(request);
-    loop_.spawn(take(std::string(request.header("authorization").value_or("")),
-                     std::string(request.body()), is_direct, std::string(request.request_id()),
+    loop_.spawn(take(authorization_of(request), std::string(request.body()), is_direct,
+                     std::string(request.request_id()),
                      std::make_shared<sdk::Exchange>(std::move(exchange))));
   };
-  if (with_alias)
-    http_.aliased_route("POST", kPath, handler);
-  else
-    http_.public_route("POST", kPath, handler);
+  if (with_alias) {
+    try {
+      return http_.aliased_route("POST", kPath, handler);
+    } catch (const sdk::Error& error) {
+      log_.warn(
+          "the short address /api/messages is not to be had, the long one is; messages_alias: "
+          "false says that it is meant so reason=" +
+          std::string(error.what()));
+    }
+  }
+  http_.public_route("POST", kPath, handler);
 }
 
 net::Task<> HttpTransport::take(std::string authorization, std::string body, bool is_direct,

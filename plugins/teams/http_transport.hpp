@@ -4,9 +4,8 @@
 
 #include "plugins/teams/inbound.hpp"
 #include "plugins/teams/inbound_auth.hpp"
+#include "plugins/teams/seldom.hpp"
 
-#include <chrono>
-#include <cstdint>
 #include <string>
 #include <viaduct/sdk/http.hpp>
 
@@ -34,10 +33,8 @@ class HttpTransport {
   sdk::Metrics metrics_;
   InboundAuth& auth_;
   Inbound& inbound_;
-  // A line of the log for a refusal: at most one in a second, with how many there were.
   void note_refusal(const std::string& request_id, std::string_view why);
-  std::chrono::steady_clock::time_point noted_{};
-  std::uint64_t unnoted_ = 0;
+  Seldom noted_;
   bool is_open_ = false;
 };
 

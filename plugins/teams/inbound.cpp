@@ -14,6 +14,7 @@
 #include <viaduct/chat/context.hpp>
 #include <viaduct/chat/text.hpp>
 #include <viaduct/chat/value.hpp>
+#include <viaduct/net/text.hpp>
 
 namespace viaduct::teams {
 namespace {
@@ -25,12 +26,20 @@ constexpr auto kTooOld = 30min;
 constexpr std::size_t kMostContext = 20'000;  // bytes
 constexpr std::size_t kMostOfAFile = 5 << 20;
 constexpr std::size_t kMostOfFiles = 10 << 20;
-constexpr auto kPeopleKnown = 1h;
-constexpr std::size_t kMostPeople = 20'000;
-constexpr int kTries = 3;  // of a file that may be had later
+constexpr std::size_t kMostAnswered = 200;
+constexpr int kTries = 3;          // of a file that may be had later
+constexpr auto kFilesLimit = 60s;  // of those of a message, until the last try begins
 // Of this plugin's own button: a message as it is after it was edited.
 constexpr std::string_view kRunAction = "run";
 constexpr std::size_t kLongestValue = 2'000;
+constexpr std::size_t kLongestFeedback = 1'000;  // in the log
+constexpr std::size_t kLongestWord = 100;
+
+// The first line, and what is below it.
+std::pair<std::string_view, std::string_view> cut(std::string_view text) {
+  const std::size_t end = std::min(text.find('\n'), text.size());
+  return {text.substr(0, end), text.substr(std::min(end + 1, text.size()))};
+}
 
 std::string minutes(std::chrono::milliseconds age) {
   return std::to_string(std::chrono::duration_cast<std::chrono::minutes>(age).count());
@@ -113,9 +122,12 @@ std::optional<InvokeAnswer> Inbound::at_once(const Activity& activity, const Inv
     const bool liked = feedback->reaction == "like";
     metrics_.count("teams_feedback_total", 1,
                    liked ? R"({"reaction":"like"})" : R"({"reaction":"dislike"})");
-    log_.info("feedback reaction=" + std::string(liked ? "like" : "dislike") +
-              " message=" + feedback->message +
-              (feedback->text.empty() ? "" : " text=" + sdk::json_string(feedback->text)));
+    const std::string text = net::one_line(feedback->text, kLongestFeedback);
+    if (const auto line = lines_.line(
+            "feedback", "feedback reaction=" + std::string(liked ? "like" : "dislike") +
+                            " message=" + net::one_line(feedback->message, kLongestWord) +
+                            (text.empty() ? "" : " text=" + sdk::json_string(text))))
+      log_.info(*line);
     return empty_answer();
   }
   if (std::holds_alternative<FeedbackForm>(invoke.what))
@@ -127,7 +139,9 @@ std::optional<InvokeAnswer> Inbound::at_once(const Activity& activity, const Inv
                                               "does that in its configuration.",
                                               {}));
   if (std::holds_alternative<OtherInvoke>(invoke.what)) {
-    log_.info("invoke not known name=" + sdk::json_string(invoke.name));
+    const std::string name = net::one_line(invoke.name, kLongestWord);
+    if (const auto line = lines_.line("invoke", "invoke not known name=" + sdk::json_string(name)))
+      log_.info(*line);
     return not_implemented();
   }
   if (activity.from.id.empty() || activity.conversation.base.empty())
@@ -141,6 +155,8 @@ void Inbound::take(Activity activity, std::string_view json, Answer answer) {
     if (auto now = at_once(activity, *invoke)) return answer(now->status, std::move(now->body));
   } else if (is_nothing(activity)) {
     return answer(200, "");
+  } else if (std::holds_alternative<MessageEdited>(activity.what)) {
+    activity.key += version_of(activity);
   }
   keep(std::move(activity), json, std::move(answer));
 }
@@ -152,6 +168,8 @@ void Inbound::keep(Activity activity, std::string_view json, Answer answer) {
     json = mended = chat::Value::parsed(json).json();
   const std::string key = activity.key;
   const bool is_invoke = std::holds_alternative<Invoke>(activity.what);
+  if (const auto known = answered_.find(key); is_invoke && known != answered_.end())
+    return answer(known->second.status, known->second.body);
   if (is_invoke && invokes_.contains(key)) {
     // The same press again, while the first is being dealt with.
     const InvokeAnswer soon = message_answer("One moment …");
@@ -185,90 +203,10 @@ void Inbound::settle(const std::string& key, InvokeAnswer answer) {
   const auto waiting = found->second;
   invokes_.erase(found);
   waiting->limit.cancel();
-  if (waiting->answer) waiting->answer(answer.status, std::move(answer.body));
-}
-
-// ---------------------------------------------------------------- who may
-
-chat::Asker Inbound::asker_of(const Activity& activity) const {
-  const chat::Place place = place_of(activity);
-  chat::Asker asker;
-  asker.team = place.team;
-  asker.user = activity.from.aad.empty() ? activity.from.id : activity.from.aad;
-  asker.name = activity.from.name.empty() ? asker.user : activity.from.name;
-  asker.is_operator = config_.is_operator(activity.from.aad);
-  asker.channel = place.channel;
-  asker.is_direct = activity.conversation.kind == ConversationKind::kPersonal;
-  asker.has_threads = activity.conversation.kind == ConversationKind::kChannel;
-  asker.thread = place.thread;
-  asker.message = activity.id;
-  asker.key = activity.key;
-  if (std::holds_alternative<Invoke>(activity.what))
-    asker.reply_url = std::string(kInvokeReply) + activity.key;
-  else if (activity.is_targeted)
-    asker.reply_url = std::string(kTargetedReply) + activity.from.id;
-  return asker;
-}
-
-// The conversation's tenant is not everybody's in it: chats and channels are shared with others.
-net::Task<std::optional<bool>> Inbound::is_own_person(Activity activity) {
-  if (activity.conversation.kind == ConversationKind::kPersonal) co_return true;
-  const chat::Place place = place_of(activity);
-  const std::string key = place.team + "/" + place.channel + "/" + activity.from.id;
-  const auto now = std::chrono::steady_clock::now();
-  if (const auto known = people_.find(key);
-      known != people_.end() && now - known->second.at < kPeopleKnown)
-    co_return known->second.is_own;
-  auto to = references_.destination({place.team, place.channel, ""});
-  if (!to) co_return std::nullopt;
-  auto pause = 500ms;
-  for (int i = 0; i < kTries; ++i) {
-    const auto member = co_await connector_.member(*to, activity.from.id);
-    if (member) {
-      const std::string role = chat::lower(member->role);
-      const bool is_own = role != "guest" && role != "anonymous" &&
-                          (member->tenant.empty() || config_.takes_tenant(member->tenant));
-      if (people_.size() > kMostPeople) people_.clear();
-      people_[key] = {is_own, now};
-      co_return is_own;
-    }
-    log_.warn("person not looked up reason=" + member.error().message);
-    if (member.error().trouble == Trouble::kMissing) co_return false;
-    if (member.error().trouble != Trouble::kRetryLater) break;
-    boost::asio::steady_timer timer(loop_.context(), pause);
-    co_await timer.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
-    pause *= 2;
-  }
-  co_return std::nullopt;
-}
-
-net::Task<std::optional<chat::Asker>> Inbound::admit(Activity activity, bool answer) {
-  chat::Asker asker = asker_of(activity);
-  const std::string& aad = activity.from.aad;
-  // Who is named is meant, wherever they are from.
-  const bool is_named = !aad.empty() && std::ranges::count(config_.allow.users, aad) != 0;
-  if (asker.is_operator || is_named) co_return asker;
-  if (config_.allow.takes(aad, activity.team, activity.team_aad)) {
-    const auto is_own = co_await is_own_person(activity);
-    if (is_own && *is_own) co_return asker;
-    if (!is_own) {
-      if (answer)
-        co_await commands_.tell(asker,
-                                "I could not find out who you are, Teams does not say so now. Send "
-                                "this again in a moment.",
-                                {}, "unknown");
-      co_return std::nullopt;
-    }
-  }
-  log_.info("person not allowed user=" + asker.user);
-  if (answer)
-    co_await commands_.tell(
-        asker,
-        "You may not use this bot here. Whoever runs it can let you in by adding " +
-            (aad.empty() ? "you, with the object id that Entra has for you," : teams::code(aad)) +
-            " to " + teams::code("allow.users") + " of its configuration.",
-        {}, "refused");
-  co_return std::nullopt;
+  if (waiting->answer) waiting->answer(answer.status, answer.body);
+  // Teams brings a press again that it believes to be lost.
+  if (answered_.size() >= kMostAnswered) answered_.erase(answered_.begin());
+  answered_.insert_or_assign(key, std::move(answer));
 }
 
 // ---------------------------------------------------------------- handling
@@ -322,23 +260,39 @@ net::Task<> Inbound::message(Activity activity, Message said, std::chrono::milli
   const bool is_personal = activity.conversation.kind == ConversationKind::kPersonal;
   const bool addressed = is_addressed(activity, said);
   const bool bound = is_bound(place_of(activity));
-  if (!addressed && (!bound || is_for_others(activity, said))) co_return;
+  const bool is_left = commands_.is_left(place_of(activity));
+  if (!addressed && ((!bound && !is_left) || is_for_others(activity, said))) co_return;
   auto asker = co_await admit(activity, addressed);
   if (!asker) co_return;
+  if (!addressed && !bound) {
+    co_await commands_.tell_left(*asker);
+    co_return;
+  }
   const std::string text = text_of(activity, said);
   if (age > kTooOld) {
-    co_await commands_.tell(*asker,
-                            "This message came while I was away, " + minutes(age) +
-                                " minutes ago, and was not run. Send it again if you still want "
-                                "it:\n" +
-                                teams::escaped(text.substr(0, 300)),
-                            {}, "old");
+    co_await commands_.tell_openly(
+        *asker,
+        "This message came while I was away, " + minutes(age) +
+            " minutes ago, and was not run. Send it again if you still want "
+            "it:\n" +
+            teams::escaped(net::prefix(text, 300)),
+        {}, "old");
     co_return;
   }
   const auto command =
       addressed || is_personal ? chat::parse_addressed(text, "") : chat::parse_in_thread(text, "");
   if (command && (!text.empty() || said.files.empty())) {
     co_await commands_.run(*command, *asker);
+    co_return;
+  }
+  // The answer would be for all to read, below a question that nobody sees.
+  if (activity.is_targeted) {
+    co_await commands_.tell(*asker,
+                            "What nobody else sees can only be a command, such as " +
+                                teams::code("help") +
+                                ". For the agent, write it so that all can read it, and mention "
+                                "me.",
+                            {}, "targeted");
     co_return;
   }
   const std::string key = activity.key;
@@ -362,6 +316,9 @@ net::Task<std::string> Inbound::attachments(chat::Asker asker, std::vector<File>
   std::string blocks;
   std::string missing;
   std::size_t total = 0;
+  std::optional<chat::Inbox<Activity>::Aside> aside;
+  if (!files.empty()) aside.emplace(inbox_.step_aside());
+  const auto until = std::chrono::steady_clock::now() + kFilesLimit;
   for (const File& file : files) {
     if (file.kind == File::Kind::kCard) continue;
     std::string why;
@@ -369,6 +326,8 @@ net::Task<std::string> Inbound::attachments(chat::Asker asker, std::vector<File>
       why = "Teams keeps it where only its own Graph can fetch it; send it in a chat with me";
     } else if (total >= kMostOfFiles) {
       why = "there are too many";
+    } else if (std::chrono::steady_clock::now() > until) {
+      why = "the files before it have taken too long";
     } else {
       auto pause = 1s;
       for (int i = 0; i < kTries; ++i) {
@@ -383,6 +342,7 @@ net::Task<std::string> Inbound::attachments(chat::Asker asker, std::vector<File>
         }
         why = had.error().message;
         if (had.error().trouble != Trouble::kRetryLater || i + 1 == kTries) break;
+        if (std::chrono::steady_clock::now() + pause > until) break;
         boost::asio::steady_timer timer(loop_.context(), pause);
         co_await timer.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
         pause *= 2;
@@ -393,13 +353,13 @@ net::Task<std::string> Inbound::attachments(chat::Asker asker, std::vector<File>
                teams::escaped(why);
   }
   if (!missing.empty())
-    co_await commands_.tell(asker, "Not given to the agent:" + missing, {}, "files");
+    co_await commands_.tell_openly(asker, "Not given to the agent:" + missing, {}, "files");
   co_return blocks.empty() ? "" : "[" + blocks + "]";
 }
 
 // ---------------------------------------------------------------- buttons
 
-net::Task<> Inbound::press(Activity activity, std::string_view data) {
+net::Task<> Inbound::press(Activity activity, std::string data) {
   const auto pressed = parse_press(data);
   if (!pressed) {
     settle(activity.key, error_answer(400, "BadRequest", "This button is not of this bot."));
@@ -408,15 +368,24 @@ net::Task<> Inbound::press(Activity activity, std::string_view data) {
   auto asker = co_await admit(activity, true);
   if (!asker) co_return;
   if (pressed->action == kRunAction) {
-    // By whoever changed the message, and once: the card that offers it has an id.
-    const std::size_t end = std::min(pressed->value.find('\n'), pressed->value.size());
-    if (pressed->value.substr(0, end) != asker->user || end == pressed->value.size()) {
-      co_await commands_.tell(*asker, "Only whoever has changed the message can send it again.");
+    // By whoever changed the message, and once: the card that offers it has an id, which a session
+    // takes once, and another one never.
+    const auto [user, rest] = cut(pressed->value);
+    const auto [session, text] = cut(rest);
+    if (user != asker->user || text.empty()) {
+      co_await commands_.tell_openly(*asker,
+                                     "Only whoever has changed the message can send it again.");
+      co_return;
+    }
+    const chat::Binding* here = world_.bindings.active(asker->place());
+    if (here == nullptr || here->session != session) {
+      co_await commands_.tell_openly(
+          *asker,
+          "That message was for another session. Send it anew if the agent is to have it here.");
       co_return;
     }
     const std::string key = "edited/" + asker->place().key() + "/" + activity.reply_to;
-    co_await commands_.to_session(
-        *asker, {asker->principal(), key, "", pressed->value.substr(end + 1), "", ""});
+    co_await commands_.to_session(*asker, {asker->principal(), key, "", std::string(text), "", ""});
     co_return;
   }
   co_await commands_.press(pressed->action, pressed->value, *asker);
@@ -428,11 +397,16 @@ net::Task<> Inbound::edited(Activity activity, MessageEdited changed) {
   const auto asker = co_await admit(activity, false);
   if (!asker) co_return;
   const std::string text = text_of(activity, changed.message);
-  if (text.empty() || text.size() > kLongestValue || chat::parse_addressed(text, "")) co_return;
-  co_await commands_.tell(*asker, "You have changed a message. The agent has it as it was before.",
-                          {{std::string(kRunAction), "Send it as it is now",
-                            asker->user + "\n" + text, chat::Button::Style::kPlain}},
-                          "edited");
+  const chat::Binding* here = world_.bindings.active(asker->place());
+  if (text.empty() || chat::parse_addressed(text, "") || here == nullptr) co_return;
+  std::string words = "You have changed a message. The agent has it as it was before.";
+  std::vector<chat::Button> run;
+  if (text.size() > kLongestValue)
+    words += " It is too long for a button: send it anew if the agent is to have it.";
+  else
+    run.push_back({std::string(kRunAction), "Send it as it is now",
+                   asker->user + "\n" + here->session + "\n" + text, chat::Button::Style::kPlain});
+  co_await commands_.tell_openly(*asker, words, run, "edited");
 }
 
 net::Task<> Inbound::deleted(Activity activity) {
@@ -478,18 +452,38 @@ net::Task<> Inbound::greet(Activity activity) {
 
 net::Task<> Inbound::left(Activity activity) {
   const chat::Place place = place_of(activity);
-  references_.set_gone(place);
   log_.info("the bot was removed from a conversation");
-  for (const chat::Binding& one : world_.bindings.all_active())
-    if (one.place.team == place.team && one.place.channel == place.channel)
-      if (const auto conversation = conversations_.at(one.place)) co_await conversation->unbind();
+  // Of a team: from all of its channels.
+  const auto is_of_it = [&](const chat::Place& other) {
+    if (other.team != place.team) return false;
+    if (other.channel == place.channel) return true;
+    const Reference* known = references_.find(other);
+    return known != nullptr && !activity.team.empty() && known->team == activity.team;
+  };
+  for (const chat::Binding& one : world_.bindings.all_active()) {
+    if (!is_of_it(one.place)) continue;
+    references_.set_gone(one.place);
+    // What it still owes there is posted nowhere, and then it is over.
+    const auto conversation = conversations_.at(one.place);
+    if (conversation && !co_await conversation->unbind())
+      log_.error("binding of a conversation without the bot not given up session=" + one.session);
+  }
+  references_.set_gone(place);
 }
 
+// Of a conversation that a person has ended, who may do that as with the command.
 net::Task<> Inbound::ended(Activity activity) {
-  if (const auto one = conversations_.at(place_of(activity))) {
-    co_await one->end(asker_of(activity).principal());
-    co_await one->unbind();
+  const auto one = conversations_.at(place_of(activity));
+  if (!one) co_return;
+  const auto asker = co_await admit(activity, false);
+  if (!asker) co_return;
+  const sdk::Answer done = co_await one->end(asker->principal());
+  if (!done.ok() && done.code != sdk::Code::kNotFound && done.code != sdk::Code::kSessionDead) {
+    log_.warn("session not ended reason=" + done.message);
+    co_return;
   }
+  if (!co_await one->unbind())
+    log_.error("binding of an ended session not given up session=" + one->binding().session);
 }
 
 }  // namespace viaduct::teams

@@ -8,11 +8,13 @@
 #include "plugins/teams/config.hpp"
 #include "plugins/teams/files.hpp"
 #include "plugins/teams/network.hpp"
+#include "plugins/teams/seldom.hpp"
 
 #include <viaduct/chat/commands.hpp>
 #include <viaduct/chat/inbox.hpp>
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>
@@ -48,10 +50,12 @@ class Inbound {
   // Answered without being kept; nullopt: it is not one of those.
   std::optional<InvokeAnswer> at_once(const Activity& activity, const Invoke& invoke);
   void settle(const std::string& key, InvokeAnswer answer);
+  // What makes the key of an edit that of this one, where the message said the same before.
+  std::string version_of(const Activity& activity);
 
   net::Task<> handle(Activity activity, std::chrono::milliseconds age);
   net::Task<> message(Activity activity, Message message, std::chrono::milliseconds age);
-  net::Task<> press(Activity activity, std::string_view data);
+  net::Task<> press(Activity activity, std::string data);
   net::Task<> edited(Activity activity, MessageEdited edited);
   net::Task<> deleted(Activity activity);
   net::Task<> installed(Activity activity, bool is_added);
@@ -69,6 +73,8 @@ class Inbound {
   net::Task<std::optional<chat::Asker>> admit(Activity activity, bool answer);
   // What was sent with a message, as content blocks, or empty; what could not be had is told.
   net::Task<std::string> attachments(chat::Asker asker, std::vector<File> files);
+  // Tells somebody who may not, if `told` and the place have had few of such words of late.
+  net::Task<> turn_away(chat::Asker asker, Seldom& told, std::string part, std::string words);
   bool is_bound(const chat::Place& place) const;
 
   net::Loop& loop_;
@@ -84,11 +90,21 @@ class Inbound {
   const Config& config_;
   chat::Inbox<Activity> inbox_;
   std::map<std::string, std::shared_ptr<Waiting>, std::less<>> invokes_;  // by key
+  std::map<std::string, InvokeAnswer, std::less<>> answered_;             // likewise, of late
+  struct Version {
+    std::string key;  // of the last edit
+    std::uint64_t number = 0;
+  };
+  std::map<std::string, Version, std::less<>> versions_;  // by message
   struct Known {
     bool is_own = false;
     std::chrono::steady_clock::time_point at;
   };
   std::map<std::string, Known, std::less<>> people_;  // by conversation and id
+  Seldom lines_;                                      // of the log
+  Seldom refused_{std::chrono::minutes(10), 1};       // by place and person
+  Seldom unknown_{std::chrono::minutes(1), 3};        // likewise
+  Seldom told_here_{std::chrono::minutes(10), 10};    // by place
 };
 
 }  // namespace viaduct::teams

@@ -57,6 +57,17 @@ void append_literal(std::string& out, std::string_view text) {
   }
 }
 
+std::string with_numbers(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    out += text[i];
+    if (!text.substr(i).starts_with("[^")) continue;
+    const std::size_t end = text.find_first_not_of("0123456789", i + 2);
+    if (end != text.npos && end > i + 2 && text[end] == ']') ++i;
+  }
+  return out;
+}
+
 std::string address_of(std::string_view url) {
   const std::string scheme = chat::lower(url.substr(0, 8));
   const bool is_fine = scheme.starts_with("http://") || scheme.starts_with("https://") ||

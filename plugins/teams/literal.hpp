@@ -10,6 +10,9 @@ namespace viaduct::teams {
 // Puts a text behind what a line has already; `text` has no line ends.
 void append_literal(std::string& line, std::string_view text);
 
+// A footnote's number as Teams knows it: [^1] is [1].
+std::string with_numbers(std::string_view text);
+
 // An address that a link may lead to, as it stands in (…); empty: it may not.
 std::string address_of(std::string_view url);
 

@@ -15,8 +15,9 @@ struct BotCommand {
   std::string title;
   std::string description;
 };
-// As people choose from in Teams: their texts are the commands of sdk/chat.
-std::vector<BotCommand> bot_commands();
+// As people choose from in Teams, at most ten: their texts are the commands of sdk/chat. `scope`:
+// "personal", "team" or "groupChat".
+std::vector<BotCommand> bot_commands(std::string_view scope);
 
 // The same for the same app, and no other's: Teams knows an app by it.
 std::string package_id(std::string_view app_id);

@@ -26,22 +26,26 @@ std::string website_of(const Config& config) {
   return is_public ? config.public_url : std::string(kNoWebsite);
 }
 
-ordered_json commands() {
-  ordered_json all = ordered_json::array();
-  for (const BotCommand& one : bot_commands())
-    all.push_back({{"title", one.title}, {"description", one.description}});
-  return all;
+// Ten for each scope, and a list for each, as Microsoft's schema has it.
+ordered_json command_lists() {
+  ordered_json lists = ordered_json::array();
+  for (const char* scope : {"personal", "team", "groupChat"}) {
+    ordered_json all = ordered_json::array();
+    for (const BotCommand& one : bot_commands(scope))
+      all.push_back({{"title", one.title}, {"description", one.description}});
+    lists.push_back({{"scopes", ordered_json::array({scope})}, {"commands", std::move(all)}});
+  }
+  return lists;
 }
 
 ordered_json bot(const Config& config) {
-  const ordered_json scopes = {"personal", "team", "groupChat"};
-  return {{"botId", config.app_id},
-          {"scopes", scopes},
-          {"isNotificationOnly", false},
-          {"supportsFiles", true},
-          {"supportsCalling", false},
-          {"supportsVideo", false},
-          {"commandLists", ordered_json::array({{{"scopes", scopes}, {"commands", commands()}}})}};
+  ordered_json bot = {
+      {"botId", config.app_id},         {"scopes", {"personal", "team", "groupChat"}},
+      {"isNotificationOnly", false},    {"supportsFiles", true},
+      {"supportsCalling", false},       {"supportsVideo", false},
+      {"commandLists", command_lists()}};
+  if (config.targeted_messages) bot["supportsTargetedMessages"] = true;
+  return bot;
 }
 
 ordered_json permission(const char* name) {
@@ -61,17 +65,27 @@ ordered_json domains(const Config& config) {
 
 }  // namespace
 
-std::vector<BotCommand> bot_commands() {
-  return {{"help", "What I can do"},
-          {"new", "Start a new session"},
-          {"sessions", "Your sessions in this tenant"},
-          {"list", "All sessions, or those of a project"},
-          {"connect", "Go on with a session here, by its id"},
-          {"status", "What the session is doing"},
-          {"cancel", "Stop the answer"},
-          {"end", "End the session"},
-          {"remember", "Keep something for later"},
-          {"recall", "Look for what was remembered"}};
+std::vector<BotCommand> bot_commands(std::string_view scope) {
+  std::vector<BotCommand> all = {{"help", "All that I can do"},
+                                 {"new", "Start a new session"},
+                                 {"sessions", "Your sessions in this tenant"},
+                                 {"list", "All sessions, or those of a project"},
+                                 {"connect", "Go on with a session here, by its id"},
+                                 {"status", "What the session is doing"},
+                                 {"end", "End the session"}};
+  const BotCommand resume{"resume", "Wake a session up that has been lost or ended"};
+  const BotCommand remember{"remember", "Keep something for later"};
+  const BotCommand recall{"recall", "Look for what was remembered"};
+  if (scope == "personal") {
+    all.push_back(resume);
+    all.push_back({"projects", "Folders that have sessions"});
+    all.push_back({"config", "How this bot is set up"});
+  } else {
+    all.push_back(scope == "team" ? BotCommand{"cancel", "Stop the answer"} : resume);
+    all.push_back(remember);
+    all.push_back(recall);
+  }
+  return all;
 }
 
 std::string package_id(std::string_view app_id) {
@@ -107,10 +121,12 @@ std::vector<std::string> manifest_advice(const Config& config) {
 std::string manifest_json(const Config& config) {
   const AppNames& app = config.app;
   const std::string website = website_of(config);
+  // The first that knows of messages to one person among others.
+  const std::string version = config.targeted_messages ? "1.29" : "1.23";
   ordered_json all = {
-      {"$schema",
-       "https://developer.microsoft.com/json-schemas/teams/v1.23/MicrosoftTeams.schema.json"},
-      {"manifestVersion", "1.23"},
+      {"$schema", "https://developer.microsoft.com/json-schemas/teams/v" + version +
+                      "/MicrosoftTeams.schema.json"},
+      {"manifestVersion", version},
       {"version", app.version},
       {"id", package_id(config.app_id)},
       {"developer",

@@ -1,14 +1,17 @@
 #include "plugins/teams/markdown.hpp"
 
+#include <viaduct/chat/fence.hpp>
 #include <viaduct/chat/guard.hpp>
 #include <viaduct/chat/split.hpp>
 #include <viaduct/chat/text.hpp>
 
 #include "plugins/teams/chunks.hpp"
+#include "plugins/teams/literal.hpp"
 #include "plugins/teams/renderer.hpp"
 
 #include <algorithm>
 #include <array>
+#include <optional>
 
 namespace viaduct::teams {
 namespace {
@@ -86,6 +89,30 @@ bool breaks(std::string_view line, std::size_t i) {
          is_hidden(line, i);
 }
 
+// Footnotes' numbers outside of code. Of a text that has not ended, without one that is not whole.
+std::string numbered(std::string_view text, bool ended) {
+  if (!ended) {
+    const std::size_t digits = text.find_last_not_of("0123456789");
+    if (digits != text.npos && digits > 0 && text.substr(digits - 1, 2) == "[^")
+      text = text.substr(0, digits - 1);
+  }
+  std::string out;
+  std::optional<chat::Fence> fence;
+  for (std::size_t i = 0; i < text.size();) {
+    const chat::Line line = chat::line_at(text, i);
+    const std::string_view whole = text.substr(i, line.size);
+    i += line.size;
+    const bool is_code = fence.has_value();
+    if (fence && chat::closes(*fence, line.text))
+      fence.reset();
+    else if (!fence)
+      fence = chat::opened_by(line.text);
+    const bool is_plain = !is_code && !fence && line.text.find('`') == std::string_view::npos;
+    out += is_plain ? with_numbers(whole) : std::string(whole);
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string teams_markdown(std::string_view markdown, bool ended) {
@@ -104,7 +131,7 @@ std::string teams_markdown(std::string_view markdown, bool ended) {
 }
 
 std::string extended_markdown(std::string_view markdown, bool ended) {
-  return chat::guarded(normal(markdown, ended), ended, breaks);
+  return numbered(chat::guarded(normal(markdown, ended), ended, breaks), ended);
 }
 
 std::vector<std::string> parts_of(std::string_view markdown, Flavour flavour, bool ended,

@@ -1,5 +1,7 @@
 #include "plugins/teams/network.hpp"
 
+#include "plugins/teams/citations.hpp"
+#include "plugins/teams/part.hpp"
 #include "plugins/teams/words.hpp"
 
 #include <utility>
@@ -18,9 +20,9 @@ constexpr std::size_t kMostParts = 1'000;
 // As Teams names emojis.
 constexpr std::string_view kSeen = "1f440_eyes";
 constexpr std::string_view kQueued = "23f3_hourglassflowingsand";
-constexpr std::string_view kFiles = "file/";
 constexpr auto kBetweenTyping = 3500ms;  // at most every three seconds (reference section 3.4)
 constexpr std::size_t kManyPlaces = 1'000;
+constexpr auto kPatience = 5s;            // as the outbox has it
 constexpr std::size_t kSmallest = 1'000;  // UTF-16 units: what is refused then is no matter of size
 
 sdk::Status not_there() {
@@ -34,7 +36,7 @@ TeamsNetwork::TeamsNetwork(const sdk::Host& host, net::Loop& loop, const Config&
     : loop_(loop),
       config_(config),
       log_(host),
-      documents_(host),
+      shelf_(host),
       connector_(connector),
       references_(references),
       outbox_(outbox) {
@@ -43,8 +45,10 @@ TeamsNetwork::TeamsNetwork(const sdk::Host& host, net::Loop& loop, const Config&
   pace_.between_updates = 3s;  // 60 in 30 seconds are for all that is said there
   pace_.between_work = 5s;
   pace_.life_again = 4s;  // typing is shown for three and a bit
-  pace_.longest_stream = Outbox::Times().longest_stream;
+  pace_.before_any_cut = 10s;
+  pace_.longest_stream = Outbox::Times().longest_stream - 2 * pace_.before_any_cut;
   pace_.most_parts = kMostParts;
+  outbox_.on_alone([this](Shipment words) { return deliver_alone(std::move(words)); });
 }
 
 // ---------------------------------------------------------------- words
@@ -117,17 +121,25 @@ chat::Body TeamsNetwork::permission(const chat::Entry& entry, const std::string&
 }
 
 chat::Body TeamsNetwork::answer(std::string_view text) const {
+  const Part part = parse_part(text);
   Answer answer;
-  answer.text = text;
+  answer.text = part.text;
+  answer.citations = part.citations;
   answer.flavour = config_.extended_markdown ? Flavour::kExtended : Flavour::kMarkdown;
   answer.ai_label = config_.ai_label;
-  answer.feedback = config_.feedback;
+  answer.feedback = config_.feedback && part.is_last;
   return answer_body(answer);
 }
 
 std::vector<std::string> TeamsNetwork::parts(std::string_view answer, bool ended) const {
   return parts_of(answer, config_.extended_markdown ? Flavour::kExtended : Flavour::kMarkdown,
                   ended);
+}
+
+void TeamsNetwork::finish(std::vector<std::string>& parts, std::string_view answer) const {
+  const std::vector<Citation> all = citations_of(answer);
+  for (std::string& text : parts)
+    text = part_json({text, &text == &parts.back(), cited_in(text, all)});
 }
 
 // ---------------------------------------------------------------- what must arrive
@@ -166,89 +178,126 @@ net::Task<net::Result<>> TeamsNetwork::edit(chat::Place place, std::string key, 
   co_return net::Result<>();
 }
 
-// In a chat with one person it is offered, and put into their OneDrive when they have agreed;
-// elsewhere Teams takes no files from bots.
-net::Task<net::Result<bool>> TeamsNetwork::post_file(chat::Place place, std::string key,
-                                                     std::string name, std::string words,
-                                                     std::string content) {
-  const Reference* known = references_.find(place);
-  if (known == nullptr) co_return std::unexpected(not_there());
-  if (known->kind != ConversationKind::kPersonal) {
-    co_return co_await post(
-        std::move(place), std::move(key),
-        note(teams::escaped("The answer is longer than can be shown here. Whoever runs this host "
-                            "has all of it: viaduct sessions export"),
-             {}));
-  }
-  const std::size_t size = content.size();
-  const std::string document =
-      R"({"name":)" + sdk::json_string(name) + R"(,"content":)" + sdk::json_string(content) + "}";
-  const sdk::Answer kept = co_await chat::answered([&](sdk::Callback done) {
-    documents_.put(std::string(kFiles) + key, document, sdk::Documents::kAnyVersion,
-                   std::move(done));
-  });
-  if (!kept.ok()) co_return std::unexpected(kept.status());
-  const std::string context = R"({"viaduct":1,"file":)" + sdk::json_string(key) + "}";
-  co_return co_await post(std::move(place), key, file_consent_body(name, words, size, context));
-}
-
 net::Task<> TeamsNetwork::post_smaller(Shipment refused) {
   const std::string text = activity_text(refused.activity);
   const std::size_t size = chat::characters(text) / 2;
-  if (size < kSmallest) co_return;
+  const bool changes =
+      refused.kind == Shipment::Kind::kEdit || refused.kind == Shipment::Kind::kEnd;
+  std::vector<std::string> activities;
+  if (size >= kSmallest)
+    for (const chat::Piece& piece : chat::split(text, size, chat::Count::kCharacters, true))
+      activities.push_back(with_text(refused.activity, piece.text()));
+  else
+    activities.push_back(note("Something that belongs here is too large for Teams.", {}).rich);
   std::size_t number = 0;
-  for (const chat::Piece& piece : chat::split(text, size, chat::Count::kCharacters, true)) {
+  for (std::string& activity : activities) {
     Shipment one;
     one.key = refused.key + "/" + std::to_string(++number);
     one.target = refused.target;
     one.to = refused.to;
-    one.activity = with_text(refused.activity, piece.text());
+    one.activity = std::move(activity);
+    // The message that has grown shows the beginning, and the rest is below it.
+    if (number == 1 && changes && size >= kSmallest) {
+      one.kind = refused.kind;
+      one.of = refused.of;
+    }
     if (const auto kept = co_await outbox_.post(std::move(one)); !kept)
       log_.error("part of a message not kept for sending reason=" + kept.error().message);
   }
-}
-
-net::Task<> TeamsNetwork::deliver_file(chat::Place place, FileConsent consent, std::string key) {
-  const std::string offered = chat::Value::parsed(consent.context).text("file");
-  // Offered in this very chat.
-  if (!offered.ends_with("@" + place.key())) co_return;
-  const sdk::Answer kept = co_await chat::answered(
-      [&](sdk::Callback done) { documents_.get(std::string(kFiles) + offered, std::move(done)); });
-  if (!kept.ok() && kept.code != sdk::Code::kNotFound) co_return;
-  if (!consent.is_accepted || !kept.ok()) {
-    co_await edit(
-        place, key, offered,
-        note(consent.is_accepted ? "This file is not there any more." : "The file was declined.",
-             {}));
-  } else {
-    auto out = shipment(
-        Shipment::Kind::kFile, place, key,
-        file_info_body({consent.name, consent.id, consent.extension, consent.content_url}));
-    if (out) {
-      out->of = offered;
-      out->upload_url = consent.upload_url;
-      out->text = chat::Value::parsed(kept.result).at("value").text("content");
-      if (const auto posted = co_await outbox_.post(*std::move(out)); !posted) {
-        log_.error("file not kept for sending reason=" + posted.error().message);
-        co_return;
-      }
-    }
-  }
-  documents_.remove(std::string(kFiles) + offered, sdk::Documents::kAnyVersion, {});
 }
 
 net::Task<net::Result<>> TeamsNetwork::whisper(chat::Asker asker, std::string key,
                                                chat::Body body) {
   if (asker.reply_url.starts_with(kInvokeReply) && reply_ && reply_(asker.reply_url, body))
     co_return net::Result<>();
-  auto out = shipment(Shipment::Kind::kPost, asker.place(), std::move(key), body);
-  if (out && asker.reply_url.starts_with(kTargetedReply)) {
-    out->to.is_targeted = true;
-    out->activity = to_person(body.rich, asker.reply_url.substr(kTargetedReply.size()));
-  }
+  const auto kept = co_await ship(reply(asker, std::move(key), body));
+  if (!kept) co_return std::unexpected(kept.error());
+  co_return net::Result<>();
+}
+
+net::Task<net::Result<>> TeamsNetwork::turn_away(chat::Asker asker, std::string key,
+                                                 chat::Body body) {
+  if (asker.reply_url.starts_with(kInvokeReply) && reply_ && reply_(asker.reply_url, body))
+    co_return net::Result<>();
+  auto out = reply(asker, std::move(key), body);
+  if (out) out->target += " turned away";
   const auto kept = co_await ship(std::move(out));
   if (!kept) co_return std::unexpected(kept.error());
   co_return net::Result<>();
+}
+
+std::optional<Shipment> TeamsNetwork::reply(const chat::Asker& asker, std::string key,
+                                            const chat::Body& body) const {
+  auto out = shipment(Shipment::Kind::kPost, asker.place(), std::move(key), body);
+  const bool is_targeted = asker.reply_url == kTargetedReply;
+  if (out && !asker.is_direct && (is_targeted || !body.is_open)) {
+    out->kind = Shipment::Kind::kAlone;
+    out->to.is_targeted = is_targeted || config_.targeted_messages;
+    out->person = asker.account.empty() ? asker.user : asker.account;
+  }
+  return out;
+}
+
+net::Task<std::expected<Destination, Failure>> TeamsNetwork::chat_with(const Shipment& words) {
+  const Destination& from = words.to;
+  const std::string person = words.person;
+  if (const auto known = references_.chat_with(from.tenant, person)) co_return *known;
+  auto made = co_await connector_.create_chat(from.service_url, from.tenant, person, "");
+  if (!made) {
+    Failure why = made.error();
+    why.not_done = true;  // there is one chat with a person, however often it is begun
+    co_return std::unexpected(std::move(why));
+  }
+  if (made->conversation.empty()) {
+    Failure why;
+    why.message = "Teams does not say where the chat with the person is";
+    co_return std::unexpected(std::move(why));
+  }
+  Reference chat;
+  chat.tenant = from.tenant;
+  chat.conversation = made->conversation;
+  chat.service_url = from.service_url;
+  chat.person = person;
+  references_.note_chat(chat);
+  co_return Destination{chat.service_url, chat.conversation, chat.tenant, true, false};
+}
+
+net::Task<CallResult> TeamsNetwork::deliver_alone(Shipment words) {
+  const auto is_final = [](const Failure& why) {
+    return why.not_done && why.trouble != Trouble::kRetryLater &&
+           why.trouble != Trouble::kCredentials;
+  };
+  if (words.to.is_targeted) {
+    CallResult shown =
+        co_await connector_.send(words.to, to_person(words.activity, words.person), kPatience);
+    if (shown || !is_final(shown.error())) co_return shown;
+    log_.info("Teams shows no message to one person there reason=" + shown.error().message);
+  }
+  const auto chat = co_await chat_with(words);
+  if (!chat && !is_final(chat.error())) co_return std::unexpected(chat.error());
+  CallResult shown = Done{};
+  bool is_told = false;
+  if (chat) {
+    shown = co_await connector_.send(*chat, words.activity, kPatience);
+    if (!shown && !is_final(shown.error())) co_return shown;
+    is_told = shown.has_value();
+  }
+  if (!is_told)
+    log_.info("words for one person not delivered reason=" +
+              (chat ? shown.error() : chat.error()).message);
+  Shipment line;
+  line.key = words.key + "/where";
+  line.target = words.target;
+  line.to = words.to;
+  line.to.is_targeted = false;
+  line.activity = note(is_told ? "I have answered you in our chat, since others read here."
+                               : "That answer is for you alone, and others read here. Ask me in a "
+                                 "chat with me.",
+                       {})
+                      .rich;
+  if (const auto posted = co_await outbox_.post(std::move(line)); !posted)
+    log_.warn("where the answer is was not said reason=" + posted.error().message);
+  co_return is_told ? shown : Done{};
 }
 
 // Whoever asks in a channel does it by a message, which is a thread's first or belongs to one.
@@ -256,6 +305,12 @@ net::Task<std::expected<std::string, std::string>> TeamsNetwork::open_thread(cha
                                                                              std::string,
                                                                              chat::Body) {
   co_return std::unexpected("say it in a message of the channel");
+}
+
+bool TeamsNetwork::hears_all(const chat::Place& place) const {
+  const Reference* known = references_.find(place);
+  const bool is_alone = known != nullptr && known->kind == ConversationKind::kPersonal;
+  return is_alone || config_.channel_messages == ChannelMessages::kAll;
 }
 
 net::Task<std::expected<chat::Place, std::string>> TeamsNetwork::open_channel(chat::Asker,
@@ -335,7 +390,7 @@ void TeamsNetwork::show_life(const chat::Place& place, const std::string& messag
   }
   const bool reacts = known->kind == ConversationKind::kChannel || life == chat::Life::kQueued ||
                       shown_.contains(place.key() + "/" + message);
-  if (!takes_reactions_ || !reacts) return;
+  if (no_reactions_.contains(to->tenant) || !reacts) return;
   const std::string_view wanted =
       life == chat::Life::kQueued                                                 ? kQueued
       : life == chat::Life::kWorking && known->kind == ConversationKind::kChannel ? kSeen
@@ -349,7 +404,9 @@ void TeamsNetwork::show_life(const chat::Place& place, const std::string& messag
     if (!old.empty()) co_await self.connector_.unreact(where, of, old);
     if (now.empty()) co_return;
     const CallResult done = co_await self.connector_.react(where, of, now);
-    if (!done && done.error().trouble != Trouble::kRetryLater) self.takes_reactions_ = false;
+    const auto trouble = done ? Trouble::kRetryLater : done.error().trouble;
+    if (trouble == Trouble::kSetUp || trouble == Trouble::kContent || trouble == Trouble::kOther)
+      self.no_reactions_.insert(where.tenant);
   }(*this, *to, message, shows, std::string(wanted)));
 }
 

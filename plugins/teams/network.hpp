@@ -15,13 +15,14 @@
 #include <string_view>
 #include <vector>
 #include <viaduct/chat/network.hpp>
+#include <viaduct/chat/shelf.hpp>
 
 namespace viaduct::teams {
 
-// Words to the asker alone are the answer to the invoke that asks (chat::Asker::reply_url), or go
-// where only the asker sees them.
+// What asks is answered as it asks (chat::Asker::reply_url): an invoke, which this begins with its
+// key behind it, in its own answer; a message that nobody else sees, by such a message.
 inline constexpr std::string_view kInvokeReply = "invoke:";
-inline constexpr std::string_view kTargetedReply = "targeted:";  // and the 29: id
+inline constexpr std::string_view kTargetedReply = "targeted";
 
 class TeamsNetwork final : public chat::Network {
  public:
@@ -49,18 +50,24 @@ class TeamsNetwork final : public chat::Network {
   chat::Body permission(const chat::Entry& entry, const std::string& session) const override;
   chat::Body answer(std::string_view text) const override;
   std::vector<std::string> parts(std::string_view answer, bool ended) const override;
+  void finish(std::vector<std::string>& parts, std::string_view answer) const override;
   const chat::Pace& pace() const override { return pace_; }
 
   net::Task<net::Result<bool>> post(chat::Place place, std::string key, chat::Body body) override;
   net::Task<net::Result<>> edit(chat::Place place, std::string key, std::string of,
                                 chat::Body body) override;
-  net::Task<net::Result<bool>> post_file(chat::Place place, std::string key, std::string name,
-                                         std::string words, std::string content) override;
+  net::Task<net::Result<bool>> post_file(chat::Place place, std::string key,
+                                         const chat::File& file) override;
   net::Task<net::Result<>> whisper(chat::Asker asker, std::string key, chat::Body body) override;
+  // The same to somebody who may not be here: nobody's answers wait behind it.
+  net::Task<net::Result<>> turn_away(chat::Asker asker, std::string key, chat::Body body);
   net::Task<std::expected<std::string, std::string>> open_thread(chat::Asker asker, std::string key,
                                                                  chat::Body root) override;
   net::Task<std::expected<chat::Place, std::string>> open_channel(chat::Asker asker,
                                                                   std::string name) override;
+
+  bool makes_channels() const override { return false; }
+  bool hears_all(const chat::Place& place) const override;
 
   bool can_stream(const chat::Place& place, std::string_view asker) const override;
   net::Task<net::Result<bool>> begin_stream(chat::Place place, std::string key, std::string asker,
@@ -78,24 +85,37 @@ class TeamsNetwork final : public chat::Network {
 
   // A message that Teams finds too large, as several.
   net::Task<> post_smaller(Shipment refused);
-  // What a person has agreed to get: the file of the consent card with this context.
+  // What a person has agreed to get, or not: the file of the consent card with this context.
   net::Task<> deliver_file(chat::Place place, FileConsent consent, std::string key);
+  // It could not be put where the person has agreed to.
+  net::Task<> offer_again(Shipment refused, Failure why);
+  // Takes back what was offered too long ago, and gives up what is left of other files.
+  net::Task<> tidy();
 
  private:
   // A shipment to the place; nullopt: the bot is not there any more.
   std::optional<Shipment> shipment(Shipment::Kind kind, const chat::Place& place, std::string key,
                                    const chat::Body& body) const;
   net::Task<net::Result<bool>> ship(std::optional<Shipment> shipment);
+  std::optional<Shipment> reply(const chat::Asker& asker, std::string key,
+                                const chat::Body& body) const;
+  // Asks in a message of the key `card` whether the person takes the file that is kept for `file`.
+  chat::Body offer(std::string_view file, std::string_view card, std::string_view name,
+                   std::string_view words, std::size_t size) const;
+  // To one person who is among others: as a message that nobody else sees, or in their chat with
+  // the bot; where neither can be, they are told so, and nobody hears the words.
+  net::Task<CallResult> deliver_alone(Shipment words);
+  net::Task<std::expected<Destination, Failure>> chat_with(const Shipment& words);
 
   net::Loop& loop_;
   const Config& config_;
   sdk::Log log_;
-  sdk::Documents documents_;
+  chat::Shelf shelf_;
   Connector& connector_;
   References& references_;
   Outbox& outbox_;
   chat::Pace pace_;
-  bool takes_reactions_ = true;               // until Teams says otherwise
+  std::set<std::string> no_reactions_;        // tenants whose Teams takes none
   std::map<std::string, std::string> shown_;  // reaction on a message, by place and message
   std::map<std::string, std::chrono::steady_clock::time_point> typed_;  // by place
   std::function<bool(std::string_view, const chat::Body&)> reply_;

@@ -12,11 +12,14 @@ namespace {
 using namespace std::chrono_literals;
 namespace asio = boost::asio;
 
-constexpr auto kPatience = 5s;              // for a rate limit, before the outbox waits itself
-constexpr auto kWhileBroken = 15s;          // between tries without a token
-constexpr auto kLongAgo = 10min;            // no stream lives so long
-constexpr int kMostFailures = 5;            // of frames, one after the other
-constexpr std::uint64_t kMostAttempts = 5;  // at what Teams fails at, and does not say why
+constexpr auto kPatience = 5s;         // for a rate limit, before the outbox waits itself
+constexpr auto kWhileBroken = 15s;     // between tries without a token
+constexpr auto kLongAgo = 10min;       // no stream lives so long
+constexpr int kMostFailures = 5;       // of frames, one after the other
+constexpr auto kLongestPause = 10min;  // whatever the other side says
+// At what Teams fails at, and does not say why: half an hour with the pauses between, in which
+// nothing else is said there.
+constexpr std::uint64_t kMostAttempts = 35;
 
 Failure failure(Trouble trouble, std::string message) {
   Failure why;
@@ -49,6 +52,8 @@ Outbox::Outbox(const sdk::Host& host, net::Loop& loop, Connector& connector, Fil
       files_(files),
       times_(times),
       posts_(host, loop, "Teams"),
+      delivery_(host),
+      shelf_(host),
       log_(host) {}
 
 net::Task<net::Result<Outbox::Posted>> Outbox::post(Shipment shipment) {
@@ -119,7 +124,9 @@ void Outbox::send(const sdk::Parcel& parcel, sdk::Sending sending) {
 }
 
 net::Task<> Outbox::deliver(Shipment shipment, std::uint64_t attempt, sdk::Sending sending) {
-  const bool makes = shipment.kind == Shipment::Kind::kPost;
+  const bool makes = shipment.kind == Shipment::Kind::kPost ||
+                     shipment.kind == Shipment::Kind::kAlone ||
+                     shipment.kind == Shipment::Kind::kPicture;
   const bool begins = shipment.kind == Shipment::Kind::kBegin;
   const CallResult done = co_await perform(shipment);
   if (done) {
@@ -127,6 +134,7 @@ net::Task<> Outbox::deliver(Shipment shipment, std::uint64_t attempt, sdk::Sendi
     const std::string result = arrival_json({done->id, streamed != nullptr});
     if (makes || begins) posts_.arrived(shipment.key, result);
     sending.arrived(result);
+    co_await let_go(std::move(shipment));
     co_return;
   }
   const Failure& why = done.error();
@@ -140,7 +148,8 @@ net::Task<> Outbox::deliver(Shipment shipment, std::uint64_t attempt, sdk::Sendi
   } else if (why.trouble == Trouble::kCredentials) {
     sending.later(why.message, kWhileBroken);
   } else if (why.trouble == Trouble::kRetryLater || (!why.not_done && attempt < kMostAttempts)) {
-    sending.later(why.message, why.retry_after.value_or(0ms));
+    const auto pause = why.retry_after.value_or(0ms);
+    sending.later(why.message, std::min<std::chrono::milliseconds>(pause, kLongestPause));
   } else {
     log_.warn("not posted key=" + shipment.key + " error=" + why.error + " reason=" + why.message);
     posts_.refused(shipment.key, why.message);
@@ -155,6 +164,10 @@ net::Task<CallResult> Outbox::perform(const Shipment& shipment) {
     case Shipment::Kind::kEdit: co_return co_await edit(shipment);
     case Shipment::Kind::kEnd: co_return co_await end(shipment);
     case Shipment::Kind::kFile: co_return co_await upload(shipment);
+    case Shipment::Kind::kPicture: co_return co_await show_picture(shipment);
+    case Shipment::Kind::kAlone:
+      if (!alone_) co_return std::unexpected(failure(Trouble::kOther, "nobody delivers it"));
+      co_return co_await alone_(shipment);
     case Shipment::Kind::kPost: break;
   }
   if (shipment.reply_to.empty())
@@ -183,7 +196,7 @@ net::Task<CallResult> Outbox::begin(const Shipment& shipment) {
       one.id = begun->id;
       one.said = std::move(text);
       one.begun = one.changed = Clock::now();
-      one.idle = std::make_shared<asio::steady_timer>(loop_.context());
+      one.idle = std::make_shared<asio::steady_timer>(loop_.context(), Clock::time_point::max());
     }
     if (begun) co_return begun;
     const Failure& why = begun.error();
@@ -260,29 +273,12 @@ net::Task<CallResult> Outbox::post_whole(const Shipment& shipment) {
   co_return Done{};
 }
 
-net::Task<CallResult> Outbox::upload(const Shipment& shipment) {
-  const auto done = co_await files_.upload(shipment.upload_url, shipment.text);
-  if (!done) co_return std::unexpected(done.error());
-  Shipment card;
-  card.key = shipment.key + "/card";
-  card.target = shipment.target;
-  card.to = shipment.to;
-  card.activity = shipment.activity;
-  const auto posted = co_await post(std::move(card));
-  if (!posted) co_return std::unexpected(failure(Trouble::kRetryLater, posted.error().message));
-  // What asked for it has been answered; nothing depends on that.
-  if (const auto asked = co_await where(shipment.of))
-    co_await connector_.remove(shipment.to, asked->id, kPatience);
-  co_return Done{};
-}
-
 // ---------------------------------------------------------------- while a message grows
 
 // No frame of it is under way.
 net::Task<> Outbox::settled(std::string key) {
   for (const Stream* one = stream(key); one != nullptr && one->busy; one = stream(key)) {
     const auto idle = one->idle;
-    idle->expires_at(Clock::time_point::max());
     co_await idle->async_wait(asio::as_tuple(asio::use_awaitable));
   }
 }

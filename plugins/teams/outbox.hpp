@@ -23,6 +23,7 @@
 #include <string>
 #include <string_view>
 #include <viaduct/chat/posts.hpp>
+#include <viaduct/chat/shelf.hpp>
 #include <viaduct/net/loop.hpp>
 #include <viaduct/sdk/delivery.hpp>
 
@@ -45,6 +46,8 @@ class Outbox {
   };
   // On disk when it is done; a known key is posted once only, whatever it says now.
   net::Task<net::Result<Posted>> post(Shipment shipment);
+  // As the host has it; empty: it does not know it; nullopt: it does not say.
+  net::Task<std::optional<std::string>> state_of(std::string key);
   // Where the message of this key is, once it has arrived in this life, or `post` has said so.
   std::optional<Arrival> arrived(std::string_view key) const;
   void forget(std::string_view key);
@@ -60,6 +63,12 @@ class Outbox {
   // and its end is not shown.
   void on_cancelled(std::function<void(const std::string& key)> told) {
     cancelled_ = std::move(told);
+  }
+
+  // Who gets words to a person who is among others (kAlone); kept until it has succeeded or has
+  // been refused for good.
+  void on_alone(std::function<net::Task<CallResult>(Shipment shipment)> deliver) {
+    alone_ = std::move(deliver);
   }
 
   // ---- what changes a message while it grows: tried once, and nothing depends on it
@@ -102,6 +111,8 @@ class Outbox {
   net::Task<> settled(std::string key);
   net::Task<CallResult> post_whole(const Shipment& shipment);
   net::Task<CallResult> upload(const Shipment& shipment);
+  net::Task<CallResult> show_picture(const Shipment& shipment);
+  net::Task<> let_go(Shipment shipment);
   net::Task<> look_at(Shipment shipment, sdk::Sending sending);
   net::Task<std::optional<Arrival>> where(std::string key);
   void was_cancelled(const std::string& key);
@@ -113,11 +124,14 @@ class Outbox {
   Files& files_;
   const Times times_;
   chat::Posts posts_;
+  sdk::Delivery delivery_;
+  chat::Shelf shelf_;
   sdk::Log log_;
   std::map<std::string, Stream, std::less<>> streams_;  // by the key of what began them
   std::set<std::string, std::less<>> no_streams_;       // tenants that have none
   std::function<void(const Shipment&, const Failure&)> refused_;
   std::function<void(const std::string&)> cancelled_;
+  std::function<net::Task<CallResult>(Shipment)> alone_;
 };
 
 }  // namespace viaduct::teams

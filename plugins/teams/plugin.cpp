@@ -5,6 +5,7 @@
 #include "plugins/teams/manifest.hpp"
 #include "plugins/teams/socket_mode.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
 #include <optional>
@@ -27,9 +28,18 @@ Config parse(std::string_view config_json) {
   return *std::move(config);
 }
 
+std::string expanded(const std::string& path) {
+  const char* const home = std::getenv("HOME");
+  return path.starts_with("~/") && home != nullptr ? home + path.substr(1) : path;
+}
+
 ServiceCredentials credentials_of(const Config& config) {
-  return {config.app_id,          config.app_password,    config.certificate.cert,
-          config.certificate.key, config.endpoints.token, config.endpoints.scope};
+  return {config.app_id,
+          config.app_password,
+          expanded(config.certificate.cert),
+          expanded(config.certificate.key),
+          config.endpoints.token,
+          config.endpoints.scope};
 }
 
 InboundConfig inbound_config_of(const Config& config) {
@@ -86,7 +96,13 @@ class Teams final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
       socket_.emplace(loop_, token_, socket_options());
     outbox_.on_refused([this](const Shipment& shipment, const Failure& why) {
       if (why.trouble == Trouble::kTargetGone) loop_.spawn(gone(shipment.target));
-      if (why.trouble == Trouble::kTooLarge) loop_.spawn(network_.post_smaller(shipment));
+      if (shipment.kind == Shipment::Kind::kFile)
+        loop_.spawn(network_.offer_again(shipment, why));
+      else if (why.trouble == Trouble::kTooLarge)
+        loop_.spawn(network_.post_smaller(shipment));
+      else if (why.trouble != Trouble::kTargetGone &&
+               (shipment.kind == Shipment::Kind::kPost || shipment.kind == Shipment::Kind::kEnd))
+        note_missing(shipment.key, true);
     });
     outbox_.on_cancelled([this](const std::string& key) { loop_.spawn(cancelled(key)); });
   }
@@ -130,15 +146,7 @@ class Teams final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
                    const sdk::Status& why) override {
     log_.error("a message to Teams is possibly missing, see `viaduct deliveries list` key=" +
                std::string(parcel.key) + " state=" + std::string(state) + " reason=" + why.message);
-    // Of an answer: SESSION/TURN/…, and nobody has seen it refused.
-    const std::string key(parcel.key);
-    const auto one = conversations_.of(key.substr(0, key.find('/')));
-    // The note, too, may be cut off; of a note it is no harm to be there twice.
-    std::size_t notes = 0;
-    for (auto at = key.find(kMissing); at != std::string::npos; at = key.find(kMissing, at + 1))
-      ++notes;
-    if (one && !parcel.edit && state == "ambiguous" && notes < kMostNotes)
-      loop_.spawn(one->may_be_missing(key));
+    if (!parcel.edit && state == "ambiguous") note_missing(std::string(parcel.key), false);
   }
 
   // ---- sdk::Tool
@@ -153,10 +161,12 @@ class Teams final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
       const std::string path = arguments[2].text();
       const auto package = app_package(config_);
       if (!package) return say(1, package.error());
-      return say(0,
-                 path +
-                     " is the app. In Teams: Apps, Manage your apps, Upload an app; or upload it "
-                     "in the Teams admin center.",
+      std::string words =
+          path +
+          " is the app. In Teams: Apps, Manage your apps, Upload an app; or upload it in the Teams "
+          "admin center.";
+      for (const std::string& advice : manifest_advice(config_)) words += "\nBut: " + advice;
+      return say(0, words,
                  R"(,"files":[{"path":)" + sdk::json_string(path) + R"(,"base64":")" +
                      chat::base64(*package) + R"("}])");
     }
@@ -171,6 +181,22 @@ class Teams final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
   void doctor(sdk::Reply reply) override { loop_.spawn(look(std::move(reply))); }
 
  private:
+  // Something may not be where people look for it. Of an answer: the key is SESSION/TURN/….
+  void note_missing(const std::string& key, bool is_refused) {
+    const auto one = conversations_.of(key.substr(0, key.find('/')));
+    // The note, too, may be cut off; of a note it is no harm to be there twice.
+    std::size_t notes = 0;
+    for (auto at = key.find(kMissing); at != std::string::npos; at = key.find(kMissing, at + 1))
+      ++notes;
+    const std::size_t most = is_refused ? 1 : kMostNotes;
+    if (one && notes < most) loop_.spawn(one->may_be_missing(key, is_refused));
+  }
+
+  // What others can cause as often as they like.
+  void warn_seldom(const std::string& words) {
+    if (const auto line = warned_.line(words, words)) log_.warn(*line);
+  }
+
   // With the Playground on this computer there are none.
   bool has_credentials() const {
     return !config_.app_password.empty() || !config_.certificate.cert.empty();
@@ -200,6 +226,7 @@ class Teams final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
       reply.fail(loaded.error());
       co_return;
     }
+    loop_.spawn(tidy());
     if (http_) keys_.start();
     if (http_ && config_.allow_entra_tokens) entra_keys_.start();
     if (has_credentials()) {
@@ -236,11 +263,11 @@ class Teams final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
     options.receive = [this](const SocketActivity& given, SocketModeOptions::Answer answer) {
       auto activity = parse_activity(given.activity);
       if (!activity) {
-        log_.warn("activity not understood reason=" + activity.error());
+        warn_seldom("activity not understood reason=" + activity.error());
         return answer(400, "");
       }
       if (const auto verdict = auth_.check_socket(facts_of(*activity)); !verdict) {
-        log_.warn("activity refused reason=" + std::string(words_of(verdict.error())));
+        warn_seldom("activity refused reason=" + std::string(words_of(verdict.error())));
         return answer(status_of(verdict.error()), "");
       }
       inbound_.take(*std::move(activity), given.activity, std::move(answer));
@@ -249,7 +276,7 @@ class Teams final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
       if (level == SocketAction::Kind::kError)
         log_.error(line);
       else if (level == SocketAction::Kind::kWarn)
-        log_.warn(line);
+        warn_seldom(line);
       else
         log_.info(line);
     };
@@ -276,6 +303,16 @@ class Teams final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
     }
   }
 
+  net::Task<> tidy() {
+    while (!stopping_) {
+      co_await network_.tidy();
+      boost::asio::steady_timer pause(
+          loop_.context(),
+          std::min<std::chrono::milliseconds>(config_.keep_files, std::chrono::hours(1)));
+      co_await pause.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
+    }
+  }
+
   net::Task<> look(sdk::Reply reply) {
     std::vector<chat::Check> checks;
     if (has_credentials()) {
@@ -285,6 +322,7 @@ class Teams final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
       checks.push_back({"app id and secret", true,
                         "none: only what runs on this computer can talk to this bot"});
     }
+    checks.push_back(check_allowed(config_.allow));
     if (socket_ && has_started_)
       checks.push_back({"socket", socket_->is_connected(), socket_->words()});
     if (http_ && has_started_ && !config_.allow_anonymous_loopback)
@@ -295,6 +333,7 @@ class Teams final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
   net::Loop loop_;  // first: what runs on it goes before it
   sdk::Host host_;
   sdk::Log log_;
+  Seldom warned_;
   sdk::Secrets secrets_;
   sdk::Delivery delivery_;
   const Config config_;

@@ -14,6 +14,10 @@ std::string key_of(const chat::Place& place) {
   return place.team + "/" + place.channel;
 }
 
+std::string person_key(std::string_view tenant, std::string_view person) {
+  return std::string(tenant) + "/" + std::string(person);
+}
+
 // As place_of() of an activity from there.
 chat::Place place_in(const Reference& one) {
   Activity activity;
@@ -36,7 +40,7 @@ net::Task<net::Result<>> References::load() {
       co_return std::unexpected(sdk::Status{sdk::Code::kInternal, "the host's list of documents"});
     for (Reference& one : page->references) {
       std::string key = key_of(place_in(one));
-      by_place_.insert_or_assign(std::move(key), std::move(one));
+      keep(std::move(key), std::move(one));
     }
     if (!page->more) co_return net::Result<>();
     from = page->last_key + '\0';
@@ -50,12 +54,33 @@ void References::put(const std::string& key, Reference one) {
                      log.error("conversation not kept, it is again with its next message reason=" +
                                answer.message);
                  });
-  by_place_.insert_or_assign(key, std::move(one));
+  keep(key, std::move(one));
+}
+
+void References::keep(std::string key, Reference one) {
+  if (one.kind == ConversationKind::kPersonal && !one.person.empty() && !one.is_gone)
+    chats_.insert_or_assign(person_key(one.tenant, one.person), key);
+  by_place_.insert_or_assign(std::move(key), std::move(one));
+}
+
+void References::forget(const chat::Place& place) {
+  const std::string key = key_of(place);
+  if (by_place_.erase(key) == 0) return;
+  std::erase_if(chats_, [&key](const auto& one) { return one.second == key; });
+  documents_.remove(std::string(kPrefix) + key, sdk::Documents::kAnyVersion, {});
+}
+
+void References::note_chat(Reference chat) {
+  const std::string key = key_of(place_in(chat));
+  if (!by_place_.contains(key)) put(key, std::move(chat));
 }
 
 void References::note(const Activity& activity) {
   const ConversationRef& of = activity.conversation;
   if (of.base.empty() || activity.service_url.empty()) return;
+  const auto* update = std::get_if<ConversationUpdate>(&activity.what);
+  const auto* installation = std::get_if<InstallationUpdate>(&activity.what);
+  if ((update && update->removes_bot) || (installation && !installation->is_added)) return;
   const std::string key = key_of(place_of(activity));
   const auto held = by_place_.find(key);
   Reference now = held == by_place_.end() ? Reference() : held->second;
@@ -106,6 +131,16 @@ std::optional<Destination> References::destination(const chat::Place& place) con
   to.tenant = held->tenant;
   to.is_personal = held->kind == ConversationKind::kPersonal;
   return to;
+}
+
+std::optional<Destination> References::chat_with(std::string_view tenant,
+                                                 std::string_view person) const {
+  const auto key = chats_.find(person_key(tenant, person));
+  if (key == chats_.end()) return std::nullopt;
+  const auto held = by_place_.find(key->second);
+  if (held == by_place_.end() || held->second.is_gone) return std::nullopt;
+  const Reference& chat = held->second;
+  return Destination{chat.service_url, chat.conversation, chat.tenant, true, false};
 }
 
 }  // namespace viaduct::teams

@@ -51,18 +51,26 @@ class References {
   void note(const Activity& activity);
   void set_greeted(const Activity& activity);
   void set_gone(const chat::Place& place);
+  // Nobody there may use the bot, and nothing is bound there.
+  void forget(const chat::Place& place);
+  // A chat with a person that the bot itself has begun, or knew of.
+  void note_chat(Reference chat);
 
   // Valid until the next change. Null: nothing was ever heard from there.
   const Reference* find(const chat::Place& place) const;
   // Where a message to the place goes; nullopt: the bot is not there.
   std::optional<Destination> destination(const chat::Place& place) const;
+  // The chat with this person (29:…), as far as one is known.
+  std::optional<Destination> chat_with(std::string_view tenant, std::string_view person) const;
 
  private:
   void put(const std::string& key, Reference one);
+  void keep(std::string key, Reference one);
 
   sdk::Documents documents_;
   sdk::Log log_;
   std::map<std::string, Reference, std::less<>> by_place_;  // key of the place without a thread
+  std::map<std::string, std::string, std::less<>> chats_;   // these keys, by tenant and person
 };
 
 }  // namespace viaduct::teams

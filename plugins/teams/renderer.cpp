@@ -290,6 +290,8 @@ class Renderer {
       return;
     }
     ends_marker_ = false;
+    const std::string numbered = with_numbers(raw);
+    raw = numbered;
     for (bool is_first = true; !raw.empty(); is_first = false) {
       if (!is_first) line_break();
       const std::size_t end = std::min(raw.find('\n'), raw.size());

@@ -61,6 +61,16 @@ std::string aadsts_of(const json& from, const std::string& description) {
   return description.substr(begin, end - begin);
 }
 
+// "AADSTS50034: There is no such account. To sign in, … Trace ID: …" → "There is no such account.":
+// without the code, which is said already, and the ids of the request.
+std::string words_of(std::string_view description) {
+  std::string_view words = description.substr(0, description.find_first_of("\r\n"));
+  if (const auto end = words.find(": "); words.starts_with("AADSTS") && end != words.npos)
+    words.remove_prefix(end + 2);
+  if (const auto end = words.find(". "); end != words.npos) words = words.substr(0, end + 1);
+  return std::string(words);
+}
+
 bool is_passing(int status, std::string_view error, std::string_view code) {
   constexpr std::string_view kCodes[] = {"90024", "90033", "90025", "50196"};
   return status == 429 || status == 408 || status >= 500 || error == "temporarily_unavailable" ||
@@ -98,16 +108,16 @@ FetchResult parse_token_answer(int status, std::string_view body, std::string_vi
   const std::string code = aadsts_of(from, description);
   const std::vector<std::string> secrets =
       secret.empty() ? std::vector<std::string>() : std::vector{std::string(secret)};
-  failure.error = net::redacted(net::one_line(code.empty() ? error : code, 100), secrets);
+  failure.error = net::one_line(net::redacted(code.empty() ? error : code, secrets), 100);
   if (!is_passing(status, error, code)) failure.trouble = TokenTrouble::kSetUp;
   const std::string_view advice = words_of_aadsts(code);
   failure.message =
       advice.empty() ? "the login of Microsoft gives the bot no token" : std::string(advice);
-  failure.message += " [" + (code.empty() ? failure.error : "AADSTS" + failure.error) + "]";
-  // What follows the first line are ids of the request.
-  const std::string said = net::redacted(
-      net::one_line(description.substr(0, description.find_first_of("\r\n")), kLongestWords),
-      secrets);
+  const std::string shown = code.empty() ? failure.error : "AADSTS" + failure.error;
+  failure.message += " [" + (shown.empty() ? std::to_string(status) : shown) + "]";
+  // Before it is cut: of a secret that it repeats a piece would be left.
+  const std::string said =
+      net::one_line(net::redacted(words_of(description), secrets), kLongestWords);
   if (!said.empty()) failure.message += ": " + said;
   return std::unexpected(std::move(failure));
 }

@@ -8,17 +8,20 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <viaduct/chat/file.hpp>
 
 namespace viaduct::teams {
 
 struct Shipment {
   enum class Kind {
-    kPost,   // a message; with `reply_to`, in answer to that one
-    kBegin,  // the first words of what kEnd ends; with `streams`, as a stream where that is
-             // possible
-    kEdit,   // what the message that the shipment `of` made becomes
-    kEnd,    // the same for kBegin: `activity` is all of it
-    kFile    // `text` to the place that a person has agreed to; then `activity` says so
+    kPost,     // a message; with `reply_to`, in answer to that one
+    kBegin,    // the first words of what kEnd ends; with `streams`, as a stream where that is
+               // possible
+    kEdit,     // what the message that the shipment `of` made becomes
+    kEnd,      // the same for kBegin: `activity` is all of it
+    kFile,     // `file` to the place that a person has agreed to; then `activity` says so
+    kPicture,  // the file that is kept for its key, inside of a message; or else `activity`
+    kAlone     // a message for `person` alone, whoever else is there
   };
   Kind kind = Kind::kPost;
   std::string key;
@@ -28,9 +31,13 @@ struct Shipment {
   std::string of;        // kEdit, kEnd: key of the shipment that made it; kFile: that asked for it
   std::string reply_to;  // kPost: id of a message
   bool streams = false;  // kBegin
+  std::string person;    // kAlone: 29:… or of Entra
   std::string upload_url;  // kFile: of the consent; a secret
-  std::string text;        // kFile
+  std::string file;        // kFile: the key that it is kept for
 };
+
+// What is noted of a file for which a person was asked.
+inline constexpr std::string_view kOffered = "offered";
 
 // Where it is now.
 struct Arrival {
@@ -52,7 +59,8 @@ std::string frame_activity(std::string_view activity, std::string_view text,
 // The message that ends a stream.
 std::string final_activity(std::string_view activity, std::string_view stream_id);
 
-// A message with a picture inside; empty: too large, or of a kind that Teams does not show.
-std::string picture_activity(std::string_view type, std::string_view bytes, std::string_view text);
+// Whether Teams shows a file of this kind and size inside of a message, and such a message.
+bool is_picture(const chat::File& file);
+std::string picture_activity(const chat::File& file);
 
 }  // namespace viaduct::teams

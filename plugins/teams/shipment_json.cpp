@@ -12,11 +12,11 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::pair<Shipment::Kind, std::string_view> kKinds[] = {{Shipment::Kind::kPost, "post"},
-                                                                  {Shipment::Kind::kBegin, "begin"},
-                                                                  {Shipment::Kind::kEdit, "edit"},
-                                                                  {Shipment::Kind::kEnd, "end"},
-                                                                  {Shipment::Kind::kFile, "file"}};
+constexpr std::pair<Shipment::Kind, std::string_view> kKinds[] = {
+    {Shipment::Kind::kPost, "post"},  {Shipment::Kind::kBegin, "begin"},
+    {Shipment::Kind::kEdit, "edit"},  {Shipment::Kind::kEnd, "end"},
+    {Shipment::Kind::kFile, "file"},  {Shipment::Kind::kPicture, "picture"},
+    {Shipment::Kind::kAlone, "alone"}};
 
 json object(std::string_view text) {
   json all = json::parse(text, nullptr, /*allow_exceptions=*/false);
@@ -51,7 +51,8 @@ std::string shipment_json(const Shipment& shipment) {
   const std::pair<const char*, const std::string*> texts[] = {{"of", &shipment.of},
                                                               {"reply_to", &shipment.reply_to},
                                                               {"upload_url", &shipment.upload_url},
-                                                              {"text", &shipment.text}};
+                                                              {"person", &shipment.person},
+                                                              {"file", &shipment.file}};
   for (const auto& [name, text] : texts)
     if (!text->empty()) out[name] = *text;
   return dump(out);
@@ -70,7 +71,8 @@ std::optional<Shipment> parse_shipment(std::string_view from) {
   shipment.reply_to = in.text("reply_to");
   shipment.streams = in.yes("streams");
   shipment.upload_url = in.text("upload_url");
-  shipment.text = in.text("text");
+  shipment.file = in.text("file");
+  shipment.person = in.text("person");
   const json all = object(from);
   if (const auto found = all.find("activity"); found != all.end() && found->is_object())
     shipment.activity = dump(*found);
@@ -112,17 +114,22 @@ std::string final_activity(std::string_view activity, std::string_view stream_id
   return dump(all);
 }
 
-std::string picture_activity(std::string_view type, std::string_view bytes, std::string_view text) {
-  constexpr std::size_t kLargest = 700 << 10;  // Teams takes 1 MB, the outbox as much as base64
+bool is_picture(const chat::File& file) {
+  constexpr std::size_t kLargest = 1'000'000;
   constexpr std::array<std::string_view, 3> kTypes = {"image/png", "image/jpeg", "image/gif"};
-  if (bytes.empty() || bytes.size() > kLargest || std::ranges::find(kTypes, type) == kTypes.end())
-    return {};
+  return !file.bytes.empty() && file.bytes.size() <= kLargest &&
+         std::ranges::find(kTypes, file.type) != kTypes.end();
+}
+
+std::string picture_activity(const chat::File& file) {
   json all = {
       {"type", "message"},
-      {"attachments", json::array({{{"contentType", type},
-                                    {"contentUrl", "data:" + std::string(type) + ";base64," +
-                                                       chat::base64(bytes)}}})}};
-  if (!text.empty()) all["text"] = text;
+      {"summary", file.alt.empty() ? file.name : file.alt},
+      {"attachments",
+       json::array({{{"contentType", file.type},
+                     {"contentUrl", "data:" + file.type + ";base64," + chat::base64(file.bytes)},
+                     {"name", file.name}}})}};
+  if (!file.words.empty()) all["text"] = file.words;
   return dump(all);
 }
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cctype>
 #include <nlohmann/json.hpp>
+#include <viaduct/chat/value.hpp>
 #include <viaduct/net/text.hpp>
 
 namespace viaduct::teams {
@@ -16,6 +17,9 @@ using nlohmann::json;
 std::optional<json> object(std::string_view text) {
   if (net::too_complex(text)) return std::nullopt;
   json all = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  // Half a surrogate pair, as where an emoji was cut in two.
+  if (all.is_discarded())
+    all = json::parse(chat::Value::parsed(text).json(), nullptr, /*allow_exceptions=*/false);
   if (!all.is_object()) return std::nullopt;
   return all;
 }
@@ -130,11 +134,8 @@ std::optional<HubMessage> parse_hub_message(std::string_view from) {
   constexpr int kInvocation = 1, kPing = 6, kClose = 7;
   const auto number = type.get<std::int64_t>();
   if (number == kPing) message.kind = HubMessage::Kind::kPing;
-  if (number == kClose) {
-    message.kind = HubMessage::Kind::kClose;
-    // SignalR: without it, do not come back.
-    message.may_return = member(*all, "allowReconnect") == true;
-  }
+  // What it says of coming back is of the same connection; ours is always a new one.
+  if (number == kClose) message.kind = HubMessage::Kind::kClose;
   if (number != kInvocation) return message;
   message.kind = HubMessage::Kind::kInvocation;
   message.invocation = text(*all, "invocationId");

@@ -258,7 +258,7 @@ net::Task<SocketMode::State::Geo::Opened> SocketMode::State::Geo::negotiate(
     if (!said->error.empty())
       co_return std::unexpected(self->failed(
           "the hub refuses (" +
-          net::redacted(net::one_line(said->error, 200), {address.access_token}) + ")"));
+          net::one_line(net::redacted(said->error, {address.access_token}), 200) + ")"));
     if (said->elsewhere) {
       address = *said->elsewhere;
       continue;
@@ -385,8 +385,7 @@ void SocketMode::State::Geo::heard(int id, const std::shared_ptr<WebSocket>& soc
       return happened({.kind = SocketEvent::Kind::kLost,
                        .link = id,
                        .text = message.error.empty() ? "Teams has closed it"
-                                                     : net::one_line(message.error, 200),
-                       .is_final = !message.may_return});
+                                                     : net::one_line(message.error, 200)});
     case Kind::kInvocation:
       if (!message.invocation.empty()) say(socket, hub_refusal(message.invocation));
       return;

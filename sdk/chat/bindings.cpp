@@ -116,8 +116,11 @@ net::Task<net::Result<>> Bindings::put(Binding binding) {
 net::Task<net::Result<>> Bindings::update(Binding binding) {
   const std::string key = binding.place.key();
   const auto held = by_place_.find(key);
-  if (held != by_place_.end() && held->second.session == binding.session)
+  if (held != by_place_.end() && held->second.session == binding.session) {
+    // Who still answers there does not know that people have been told what has become of it.
+    if (!binding.active && !held->second.active) binding.told = binding.told || held->second.told;
     co_return co_await write(by_place_, key, kNow, std::move(binding));
+  }
   binding.active = false;
   const std::string name = past_key(binding);
   co_return co_await write(past_, name, kBefore, std::move(binding));

@@ -11,7 +11,7 @@
 namespace viaduct::chat {
 namespace {
 
-constexpr std::uint32_t kMostDiscovered = 50;
+constexpr std::uint32_t kMostDiscovered = 40;  // networks take some 50 blocks
 
 enum class Word {
   kHelp,
@@ -404,11 +404,11 @@ std::optional<Command> parse_in_thread(std::string_view text, std::string_view s
   return CancelCommand{};
 }
 
-std::string help_text(std::string_view slash_command) {
+std::string help_text(std::string_view slash_command, bool has_channels) {
   const std::string slash = before(slash_command);
   std::string text;
   for (const Known& known : kKnown) {
-    if (known.what.empty()) continue;
+    if (known.what.empty() || (known.word == Word::kBreakout && !has_channels)) continue;
     text += "• `" + slash + std::string(known.name);
     if (!known.arguments.empty()) text.append(" ").append(known.arguments);
     text.append("` – ").append(known.what).append("\n");

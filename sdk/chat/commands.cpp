@@ -54,9 +54,9 @@ net::Task<> Commands::run(Command command, Asker asker) {
   } else if (std::holds_alternative<ConfigCommand>(command)) {
     co_await run_config(asker);
   } else if (const auto* wrong = std::get_if<WrongCommand>(&command)) {
-    co_await tell(asker, network_.words(wrong->words(world_.command)));
+    co_await tell_openly(asker, network_.words(wrong->words(world_.command)));
   } else if (const auto* unknown = std::get_if<UnknownCommand>(&command)) {
-    co_await tell(asker, network_.words(unknown->words(world_.command)));
+    co_await tell_openly(asker, network_.words(unknown->words(world_.command)));
   } else {
     co_await run_memory(std::move(command), asker);
   }
@@ -76,6 +76,13 @@ net::Task<> Commands::tell(Asker asker, std::string words, std::vector<Button> b
   co_await whisper(std::move(asker), network_.note(words, buttons), std::move(part));
 }
 
+net::Task<> Commands::tell_openly(Asker asker, std::string words, std::vector<Button> buttons,
+                                  std::string part) {
+  Body body = network_.note(words, buttons);
+  body.is_open = true;
+  co_await whisper(std::move(asker), std::move(body), std::move(part));
+}
+
 net::Task<> Commands::say(Place place, std::string key, Body body) {
   if (const auto kept = co_await world_.network.post(std::move(place), key, std::move(body)); !kept)
     log_.error("message not kept for sending key=" + key + " reason=" + kept.error().message);
@@ -87,6 +94,8 @@ net::Task<> Commands::to_session(Asker asker, Said said) {
   if (is_left(place)) before = *world_.bindings.find(place);
   const auto found = co_await begin(place, asker, {"", "", said.text});
   if (!found) {
+    // A surface may have shown one already.
+    world_.network.show_life(place, said.message, Life::kDone);
     co_await tell(asker, found.error(), {}, "refused");
     co_return;
   }
@@ -128,7 +137,7 @@ net::Task<> Commands::tell_left(Asker asker) {
   if (const auto kept = co_await world_.bindings.update(last); !kept)
     log_.warn("binding not kept, what has become of it is said again session=" + last.session +
               " reason=" + kept.error().message);
-  co_await tell(asker, co_await gone_words(last.session), {}, "left");
+  co_await tell_openly(asker, co_await gone_words(last.session), {}, "left");
 }
 
 net::Task<std::string> Commands::gone_words(std::string session) {
@@ -149,8 +158,8 @@ net::Task<> Commands::press(std::string action, std::string value, Asker asker) 
   const std::string kind = action.substr(0, action.find(':'));
   if (kind == kConnectAction) {
     co_await run_connect(value, false, asker);
-  } else if (kind == kAdoptAction) {
-    if (const auto left = parse_left(value)) co_await run_adopt(*left, asker);
+  } else if (const auto left = parse_left(value); kind == kAdoptAction && left) {
+    co_await run_adopt(*left, asker);
   } else if (kind == kPickAction) {
     const std::size_t word = std::min(kind.size() + 1, action.size());
     const std::string what = action.substr(word, action.find(':', word) - word);
@@ -164,13 +173,14 @@ net::Task<> Commands::press(std::string action, std::string value, Asker asker) 
       co_await run_retry(value, asker);
     else if (what == "status")
       co_await run_status(value, asker);
-  } else if (kind == kPermitAction) {
-    if (const auto choice = parse_permit(value)) co_await press_permit(*choice, asker);
-  } else if (kind == kRetryAction || kind == kStopAction || kind == kShowAction) {
-    const auto turn = parse_turn(value);
-    if (!turn) co_return;
+    else
+      co_await tell_openly(asker, "There is nothing like that here.");
+  } else if (const auto choice = parse_permit(value); kind == kPermitAction && choice) {
+    co_await press_permit(*choice, asker);
+  } else if (const auto turn = parse_turn(value);
+             turn && (kind == kRetryAction || kind == kStopAction || kind == kShowAction)) {
     if (!may_have(turn->session, asker)) {
-      co_await tell(asker, "That session is not yours.");
+      co_await tell_openly(asker, "That session is not yours.");
       co_return;
     }
     const auto one = conversations_.of(turn->session);
@@ -183,18 +193,24 @@ net::Task<> Commands::press(std::string action, std::string value, Asker asker) 
       co_return;
     }
     if (kind == kShowAction) {
-      co_await one->show_again(turn->turn, asker.key + "/shown");
+      const auto shown = co_await one->show_again(turn->turn, asker.key + "/shown");
+      if (!shown)
+        co_await tell(asker, "It cannot be read now: " + network_.escaped(shown.error().message) +
+                                 ". Press again in a moment.");
       co_return;
     }
     const sdk::Answer stopped = co_await one->cancel(asker.principal(), turn->turn);
     if (!stopped.ok()) co_await tell(asker, network_.escaped(stopped.message));
+  } else {
+    // No button of ours, or one of an older version.
+    co_await tell_openly(asker, "There is nothing like that here.");
   }
 }
 
 net::Task<> Commands::press_permit(PermitValue choice, Asker asker) {
   const std::string refused = "Only the person who asked, or an operator, can decide this.";
   if (!may_have(choice.session, asker)) {
-    co_await tell(asker, refused);
+    co_await tell_openly(asker, refused);
     co_return;
   }
   const auto one = conversations_.of(choice.session);
@@ -204,13 +220,13 @@ net::Task<> Commands::press_permit(PermitValue choice, Asker asker) {
   }
   const sdk::Answer taken = co_await one->answer(asker.principal(), choice.entry, choice.option);
   if (taken.code == sdk::Code::kPermissionDenied || taken.code == sdk::Code::kNotFound)
-    co_await tell(asker, refused);
+    co_await tell_openly(asker, refused);
   else if (!taken.ok())
     co_await tell(asker, network_.escaped(taken.message));
   else if (const Value decided = Value::parsed(taken.result);
            decided.text("option_id") != choice.option)
-    co_await tell(asker,
-                  "This was decided already, by " + network_.escaped(decided.text("by")) + ".");
+    co_await tell_openly(
+        asker, "This was decided already, by " + network_.escaped(decided.text("by")) + ".");
 }
 
 }  // namespace viaduct::chat

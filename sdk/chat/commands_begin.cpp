@@ -76,9 +76,8 @@ bool Commands::is_full(const Asker& asker, const Conversation* leaves) const {
          rules_.max_sessions_per_user + (makes_room ? 1 : 0);
 }
 
-std::optional<std::string> Commands::why_not(const std::string& dir, const Asker& asker,
-                                             const Conversation* leaves) const {
-  if (is_full(asker, leaves)) return limit_reached();
+std::optional<std::string> Commands::why_not(const std::string& dir, const Asker& asker) const {
+  if (is_full(asker, nullptr)) return limit_reached();
   if (const auto found = folder(dir, asker); !found) return found.error();
   return std::nullopt;
 }
@@ -101,8 +100,9 @@ net::Task<std::expected<std::shared_ptr<Conversation>, std::string>> Commands::b
   if (held && !wanted.instead) co_return held;
 
   const std::string person = asker.team + "/" + asker.user;
-  if (const auto no = why_not(wanted.dir, asker, held.get())) co_return Refused(*no);
+  if (is_full(asker, held.get())) co_return Refused(limit_reached());
   const auto dir = folder(wanted.dir, asker);
+  if (!dir) co_return Refused(dir.error());
 
   const std::string key = place.key();
   beginning_.insert(key);
@@ -190,7 +190,7 @@ net::Task<std::optional<Place>> Commands::place_for(Asker asker, std::string wor
 
 net::Task<> Commands::run_new(NewCommand command, Asker asker) {
   if (!asker.is_whole() && !asker.thread.empty() && conversations_.at(asker.place())) {
-    co_await tell(
+    co_await tell_openly(
         asker, network_.words("This thread has a session already. Say `new` outside of it, or end "
                               "it first with `end`."));
     co_return;
@@ -223,8 +223,13 @@ net::Task<> Commands::run_new(NewCommand command, Asker asker) {
                       network_.code(folder_words(binding.working_dir));
   if (!binding.description.empty())
     words += "\n" + network_.italic(network_.escaped(binding.description));
-  words += asker.is_whole() ? "\nSay what you want it to do."
-                            : "\nReply in this thread to interact with the session.";
+  const bool hears_all = network_.hears_all(*place);
+  if (asker.is_whole())
+    words +=
+        hears_all ? "\nSay what you want it to do." : "\nMention me with what you want it to do.";
+  else
+    words += hears_all ? "\nReply in this thread to interact with the session."
+                       : "\nMention me in this thread to interact with the session.";
   (*begun)->follow();
   co_await say(*place, asker.key + "/started", network_.note(words));
   if (!asker.reply_url.empty() && !asker.is_whole())
@@ -247,14 +252,20 @@ net::Task<net::Result<>> Commands::move(Binding binding, Asker asker) {
     binding.owes = here->owes;
   } else {
     // What was said elsewhere is not said here again, and what was asked there is answered there.
-    const sdk::Answer history = co_await answered([&](sdk::Callback done) {
-      world_.sessions.history(who, binding.session, 0, 1, std::move(done));
-    });
-    if (const auto page = history.ok() ? parse_entries(history.result) : std::nullopt;
-        page && !page->entries.empty()) {
-      binding.shown_turn = page->entries.back().turn;
-      binding.shown_entry = page->entries.back().number;
+    // The newest entries may be of no turn.
+    std::uint64_t newest = 0;
+    for (std::uint64_t before = 0; newest == 0;) {
+      const sdk::Answer history = co_await answered([&](sdk::Callback done) {
+        world_.sessions.history(who, binding.session, before, 200, std::move(done));
+      });
+      const auto page = history.ok() ? parse_entries(history.result) : std::nullopt;
+      if (!page || page->entries.empty()) break;
+      if (before == 0) binding.shown_entry = page->entries.back().number;
+      for (const Entry& entry : page->entries) newest = std::max(newest, entry.turn);
+      if (!page->more) break;
+      before = page->entries.front().number;
     }
+    binding.shown_turn = std::max(binding.shown_turn, newest);
     binding.owes = false;
   }
   for (const Place& place : left) {
@@ -300,11 +311,12 @@ net::Task<> Commands::run_connect(std::string id, bool revive, Asker asker) {
   }
   if (const auto held = conversations_.at(asker.place())) {
     if (held->binding().session == source->session && !revive) {
-      co_await tell(asker, "This is that session's thread.");
+      co_await tell_openly(asker, "This is that session's thread.");
       co_return;
     }
     if (held->binding().session != source->session && !asker.is_whole()) {
-      co_await tell(asker, "This thread has another session. Say it outside of this thread.");
+      co_await tell_openly(asker,
+                           "This thread has another session. Say it outside of this thread.");
       co_return;
     }
   }
@@ -313,7 +325,7 @@ net::Task<> Commands::run_connect(std::string id, bool revive, Asker asker) {
       active, [&](const Binding& one) { return one.session == source->session; });
   const auto leaves = asker.is_whole() ? conversations_.at(asker.place()) : nullptr;
   if (counts && is_full(asker, leaves.get())) {
-    co_await tell(asker, limit_reached());
+    co_await tell_openly(asker, limit_reached());
     co_return;
   }
   sdk::Principal who = asker.principal();
@@ -395,11 +407,12 @@ net::Task<> Commands::run_adopt(LeftValue left, Asker asker) {
 net::Task<> Commands::run_breakout(std::string name, Asker asker) {
   const auto here = conversations_.at(asker.place());
   if (here && asker.thread.empty() && !asker.is_whole()) {
-    co_await tell(asker, "This channel is the session's own already.");
+    co_await tell_openly(asker, "This channel is the session's own already.");
     co_return;
   }
   if (!here || asker.thread.empty() || asker.is_direct) {
-    co_await tell(asker, "Use " + network_.code("breakout") +
+    co_await tell_openly(asker,
+                         "Use " + network_.code("breakout") +
                              " within a session's thread, to move it to a channel of its own.");
     co_return;
   }

@@ -36,8 +36,10 @@ std::string Commands::name_of(const Binding& binding, const SessionFacts* now) c
 }
 
 net::Task<> Commands::run_help(Asker asker) {
-  co_await tell(asker, network_.bold("Commands") + "\n" +
-                           network_.words(help_text(world_.command)) + network_.help_hint());
+  co_await tell_openly(asker,
+                       network_.bold("Commands") + "\n" +
+                           network_.words(help_text(world_.command, network_.makes_channels())) +
+                           network_.help_hint());
 }
 
 net::Task<std::optional<SessionFacts>> Commands::facts(Binding binding) {

@@ -27,7 +27,7 @@ net::Task<std::shared_ptr<Conversation>> Commands::meant(std::string id, std::st
   }
   if (auto here = conversations_.at(asker.place())) co_return here;
   if (!asker.thread.empty() && !asker.is_whole()) {
-    co_await tell(asker, "This thread has no session.");
+    co_await tell_openly(asker, "This thread has no session.");
     co_return nullptr;
   }
   std::vector<Binding> here;
@@ -35,8 +35,8 @@ net::Task<std::shared_ptr<Conversation>> Commands::meant(std::string id, std::st
     if (one.place.channel == asker.channel) here.push_back(std::move(one));
   if (here.size() == 1) co_return conversations_.at(here.front().place);
   if (here.empty()) {
-    co_await tell(asker, "You have no session here. Start one with " +
-                             network_.code(world_.line("new")) + ".");
+    co_await tell_openly(asker, "You have no session here. Start one with " +
+                                    network_.code(world_.line("new")) + ".");
     co_return nullptr;
   }
   std::vector<Button> choices;
@@ -105,7 +105,7 @@ net::Task<> Commands::run_cancel(std::string id, Asker asker) {
   if (!stopped.ok())
     co_await tell(asker, "It could not be stopped: " + network_.escaped(stopped.message));
   else if (!works)
-    co_await tell(asker, "Nothing is running.");
+    co_await tell_openly(asker, "Nothing is running.");
 }
 
 net::Task<> Commands::run_retry(std::string id, Asker asker) {
@@ -113,7 +113,7 @@ net::Task<> Commands::run_retry(std::string id, Asker asker) {
   if (!one) co_return;
   const std::uint64_t last = one->binding().shown_turn;
   if (last == 0)
-    co_await tell(asker, "There is nothing to try again yet.");
+    co_await tell_openly(asker, "There is nothing to try again yet.");
   else
     co_await try_again(one, last, one->binding().place, asker);
 }
@@ -125,7 +125,7 @@ net::Task<> Commands::try_again(std::shared_ptr<Conversation> one, std::uint64_t
   if (!again)
     co_await tell(asker, network_.escaped(again.error().message));
   else if (*again == Conversation::Retried::kBefore)
-    co_await tell(asker, "That was tried again already.");
+    co_await tell_openly(asker, "That was tried again already.");
   else if (binding.active && binding.place != place)
     co_await tell(asker, "The answer comes " + network_.where(binding) + ".");
 }

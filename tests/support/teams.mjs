@@ -43,7 +43,7 @@ export class Teams extends StandIn {
   appId = guid("app amp");
   appPassword = `${secret(8)}~secret`;
   tenant = guid("tenant acme");
-  features = { streaming: true, looseFinal: false, rsc: false, sockets: true, pascal: false };
+  features = { targeted: true, streaming: true, looseFinal: false, rsc: false, sockets: true, pascal: false };
   limits = {}; // { off: true }, { silent: true } without Retry-After, and windows for send, read, tenant, reactions, stream
   endpoint = null; // where activities go; null: over Socket Mode
   people = [];
@@ -226,7 +226,7 @@ export class Teams extends StandIn {
   // A fault of an operation is { status, code, message, retryAfter, headers, after: true when it is done all the same } { hang: true | "after" } { cut: "before" | "after" }
   // { redirect: address } { text, of any answer } { huge: bytes } { wait: promise } { waitAfter: promise } { do: function of the call }.
   // Operations: openid jwks token connect negotiate; send reply typing stream final update delete create react unreact members member paged team channels upload attachment view; download
-  // putFile.
+  // putFile askFile.
 
   // ---------------------------------------------------------------- what happens is told
 

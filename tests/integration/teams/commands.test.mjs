@@ -14,9 +14,9 @@ const kCommands = {
   "recall milk": /Found 1 memory[^]*the milk/, discover: /Only operators may do that/, "work-status": /No work log entries/, "resume s_nothing": /Session not found: `?s_nothing/,
 };
 
-for (const [where, place] of [["in a personal chat", "dm"], ["in a group chat", "project"], ["in a channel", "general"]])
-  one(`every command is answered ${where}, and none of it is for the agent`, async (t) => {
-    const { teams, host } = await teamsHost(t);
+for (const [where, place, transport] of [["in a personal chat", "dm", "http"], ["in a group chat", "project", "socket"], ["in a channel", "general", "http"]])
+  one(`every command is answered ${where} (${transport}), and none of it is for the agent`, async (t) => {
+    const { teams, host } = await teamsHost(t, { transport });
     const direct = place === "dm";
     const chat = await talk(teams, "hello", { where: place });
     for (const [word, words] of Object.entries(kCommands)) {

@@ -255,6 +255,22 @@ one("where it was taken away, or is blocked, it says no more, and a new message 
   await talk(teams, "once more");
 });
 
+one("taken away from a team, it lets go of the threads in all of its channels, and of nothing else", async (t) => {
+  const { teams, host } = await teamsHost(t);
+  const general = await talk(teams, "my number is 17", { where: "general" });
+  const random = await talk(teams, "my number is 18", { where: "random" });
+  await talk(teams, "my number is 19", { where: "project" });
+  await teams.uninstall("alice", "general").settled;
+  await until(() => /the bot was removed/.test(host.output), "it has understood");
+  for (const delivery of teams.install("alice", "general")) await delivery.settled;
+  for (const { place, thread } of [general, random]) {
+    teams.post("alice", place, "@amp what did I say?", { thread });
+    await told(teams, place, /You did not say anything before/, { thread });
+  }
+  teams.post("alice", "project", "@amp what did I say?");
+  await told(teams, "project", /You said: .*my number is 19/);
+});
+
 one("an answer goes to the service URL of its conversation, also when that has moved", async (t) => {
   const { teams, host } = await teamsHost(t);
   const chat = await talk(teams, "hello");

@@ -32,11 +32,24 @@ function checkCard(teams, card) {
   if ((card.actions ?? []).length > 6) teams.advise("more than six actions in a row");
 }
 
+// Pictures that are inside of a message do not count for its size, and have a limit of their own.
+const kPicture = /^data:(image\/(?:png|jpeg|gif));base64,([A-Za-z0-9+/]+=*)$/;
+const isPicture = ({ contentUrl }) => typeof contentUrl === "string" && contentUrl.startsWith("data:");
+const withoutPictures = (body) => (Array.isArray(body.attachments) ? { ...body, attachments: body.attachments.map((one) => (isPicture(one) ? { ...one, contentUrl: "" } : one)) } : body);
+function checkPictures(teams, { attachments }) {
+  for (const { contentType, contentUrl } of (Array.isArray(attachments) ? attachments : []).filter(isPicture)) {
+    const [, type, data] = kPicture.exec(contentUrl) ?? refuse(400, "BadSyntax", "a picture that is none");
+    if (type !== contentType) refuse(400, "BadSyntax", "a picture of another type than it says");
+    if (Buffer.byteLength(data, "base64") > 1024 * 1024) refuse(413, "MessageSizeTooBig", "the picture is larger than 1 MB");
+  }
+}
+
 // Throws, or says in complaints and advice what a user would not see as it was meant.
 export function checkActivity(teams, body, { stream = false } = {}) {
   if (!body || typeof body !== "object" || Array.isArray(body)) refuse(400, "BadSyntax", "the body is no activity");
   if (typeof body.type !== "string") refuse(400, "BadArgument", "activity.type is missing");
-  if (utf16Size(body) > kMost) {
+  checkPictures(teams, body);
+  if (utf16Size(withoutPictures(body)) > kMost) {
     if (stream) refuse(403, "ContentStreamNotAllowed", "Message size too large");
     refuse(413, "MessageSizeTooBig", "Message size too large.");
   }

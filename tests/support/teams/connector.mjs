@@ -14,7 +14,7 @@ function own(teams, conversation, id) {
 }
 const targetedFor = (teams, call) => {
   if (call.url.searchParams.get("isTargetedActivity") !== "true") return null;
-  if (call.conversation.kind === "personal") refuse(400, "BadArgument", "Targeted messages are not supported in personal chats");
+  if (call.conversation.kind === "personal" || !teams.features.targeted) refuse(400, "BadArgument", "Targeted messages are not supported here");
   const person = teams.people.find(({ id, aadObjectId }) => id === call.body.recipient?.id || aadObjectId === call.body.recipient?.id);
   if (!person || !call.conversation.members.has(person)) refuse(400, "BadArgument", "recipient of a targeted message");
   return person;

@@ -46,11 +46,14 @@ export function download(teams, { url, request }) {
 }
 export function putFile(teams, { url, request, raw }) {
   const upload = teams.uploads.get(last(url));
-  if (!upload) return { status: 404, body: { error: { code: "itemNotFound", message: "no such upload" } } };
+  // What is whole is no place to upload to any more.
+  if (!upload || upload.whole || upload.expired) return { status: 404, body: { error: { code: "itemNotFound", message: "no such upload" } } };
   if (request.headers.authorization) teams.complain("a token at an address to upload to");
+  if (request.method === "GET") return { status: 200, body: { nextExpectedRanges: [`${upload.bytes.length}-`] } };
   const [, from, to, size] = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(request.headers["content-range"] ?? "")?.map(Number) ?? [];
   if (from === undefined || from !== upload.bytes.length || to - from + 1 !== raw.length || to >= size) return { status: 416, body: { error: { code: "invalidRange", message: "Content-Range" } } };
   upload.bytes = Buffer.concat([upload.bytes, raw]);
+  if (raw.length % (320 * 1024) && upload.bytes.length !== size) teams.complain("a part of an upload that is no multiple of 320 KiB");
   upload.parts.push(raw.length);
   upload.whole = upload.bytes.length === size;
   return upload.whole ? { status: 201, body: { id: secret(), name: upload.name, size } } : { status: 202, body: { nextExpectedRanges: [`${upload.bytes.length}-`] } };

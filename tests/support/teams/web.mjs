@@ -27,6 +27,7 @@ const kPages = [
   ["POST", /^(?:\/[^/]+)*\/v3\/websockets\/connect$/, "connect", openSocket],
   ["POST", /^\/hub\/[^/]+\/negotiate$/, "negotiate", negotiate],
   ["PUT", /^\/upload\/[^/]+$/, "putFile", putFile],
+  ["GET", /^\/upload\/[^/]+$/, "askFile", putFile],
   ["GET", /^\/download\/[^/]+$/, "download", download],
 ];
 function argsOf(request, raw) {

@@ -34,6 +34,17 @@ TEST(TeamsAddress, IsOfThisComputerOnlyWhenItSaysSo) {
   }
 }
 
+TEST(TeamsAddress, IsOfThisComputerWhereAHostSaysNothingElse) {
+  for (const char* good : {"localhost", "LocalHost:8410", "127.0.0.1:1", "[::1]", "[::1]:65535"})
+    EXPECT_TRUE(is_loopback_authority(good)) << good;
+  for (const char* bad :
+       {"", ":80", "[::1].evil.example", "[::1]evil", "127.0.0.1:evil", "127.0.0.1:99999",
+        "127.0.0.1, evil.example", "127.0.0.1 evil.example", "localhost:1@evil.example",
+        "localhost.", "localhost/", "127.0.0.1/evil.example", "localhost?", "localhost#", "[::1",
+        "evil.example", "evil.example#127.0.0.1", "127.0.0.1:1:2", "127.1"})
+    EXPECT_FALSE(is_loopback_authority(bad)) << bad;
+}
+
 TEST(TeamsAddress, IsNoneWhereItCouldBeReadInTwoWays) {
   for (const char* bad : {"",
                           "https://",

@@ -216,6 +216,7 @@ TEST(TeamsPermission, ThatIsExpiredCanBeAskedAgain) {
   EXPECT_EQ(said(card), "Run `rm -rf` **now**\nexpired: nobody answered\n");
   ASSERT_EQ(card["actions"].size(), 1U);
   EXPECT_EQ(card["actions"][0]["verb"], "retry");
+  EXPECT_FALSE(card_in(permission_body(entry, "")).contains("actions"));
 }
 
 TEST(TeamsWelcome, OffersWhatToSay) {

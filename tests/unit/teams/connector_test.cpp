@@ -2,6 +2,10 @@
 
 #include "tests/unit/teams/service.hpp"
 
+#include <algorithm>
+#include <map>
+#include <mutex>
+
 namespace viaduct::teams {
 namespace {
 
@@ -119,6 +123,8 @@ INSTANTIATE_TEST_SUITE_P(
                                reply(refusal("ContentStreamSequenceOrderPreConditionFailed"), 202),
                                Trouble::kStream, "ContentStreamSequenceOrderPreConditionFailed",
                                true},
+                    AnswerCase{"nameless", reply("{}", 201), Trouble::kRetryLater, "", false},
+                    AnswerCase{"page", reply("<html>secret", 200), Trouble::kRetryLater, "", false},
                     AnswerCase{"cut", "", Trouble::kRetryLater, "", false},
                     AnswerCase{"elsewhere", reply("", 302, "Location: https://example.com/\r\n"),
                                Trouble::kSetUp, "", true}),
@@ -230,6 +236,38 @@ TEST(Connector, RepeatsWhatWasCertainlyNotPosted) {
   }
 }
 
+Task<> change_in_chats(Connector& connector, const Service& service, int left) {
+  if (left == 0) co_return;
+  co_await (connector.update(service.chat(std::to_string(left)), "m-1", std::string(kHello)) &&
+            change_in_chats(connector, service, left - 1));
+}
+
+// All that the service has refused at once would come back at once otherwise.
+TEST(Connector, ComesBackAfterAboutASecondSoonerOrLaterByChance) {
+  std::mutex mutex;
+  std::map<std::string, std::vector<Clock::time_point>> tries;  // of each chat
+  Service service([&](const std::string& request) {
+    const std::lock_guard lock(mutex);
+    auto& times = tries[request.substr(0, request.find(" HTTP/"))];
+    times.push_back(Clock::now());
+    return times.size() == 1 ? reply("", 503) : reply(kCreated);
+  });
+  constexpr int kChats = 24;
+  with(service, [&](Connector& connector) -> Task<> {
+    co_await change_in_chats(connector, service, kChats);
+  });
+  std::vector<Clock::duration> pauses;
+  for (const auto& [chat, times] : tries) {
+    ASSERT_EQ(times.size(), 2U) << chat;
+    pauses.push_back(times[1] - times[0]);
+  }
+  ASSERT_EQ(pauses.size(), static_cast<std::size_t>(kChats));
+  const auto [least, most] = std::ranges::minmax(pauses);
+  EXPECT_GE(least, 740ms);
+  EXPECT_LT(least, 990ms);  // in one of sixteen million runs none is below
+  EXPECT_GT(most, 1010ms);
+}
+
 TEST(Connector, DoesNotWaitForLongerThanItsPatience) {
   Service service([&](const std::string&) { return reply("", 429, "Retry-After: 60\r\n"); });
   with(service, [&](Connector& connector) -> Task<> {
@@ -242,6 +280,37 @@ TEST(Connector, DoesNotWaitForLongerThanItsPatience) {
     EXPECT_LT(Clock::now() - begun, 2s);
   });
   EXPECT_EQ(service.requests().size(), 1U) << "nothing is asked while it is limited";
+}
+
+TEST(Connector, IsSilentForSomeMinutesWhereItIsToWaitForADayAndElsewhereNotAtAll) {
+  for (const char* wait : {"86400", "100000000000", "9000000000000000000"}) {
+    Service service([&](const std::string& request) {
+      return request.find("/a%3A1/") != request.npos
+                 ? reply("", 429, "Retry-After: " + std::string(wait) + "\r\n")
+                 : reply(kCreated, 201);
+    });
+    with(service, [&](Connector& connector) -> Task<> {
+      const auto done = co_await connector.send(service.chat(), std::string(kHello), 0s);
+      EXPECT_EQ(done.error().retry_after, 10min) << wait;
+      EXPECT_TRUE(co_await connector.send(service.chat("b"), std::string(kHello), 0s));
+    });
+  }
+}
+
+TEST(Connector, LooksNobodyUpForLong) {
+  std::atomic<bool> over = false;
+  Service service([&](const std::string&) {
+    while (!over) std::this_thread::yield();
+    return std::string();
+  });
+  Client client(service);
+  Connector connector(client.loop, &client.token,
+                      {.bot = "28:app-1", .hosts = Service::hosts(), .lookup_limit = 100ms}, {});
+  run_on(client.loop, [](Connector& one, const Service& from, std::atomic<bool>& end) -> Task<> {
+    const auto found = co_await one.member(from.chat(), "29:a");
+    end = true;
+    EXPECT_EQ(found.error().trouble, Trouble::kRetryLater);
+  }(connector, service, over));
 }
 
 TEST(Connector, DoesNotStormWhereItMayComeBackAtOnce) {
@@ -353,6 +422,23 @@ TEST(Connector, ReportsEachCallWithItsCorrelation) {
     EXPECT_FALSE(co_await connector.send(service.chat(), std::string(kHello)));
   });
   EXPECT_EQ(reports, std::vector<std::string>{"send 400 BadArgument abc.1"});
+}
+
+TEST(Connector, ReportsNoPieceOfATokenThatIsCutOffAtTheEnd) {
+  for (std::size_t before = 85; before <= 100; ++before) {
+    const std::string echo = std::string(before, 'x') + "token-secret-1";
+    Service service([&](const std::string&) {
+      return reply(refusal("BadArgument"), 400, "MS-CV: " + echo + "\r\n");
+    });
+    std::string correlation;
+    Client client(service,
+                  [&](const CallReport& report) { correlation = std::string(report.correlation); });
+    with(client, [&](Connector& connector) -> Task<> {
+      EXPECT_FALSE(co_await connector.send(service.chat(), std::string(kHello)));
+    });
+    EXPECT_NE(correlation, "");
+    EXPECT_EQ(correlation.find("tok"), std::string::npos) << correlation;
+  }
 }
 
 TEST(Connector, MayGoWhileACallIsUnderWay) {

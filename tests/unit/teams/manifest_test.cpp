@@ -1,6 +1,9 @@
 #include "plugins/teams/manifest.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <set>
 
 #include <zip.h>
 
@@ -27,10 +30,10 @@ json manifest(const std::string& rest = "") {
 }
 
 TEST(TeamsManifest, HasWhatTeamsWants) {
-  const json all = manifest(R"("public_url":"https://v.example.test:8443/x")");
+  const json all = manifest(R"("public_url":"https://v.example.test:8443/")");
   EXPECT_EQ(all["manifestVersion"], "1.23");
   EXPECT_EQ(all["version"], "1.0.0");
-  EXPECT_EQ(all["developer"]["websiteUrl"], "https://v.example.test:8443/x");
+  EXPECT_EQ(all["developer"]["websiteUrl"], "https://v.example.test:8443");
   EXPECT_EQ(all["name"]["short"], "Viaduct");
   EXPECT_EQ(all["icons"]["color"], "color.png");
   EXPECT_EQ(all["validDomains"], json::array({"v.example.test"}));
@@ -71,14 +74,28 @@ TEST(TeamsManifest, SaysItsOwnNames) {
 }
 
 TEST(TeamsManifest, HasCommandsThatAreSome) {
-  const auto commands = bot_commands();
-  EXPECT_LE(commands.size(), 10U);
-  for (const BotCommand& one : commands) {
-    EXPECT_LE(one.title.size(), 32U);
-    EXPECT_LE(one.description.size(), 128U);
-    const auto known = chat::parse_slash(one.title);
-    EXPECT_FALSE(std::holds_alternative<chat::UnknownCommand>(known)) << one.title;
+  std::set<std::string> titles;
+  for (const char* scope : {"personal", "team", "groupChat"}) {
+    const auto commands = bot_commands(scope);
+    EXPECT_LE(commands.size(), 10U);
+    for (const BotCommand& one : commands) {
+      EXPECT_LE(one.title.size(), 32U);
+      EXPECT_LE(one.description.size(), 128U);
+      const auto known = chat::parse_slash(one.title);
+      EXPECT_FALSE(std::holds_alternative<chat::UnknownCommand>(known)) << one.title;
+      titles.insert(one.title);
+    }
   }
+  EXPECT_THAT(titles, testing::IsSupersetOf({"help", "new", "list", "connect", "status", "sessions",
+                                             "end", "projects", "config", "remember", "recall",
+                                             "resume", "cancel"}));
+}
+
+TEST(TeamsManifest, TellsTeamsOfMessagesToOnePersonOnlyWhereTheyAreWanted) {
+  EXPECT_FALSE(manifest()["bots"][0].contains("supportsTargetedMessages"));
+  const json all = manifest(R"("targeted_messages":true)");
+  EXPECT_EQ(all["bots"][0]["supportsTargetedMessages"], true);
+  EXPECT_EQ(all["manifestVersion"], "1.29");
 }
 
 TEST(TeamsManifest, KeepsItsIdWithTheApps) {

@@ -116,7 +116,8 @@ class Poster final : public sdk::Surface, public sdk::Sender {
   Poster(const sdk::Host& host, std::string_view)
       : connector_(loop_, nullptr, {.bot = "28:app-1", .hosts = Service::hosts()}, {}),
         files_(loop_, nullptr, Service::hosts(), {}),
-        outbox(host, loop_, connector_, files_, times) {
+        outbox(host, loop_, connector_, files_, times),
+        shelf(host) {
     outbox.on_refused([this](const Shipment& shipment, const Failure& why) {
       told.push_back("refused " + shipment.key + " " +
                      (why.trouble == Trouble::kTargetGone ? "gone" : "else"));
@@ -149,6 +150,7 @@ class Poster final : public sdk::Surface, public sdk::Sender {
 
  public:
   Outbox outbox;
+  chat::Shelf shelf;
   std::vector<std::string> told;
 };
 
@@ -199,6 +201,12 @@ class TeamsOutbox : public ::testing::Test {
       co_return posted.value_or(Outbox::Posted{});
     });
   }
+  void keep(const std::string& key, const chat::File& file) {
+    EXPECT_TRUE(ask<bool>([&](Outbox&) -> Task<bool> {
+      co_return (co_await Poster::present->shelf.put(key, {}, file)).has_value();
+    }));
+  }
+  bool is_kept(const std::string& key) { return host.documents().contains("file/" + key); }
   static std::string message(std::string_view text) {
     return R"({"type":"message","text":)" + sdk::json_string(text) +
            R"(,"textFormat":"markdown","entities":[{"type":"label"}]})";
@@ -332,8 +340,12 @@ TEST_F(TeamsOutbox, RepeatsAnEditAndGivesUpWhatTeamsAlwaysFailsAt) {
   EXPECT_EQ(chat.count("put m-1 two"), 3U);
   chat.next("put", reply("", 500), 20);
   post(shipment(Kind::kEdit, "a/2", "three", "a"));
-  ASSERT_TRUE(host.delivery().wait_state("a/2", "failed"));
-  EXPECT_EQ(chat.count("put m-1 three"), 5U);
+  ASSERT_TRUE(sent("a/2")) << "trouble of some minutes loses no end of an answer";
+  EXPECT_EQ(chat.count("put m-1 three"), 21U);
+  chat.next("put", reply("", 500), 50);
+  post(shipment(Kind::kEdit, "a/3", "four", "a"));
+  ASSERT_TRUE(host.delivery().wait_state("a/3", "failed"));
+  EXPECT_EQ(chat.count("put m-1 four"), 35U);
 }
 
 TEST_F(TeamsOutbox, WaitsWhereTheBotHasNoToken) {
@@ -563,7 +575,8 @@ TEST_F(TeamsOutbox, UploadsAFileAndThenSaysThatItIsThere) {
   ASSERT_TRUE(sent("ask"));
   Shipment file = shipment(Kind::kFile, "file", "Here it is", "ask");
   file.upload_url = chat.service().origin() + "/upload?secret";
-  file.text = "all of the answer";
+  file.file = "answer";
+  keep("answer", {"a.md", "text/markdown", "", "", "all of the answer"});
   chat.next("upload", reply("", 503));
   post(file);
   ASSERT_TRUE(sent("file/card"));
@@ -571,7 +584,9 @@ TEST_F(TeamsOutbox, UploadsAFileAndThenSaysThatItIsThere) {
   EXPECT_EQ(chat.count("upload"), 2U);
   EXPECT_EQ(chat.count("delete m-1"), 1U);
   EXPECT_EQ(chat.count("post Here it is"), 1U);
+  EXPECT_TRUE(host.wait_until([&] { return !is_kept("answer"); }));
   file.key = "late";
+  keep("answer", {"a.md", "text/markdown", "", "", "all of the answer"});
   chat.next("upload", reply("", 404));
   post(file);
   ASSERT_TRUE(host.delivery().wait_state("late", "failed"));
@@ -579,24 +594,51 @@ TEST_F(TeamsOutbox, UploadsAFileAndThenSaysThatItIsThere) {
     EXPECT_EQ(line.message.find("secret"), std::string::npos) << line.message;
 }
 
+TEST_F(TeamsOutbox, ShowsAPictureAndOffersItWhereTeamsDoesNot) {
+  const std::string png("\x89PNG\0", 5);
+  keep("seen", {"a.png", "image/png", "", "an image", png});
+  post(shipment(Kind::kPicture, "seen", "instead"));
+  ASSERT_TRUE(sent("seen"));
+  EXPECT_NE(chat.newest().find("data:image/png;base64,iVBORwA="), std::string::npos)
+      << chat.newest();
+  EXPECT_TRUE(host.wait_until([&] { return !is_kept("seen"); }));
+  keep("refused", {"a.png", "image/png", "", "an image", png});
+  chat.next("post", refusal(413, "MessageSizeTooBig"));
+  post(shipment(Kind::kPicture, "refused", "instead"));
+  ASSERT_TRUE(sent("refused"));
+  EXPECT_EQ(chat.count("post instead"), 1U);
+  EXPECT_TRUE(is_kept("refused")) << "it may still be taken";
+}
+
+TEST_F(TeamsOutbox, APictureThatWasCutOffIsNotSentTwice) {
+  keep("cut", {"a.png", "image/png", "", "an image", "png!"});
+  chat.next("post", kCut);
+  post(shipment(Kind::kPicture, "cut", "instead"));
+  ASSERT_TRUE(host.delivery().wait_state("cut", "ambiguous"));
+  EXPECT_EQ(chat.count("post"), 1U);
+}
+
 // ---------------------------------------------------------------- JSON
 
 TEST(TeamsShipment, IsTheSameAfterARestart) {
   Shipment one;
-  one.kind = Kind::kFile;
+  one.kind = Kind::kAlone;
+  one.person = "29:1";
   one.to = {"https://x/", "19:a;messageid=1", "t", true, true};
   one.activity = R"({"text":"ü"})";
   one.of = "o";
   one.reply_to = "r";
   one.streams = true;
   one.upload_url = "u";
-  one.text = "bytes";
+  one.file = "key";
   const auto two = parse_shipment(shipment_json(one));
   ASSERT_TRUE(two);
   EXPECT_EQ(shipment_json(*two), shipment_json(one));
   EXPECT_EQ(two->to.conversation, "19:a;messageid=1");
   EXPECT_TRUE(two->to.is_personal && two->to.is_targeted && two->streams);
   EXPECT_EQ(two->activity, one.activity);
+  EXPECT_EQ(two->person, "29:1");
+  EXPECT_EQ(two->kind, Kind::kAlone);
   for (const char* bad : {"", "[]", "{}", R"({"kind":"x"})"}) EXPECT_FALSE(parse_shipment(bad));
 }
 
@@ -613,10 +655,12 @@ TEST(TeamsShipment, HasFramesInTheFormatOfTheirMessage) {
 
 TEST(TeamsShipment, HasPicturesThatTeamsShows) {
   EXPECT_EQ(
-      picture_activity("image/png", "png!", "look"),
-      R"({"attachments":[{"contentType":"image/png","contentUrl":"data:image/png;base64,cG5nIQ=="}],"text":"look","type":"message"})");
-  EXPECT_EQ(picture_activity("image/svg+xml", "<svg/>", ""), "");
-  EXPECT_EQ(picture_activity("image/png", std::string(1 << 20, 'x'), ""), "");
+      picture_activity({"a.png", "image/png", "look", "an image", "png!"}),
+      R"({"attachments":[{"contentType":"image/png","contentUrl":"data:image/png;base64,cG5nIQ==","name":"a.png"}],"summary":"an image","text":"look","type":"message"})");
+  EXPECT_TRUE(is_picture({"", "image/gif", "", "", std::string(1'000'000, 'x')}));
+  EXPECT_FALSE(is_picture({"", "image/svg+xml", "", "", "<svg/>"}));
+  EXPECT_FALSE(is_picture({"", "image/png", "", "", std::string(1'000'001, 'x')}));
+  EXPECT_FALSE(is_picture({"", "image/png", "", "", ""}));
 }
 
 }  // namespace

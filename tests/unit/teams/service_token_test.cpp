@@ -349,9 +349,10 @@ TEST_F(TeamsCertificate, IsComplainedOfByTheNameOfItsFile) {
     EXPECT_EQ(said.find("NONSENSE"), said.npos);
     return said;
   };
-  EXPECT_EQ(complaint("/nowhere/cert.pem", key), "certificate: /nowhere/cert.pem: cannot be read");
+  EXPECT_EQ(complaint("/nowhere/cert.pem", key),
+            "certificate: /nowhere/cert.pem: cannot be read: No such file or directory");
   EXPECT_EQ(complaint(certificate, "/nowhere/key.pem"),
-            "certificate: /nowhere/key.pem: cannot be read");
+            "certificate: /nowhere/key.pem: cannot be read: No such file or directory");
   EXPECT_NE(complaint(nonsense, key).find("nonsense.pem: has no certificate in PEM"),
             std::string::npos);
   EXPECT_NE(complaint(certificate, nonsense).find("nonsense.pem: has no private key"),

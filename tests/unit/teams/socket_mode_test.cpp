@@ -66,7 +66,7 @@ TEST(SocketJson, TakesAnythingThatMayCome) {
        {"{}", R"({"type":"x"})", R"({"type":1})", R"({"type":1,"target":"Activity","arguments":1})",
         R"({"type":1,"target":"Activity","arguments":[1]})",
         R"({"type":1,"target":"Activity","arguments":[{"payload":"x"}]})", R"({"type":99})",
-        R"({"type":7,"allowReconnect":1})", R"({"type":1.5})"})
+        R"({"type":7,"allowReconnect":1})", R"({"type":7})", R"({"type":1.5})"})
     EXPECT_TRUE(parse_hub_message(text)) << text;
   for (const char* text : {"", "[]", "x", "{"}) EXPECT_FALSE(parse_hub_message(text)) << text;
   EXPECT_FALSE(parse_hub_message(R"({"a":)" + std::string(10'000, '[')));
@@ -74,6 +74,13 @@ TEST(SocketJson, TakesAnythingThatMayCome) {
                 ->has_web_sockets,
             false);
   EXPECT_EQ(parse_hub_address(R"({"url":"x","expiresIn":1e300})")->expires_in, 30 * 24h);
+}
+
+TEST(SocketJson, ReadsHalfAnEmojiAsASignOfItsOwn) {
+  const auto one = parse_hub_message(
+      R"({"type":1,"invocationId":"7","target":"Activity","arguments":[{"payload":{"text":"a\ud83d b"}}]})");
+  ASSERT_TRUE(one);
+  EXPECT_EQ(one->activity, "{\"text\":\"a\xEF\xBF\xBD b\"}");
 }
 
 TEST(SocketJson, AnswersWithABodyOnlyWhereThereIsOne) {
@@ -371,7 +378,7 @@ TEST(TeamsSocketMode, ConnectsAgainAfterWhateverHappens) {
       case 4: self.shake(socket, number); break;  // and is never ready
       case 5:
         self.welcome(socket, number);
-        Teams::say(socket, R"({"type":7,"error":"going down","allowReconnect":true})");
+        Teams::say(socket, R"({"type":7,"error":"going down","allowReconnect":false})");
         break;
       case 6:
         self.welcome(socket, number);

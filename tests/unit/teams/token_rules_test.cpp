@@ -152,6 +152,8 @@ TEST_P(TeamsTokenError, IsToldWithWhatToDo) {
     EXPECT_NE(message.find("Something about"), std::string::npos) << message;
     EXPECT_EQ(message.find("hush"), std::string::npos) << message;
     EXPECT_EQ(message.find("Correlation"), std::string::npos) << message;
+    EXPECT_EQ(message.find("Trace"), std::string::npos) << message;
+    EXPECT_EQ(message.find("AADSTS"), message.rfind("AADSTS")) << message;
   }
 }
 
@@ -177,7 +179,9 @@ TEST(TeamsTokenAnswer, OfAnUnknownErrorIsToldAsItIs) {
   ASSERT_FALSE(answer);
   EXPECT_EQ(answer.error().trouble, TokenTrouble::kSetUp);
   EXPECT_EQ(answer.error().message,
-            "the login of Microsoft gives the bot no token [AADSTS999999]: AADSTS999999: New.");
+            "the login of Microsoft gives the bot no token [AADSTS999999]: New.");
+  const auto down = parse_token_answer(503, "{}", "", {});
+  EXPECT_EQ(down.error().message, "the login of Microsoft gives the bot no token [503]");
   const auto bare = parse_token_answer(400, R"({"error":"invalid_request"})", "", {});
   EXPECT_EQ(bare.error().error, "invalid_request");
   EXPECT_EQ(bare.error().message,

@@ -4,6 +4,7 @@
 
 #include "viaduct/sdk/host.hpp"
 
+#include <cstddef>
 #include <initializer_list>
 #include <memory>
 #include <optional>
@@ -36,6 +37,13 @@ class Request {
   // `name` in lower case. The first such header.
   std::optional<std::string_view> header(std::string_view name) const {
     return find(raw_.headers, raw_.header_count, name);
+  }
+  // How many of them there are.
+  std::size_t count(std::string_view name) const {
+    std::size_t found = 0;
+    for (std::size_t i = 0; i < raw_.header_count; ++i)
+      if (detail::view(raw_.headers[i].name) == name) ++found;
+    return found;
   }
   // What the {name} of the route's pattern stands for; empty when the pattern has no such name.
   std::string_view param(std::string_view name) const {

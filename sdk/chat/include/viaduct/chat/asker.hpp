@@ -19,6 +19,7 @@ struct Asker {
   std::string message;      // the one that asks; empty: a slash command or a button
   std::string key;          // of the event, for everything that is done because of it
   std::string reply_url;    // for words to the asker alone, a secret; empty: none
+  std::string account;      // how the network addresses them, where that is not `user`
   bool has_threads = true;  // false: the channel as a whole is one place, as in a group chat
 
   sdk::Principal principal() const { return {user, name, team, "", is_operator}; }

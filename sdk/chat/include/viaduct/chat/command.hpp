@@ -91,7 +91,7 @@ std::optional<Command> parse_addressed(std::string_view text, std::string_view s
 // In a thread with a session, where nobody is addressed: only "stop" and its like.
 std::optional<Command> parse_in_thread(std::string_view text, std::string_view slash_command);
 
-// All commands, a line each.
-std::string help_text(std::string_view slash_command);
+// All commands, a line each. Not `has_channels`: without those that make channels.
+std::string help_text(std::string_view slash_command, bool has_channels = true);
 
 }  // namespace viaduct::chat

@@ -60,10 +60,12 @@ class Commands {
   // A person's sessions as lines, the active ones, at most `most`; without buttons.
   net::Task<std::vector<ListItem>> overview(std::string team, std::string user, std::size_t most);
 
-  // To the asker alone, where that can be; else where it was asked. Words are in the network's
-  // markup. `part` makes the key.
+  // To the asker alone; openly: where others may read it, too, if that is all there is. Words are
+  // in the network's markup. `part` makes the key.
   net::Task<> tell(Asker asker, std::string words, std::vector<Button> buttons = {},
                    std::string part = "reply");
+  net::Task<> tell_openly(Asker asker, std::string words, std::vector<Button> buttons = {},
+                          std::string part = "reply");
 
  private:
   net::Task<> run_new(NewCommand command, Asker asker);
@@ -101,11 +103,10 @@ class Commands {
   // The same, and it is told.
   net::Task<> settle_in(Binding binding, Asker asker);
   std::expected<std::string, std::string> folder(const std::string& dir, const Asker& asker) const;
-  // Why no session can begin, as far as is known before; nullopt: it can.
   // Of sessions; `leaves`: which makes room for another one, or null.
   bool is_full(const Asker& asker, const Conversation* leaves) const;
-  std::optional<std::string> why_not(const std::string& dir, const Asker& asker,
-                                     const Conversation* leaves = nullptr) const;
+  // Why no session can begin, as far as is known before; nullopt: it can.
+  std::optional<std::string> why_not(const std::string& dir, const Asker& asker) const;
   std::string limit_reached() const;
   std::string operators_only() const;
   // " by @somebody", where it is not whose session it is.
