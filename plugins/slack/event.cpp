@@ -67,9 +67,17 @@ std::string_view words(Ignored why) {
   return "";
 }
 
-bool is_from_elsewhere(const Message& message, const Workspace& workspace) {
-  return !message.user_team.empty() && !workspace.team.empty() &&
-         message.user_team != workspace.team && message.user_team != workspace.enterprise;
+bool Person::is_member(const Workspace& of) const {
+  if (is_guest || is_stranger || is_deleted || is_bot) return false;
+  const auto is_ours = [&](const std::string& one) {
+    return !one.empty() && (one == of.team || one == of.enterprise);
+  };
+  return is_ours(team) || is_ours(enterprise) || std::ranges::any_of(teams, is_ours);
+}
+
+bool is_from_elsewhere(std::string_view user_team, const Workspace& workspace) {
+  return !user_team.empty() && !workspace.team.empty() && workspace.enterprise.empty() &&
+         user_team != workspace.team;
 }
 
 }  // namespace viaduct::slack

@@ -46,10 +46,8 @@ struct Message {
   std::string subtype;
   std::string bot_id;
   std::string app_id;  // of the app that posted it
-  std::string client_msg_id;
   bool is_edited = false;
   bool is_hidden = false;
-  bool is_shared = false;  // in a channel that another organisation shares
   std::vector<File> files;
   std::vector<std::string> quoted;  // texts of messages that were forwarded with it
 
@@ -62,7 +60,6 @@ struct Message {
 struct MessageChanged {
   std::string channel;
   Message message;  // as it is now
-  std::string old_text;
 };
 struct MessageDeleted {
   std::string channel;
@@ -89,11 +86,6 @@ struct SessionStopped {  // agent_session_stopped: the stop button
   std::string channel;
   std::string thread_ts;
 };
-struct SessionTitled {  // agent_session_title_changed
-  std::string channel;
-  std::string thread_ts;
-  std::string title;
-};
 struct ReactionAdded {
   std::string user;
   std::string reaction;
@@ -114,8 +106,8 @@ struct OtherEvent {
 };
 
 using AnyEvent = std::variant<Message, MessageChanged, MessageDeleted, HomeOpened, AssistantThread,
-                              ContextChanged, SessionStopped, SessionTitled, ReactionAdded,
-                              MemberJoined, Uninstalled, TokensRevoked, OtherEvent>;
+                              ContextChanged, SessionStopped, ReactionAdded, MemberJoined,
+                              Uninstalled, TokensRevoked, OtherEvent>;
 
 struct Event {
   Workspace workspace;
@@ -272,19 +264,24 @@ std::string_view words(Ignored why);
 struct Person {
   std::string id;
   std::string team;
-  std::string name;  // as shown to people; never empty for one that was found
+  std::string enterprise;          // empty: in none
+  std::vector<std::string> teams;  // of the enterprise, that they are in
+  std::string name;                // as shown to people; never empty for one that was found
   std::string timezone;
   bool is_bot = false;
   bool is_deleted = false;
-  bool is_guest = false;     // is_restricted, is_ultra_restricted
-  bool is_stranger = false;  // of another organisation
+  bool is_guest = false;  // is_restricted, is_ultra_restricted
+  // Of another organisation, and in no channel that is shared with this one: who is in one, who can
+  // talk to the bot, is known by `team`.
+  bool is_stranger = false;
 
-  bool is_member() const { return !is_guest && !is_stranger && !is_deleted && !is_bot; }
+  // Of this workspace, or of the organisation that it belongs to: neither guest nor stranger.
+  bool is_member(const Workspace& of) const;
 };
 // The answer of users.info.
 std::expected<Person, std::string> parse_person(std::string_view json);
-// Whether the message itself says that its author is of another workspace: then it is to be
-// looked up before anything is run.
-bool is_from_elsewhere(const Message& message, const Workspace& workspace);
+// Whether what came itself says that whoever did it is of another workspace. Within an organisation
+// only users.info tells.
+bool is_from_elsewhere(std::string_view user_team, const Workspace& workspace);
 
 }  // namespace viaduct::slack

@@ -68,6 +68,18 @@ AssistantThread assistant_thread_of(const chat::Value& event, bool has_started) 
           .context_channel = thread.at("context").text("channel_id")};
 }
 
+void take_files(const chat::Value& from, std::vector<File>& files) {
+  for (const chat::Value& one : from.at("files").items()) {
+    File file{.id = one.text("id"),
+              .name = first_of(one.text("name"), one.text("title")),
+              .mimetype = one.text("mimetype"),
+              .size = one.number("size"),
+              .url = first_of(one.text("url_private_download"), one.text("url_private")),
+              .needs_info = one.text("file_access") == "check_file_info"};
+    if (!file.id.empty()) files.push_back(std::move(file));
+  }
+}
+
 std::vector<std::string> texts_of(const chat::Value& list) {
   std::vector<std::string> all;
   for (const chat::Value& one : list.items())
@@ -84,7 +96,6 @@ AnyEvent message_event(const chat::Value& event) {
     changed.message = message_of(event.at("message"));
     if (changed.message.channel.empty()) changed.message.channel = channel;
     changed.message.channel_type = event.text("channel_type");
-    changed.old_text = event.at("previous_message").text("text");
     return changed;
   }
   if (subtype == "message_deleted")
@@ -108,8 +119,6 @@ AnyEvent event_of(const chat::Value& event) {
   if (type == "app_context_changed") return ContextChanged{user, channel};
   if (type == "agent_session_stopped")
     return SessionStopped{user, channel, event.text("thread_ts")};
-  if (type == "agent_session_title_changed")
-    return SessionTitled{channel, event.text("thread_ts"), event.text("title")};
   if (type == "reaction_added") {
     const chat::Value item = event.at("item");
     return ReactionAdded{user, event.text("reaction"), item.text("channel"), item.text("ts")};
@@ -138,8 +147,6 @@ std::expected<Request, std::string> parse_json_body(std::string_view body) {
   event.event_id = envelope.text("event_id");
   event.time = seconds(envelope, "event_time");
   event.what = event_of(envelope.at("event"));
-  if (auto* message = std::get_if<Message>(&event.what))
-    message->is_shared = envelope.yes("is_ext_shared_channel");
   std::string key = key_of("event", event.workspace, event.event_id, body);
   return Request{std::move(key), std::move(event)};
 }
@@ -191,23 +198,16 @@ Message message_of(const chat::Value& from) {
   message.subtype = from.text("subtype");
   message.bot_id = from.text("bot_id");
   message.app_id = first_of(from.text("app_id"), from.at("bot_profile").text("app_id"));
-  message.client_msg_id = from.text("client_msg_id");
   message.is_edited = from.at("edited").is_object();
   message.is_hidden = from.yes("hidden");
-  for (const chat::Value& one : from.at("files").items()) {
-    File file{.id = one.text("id"),
-              .name = first_of(one.text("name"), one.text("title")),
-              .mimetype = one.text("mimetype"),
-              .size = one.number("size"),
-              .url = first_of(one.text("url_private_download"), one.text("url_private")),
-              .needs_info = one.text("file_access") == "check_file_info"};
-    if (!file.id.empty()) message.files.push_back(std::move(file));
-  }
+  take_files(from, message.files);
   // What was unfurled has a from_url and is no part of what the person says.
   for (const chat::Value& one : from.at("attachments").items()) {
-    const bool is_forwarded = one.yes("is_share") || one.yes("is_msg_unfurl");
-    if (std::string text = one.text("text"); is_forwarded && !text.empty())
-      message.quoted.push_back(std::move(text));
+    if (!one.yes("is_share") && !one.yes("is_msg_unfurl")) continue;
+    const std::string author = one.text("author_name");
+    if (std::string text = one.text("text"); !text.empty())
+      message.quoted.push_back(author.empty() ? std::move(text) : author + ": " + text);
+    take_files(one, message.files);
   }
   return message;
 }
@@ -258,6 +258,8 @@ std::expected<Person, std::string> parse_person(std::string_view json) {
   if (person.id.empty()) return std::unexpected("the answer names no person");
   const chat::Value profile = user.at("profile");
   person.team = user.text("team_id");
+  person.enterprise = user.at("enterprise_user").text("enterprise_id");
+  person.teams = texts_of(user.at("enterprise_user").at("teams"));
   person.name = first_of(first_of(profile.text("display_name"), profile.text("real_name")),
                          first_of(first_of(user.text("real_name"), user.text("name")), person.id));
   person.timezone = user.text("tz");

@@ -2,8 +2,13 @@
 
 #include "plugins/slack/message_json.hpp"
 
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
 #include <algorithm>
 #include <iterator>
+#include <memory>
 #include <utility>
 
 namespace viaduct::slack {
@@ -14,6 +19,8 @@ constexpr std::size_t kMostChannels = 200;  // of a workspace
 constexpr int kMostPages = 20;              // of a place
 constexpr std::string_view kPageSize = "200";
 constexpr std::chrono::seconds kPatience{60};
+constexpr int kTries = 6;
+constexpr std::chrono::milliseconds kFirstPause{2'000};  // doubled each time
 
 std::string oldest_of(History::Time since) {
   return std::to_string(
@@ -31,13 +38,29 @@ void History::fill(Time since) {
 net::Task<> History::run() {
   while (next_) {
     const Time since = *std::exchange(next_, std::nullopt);
-    found_ = 0;
-    co_await fill_all(since);
-    if (found_ > 0)
-      world_.log.info("messages of the time without a connection messages=" +
-                      std::to_string(found_));
+    auto wait = kFirstPause;
+    for (int tries = 1; tries <= kTries; ++tries) {
+      found_ = 0;
+      is_to_do_ = false;
+      is_last_try_ = tries == kTries;
+      co_await fill_all(since);
+      if (found_ > 0)
+        world_.log.info("messages of the time without a connection messages=" +
+                        std::to_string(found_));
+      if (!is_to_do_ || is_last_try_) break;
+      boost::asio::steady_timer pause(world_.loop.context(), wait);
+      co_await pause.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
+      wait *= 2;
+    }
+    if (is_to_do_)
+      world_.log.error("what was said without a connection is given up, not all of it is known");
   }
   is_running_ = false;
+}
+
+void History::failed(const ApiFailure& why) {
+  if (why.trouble == ApiTrouble::kRetryLater || why.trouble == ApiTrouble::kCredentials)
+    is_to_do_ = true;
 }
 
 net::Task<> History::fill_all(Time since) {
@@ -75,6 +98,7 @@ net::Task<> History::find_channels(Installation of, Places& channels) {
     if (!answer) {
       world_.log.warn("the bot's channels are not known, only those with sessions are read team=" +
                       of.team + " reason=" + answer.error().message);
+      failed(answer.error());
       co_return;
     }
     for (const Conversation& one : parse_conversations(*answer)) {
@@ -98,6 +122,7 @@ net::Task<> History::fill_place(chat::Place place, Time since) {
   std::vector<std::string> events;
   std::string cursor;
   bool is_whole = false;
+  bool is_later = false;
   for (int page = 0; page < kMostPages && !is_whole; ++page) {
     std::string args = R"({"channel":)" + sdk::json_string(place.channel) + R"(,"oldest":")" +
                        oldest + R"(","limit":)" + std::string(kPageSize);
@@ -109,6 +134,8 @@ net::Task<> History::fill_place(chat::Place place, Time since) {
     if (!answer) {
       world_.log.warn("what was said meanwhile cannot be read channel=" + place.channel +
                       " reason=" + answer.error().message);
+      failed(answer.error());
+      is_later = is_to_do_ && !is_last_try_;
       break;
     }
     auto more = history_events(*answer, one.team, one.app_id, place.channel, oldest);
@@ -117,24 +144,50 @@ net::Task<> History::fill_place(chat::Place place, Time since) {
     cursor = next_cursor(*answer);
     is_whole = cursor.empty();
   }
-  if (!is_whole) {
+  if (!is_whole && !is_later) {
     world_.log.warn("not all that was said meanwhile is known channel=" + place.channel +
                     " thread=" + place.thread);
-    if (is_thread)
-      co_await world_.network.post(
+    if (is_thread) {
+      const auto kept = co_await world_.network.post(
           place, "gap/" + place.key() + "/" + oldest,
           world_.network.note("I was away, and could not read all that was said here meanwhile. "
                               "Say again what you still want."));
+      if (!kept)
+        world_.log.error("a note of a gap is not kept for sending channel=" + place.channel +
+                         " reason=" + kept.error().message);
+    }
   }
   if (!is_thread) std::ranges::reverse(events);  // history has the newest first
+  if (const std::size_t lost = co_await keep(std::move(events)); lost > 0) {
+    is_to_do_ = true;
+    world_.log.error("messages of the time without a connection could not be kept messages=" +
+                     std::to_string(lost) + " channel=" + place.channel);
+  }
+}
+
+net::Task<std::size_t> History::keep(std::vector<std::string> events) {
+  struct Keeping {
+    boost::asio::steady_timer all;
+    std::size_t open = 0;
+    std::size_t lost = 0;
+  };
+  const auto keeping = std::make_shared<Keeping>(boost::asio::steady_timer(
+      world_.loop.context(), boost::asio::steady_timer::time_point::max()));
   for (const std::string& payload : events) {
     auto request = parse_envelope("events_api", payload);
     if (!request || inbound_.is_nothing(*request)) continue;
     const auto keys = inbound_.keys(*request);
     ++found_;
+    ++keeping->open;
     inbox_.receive(*std::move(request), keys, kept_json(false, "events_api", payload),
-                   [](const sdk::Status&) {});
+                   [keeping](const sdk::Status& status) {
+                     if (!status.ok()) ++keeping->lost;
+                     if (--keeping->open == 0) keeping->all.cancel();
+                   });
   }
+  if (keeping->open > 0)
+    co_await keeping->all.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
+  co_return keeping->lost;
 }
 
 }  // namespace viaduct::slack

@@ -23,8 +23,11 @@ class History {
           Inbox& inbox)
       : world_(world), api_(api), installations_(installations), inbound_(inbound), inbox_(inbox) {}
 
-  // One at a time: what is asked for meanwhile comes after.
+  // One at a time: what is asked for meanwhile comes after. What cannot be read or kept for the
+  // moment is tried again a few times.
   void fill(Time since);
+  // There is no gap that is still to be read.
+  bool is_idle() const { return !is_running_; }
 
  private:
   using Places = std::map<std::string, chat::Place>;  // by their keys
@@ -32,8 +35,11 @@ class History {
   net::Task<> run();
   net::Task<> fill_all(Time since);
   net::Task<> fill_place(chat::Place place, Time since);
+  // Into the inbox; how many could not be kept.
+  net::Task<std::size_t> keep(std::vector<std::string> events);
   // Adds what the bot is in.
   net::Task<> find_channels(Installation of, Places& channels);
+  void failed(const ApiFailure& why);
 
   chat::World& world_;
   WebApi& api_;
@@ -43,6 +49,8 @@ class History {
   std::optional<Time> next_;
   bool is_running_ = false;
   std::size_t found_ = 0;  // messages
+  bool is_to_do_ = false;  // something has failed that may do later
+  bool is_last_try_ = false;
 };
 
 // Each message of such an answer, from `oldest` on, as an event's payload. A thread's first message

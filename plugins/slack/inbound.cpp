@@ -11,6 +11,8 @@
 #include <cstdlib>
 #include <utility>
 #include <viaduct/chat/context.hpp>
+#include <viaduct/chat/split.hpp>
+#include <viaduct/chat/text.hpp>
 
 namespace viaduct::slack {
 namespace {
@@ -34,9 +36,38 @@ std::chrono::milliseconds age_of(const std::string& ts) {
                                                                said);
 }
 
-chat::Place place_of(const std::string& team, const Message& message) {
-  if (message.is_direct()) return {team, message.channel, message.thread_ts};
-  return {team, message.channel, message.thread()};
+// What is being prepared at a place, until it goes out of scope.
+class Prepared {
+ public:
+  using All = std::map<std::string, std::shared_ptr<bool>>;
+  Prepared(All& all, std::string key) : all_(all), key_(std::move(key)) { all_[key_] = dropped_; }
+  Prepared(const Prepared&) = delete;
+  Prepared& operator=(const Prepared&) = delete;
+  ~Prepared() { end(); }
+  // From here on it cannot be dropped any more.
+  void end() {
+    if (const auto found = all_.find(key_); found != all_.end() && found->second == dropped_)
+      all_.erase(found);
+  }
+  bool is_dropped() const { return *dropped_; }
+
+ private:
+  All& all_;
+  const std::string key_;
+  const std::shared_ptr<bool> dropped_ = std::make_shared<bool>(false);
+};
+
+chat::Asker asker_of(const std::string& team, const By& by, const std::string& key) {
+  chat::Asker asker;
+  asker.team = team;
+  asker.user = by.user;
+  asker.name = by.user_name;
+  asker.channel = by.channel;
+  asker.is_direct = by.channel.starts_with('D');
+  asker.thread = by.thread_ts;
+  asker.key = key;
+  asker.reply_url = by.response_url;
+  return asker;
 }
 
 net::Task<> pause(net::Loop& loop, std::chrono::milliseconds time) {
@@ -70,6 +101,24 @@ bool Inbound::is_bound(const chat::Place& place) const {
   return world_.bindings.active(place) != nullptr || commands_.is_beginning(place);
 }
 
+bool Inbound::is_in_own_channel(const std::string& team, const Message& message) const {
+  return !message.is_direct() && is_bound({team, message.channel, ""});
+}
+
+chat::Place Inbound::place_of(const std::string& team, const Message& message) const {
+  if (message.is_direct()) return {team, message.channel, message.thread_ts};
+  const chat::Place thread{team, message.channel, message.thread()};
+  if (message.thread_ts.empty() && !is_bound(thread) && is_in_own_channel(team, message))
+    return {team, message.channel, ""};
+  return thread;
+}
+
+// An installation may be of a whole organisation.
+chat::Place Inbound::place_of(const Workspace& of, const Message& message) const {
+  const Installation* installation = workspace(of);
+  return place_of(installation == nullptr ? of.team : installation->team, message);
+}
+
 bool Inbound::is_nothing(const Request& request) const {
   const auto* event = std::get_if<Event>(&request.what);
   if (event == nullptr)
@@ -83,9 +132,8 @@ bool Inbound::is_nothing(const Request& request) const {
     const chat::Place place = place_of(installation->team, *message);
     return !message->is_mention && !message->is_direct() &&
            !mentions(message->text, installation->bot_user) && !is_bound(place) &&
-           !is_bound({place.team, place.channel, ""}) && !commands_.is_left(place) &&
-           !network_.is_opening(place) &&
-           !(is_busy_ && is_busy_(place_of(event->workspace.team, *message).key()));
+           !is_in_own_channel(place.team, *message) && !commands_.is_left(place) &&
+           !network_.is_opening(place) && !(is_busy_ && is_busy_(place.key()));
   }
   return std::holds_alternative<OtherEvent>(event->what) ||
          std::holds_alternative<ReactionAdded>(event->what) ||
@@ -106,7 +154,7 @@ std::string Inbound::lane(const Request& request) const {
   const auto* event = std::get_if<Event>(&request.what);
   if (event == nullptr) return "";
   if (const auto* message = std::get_if<Message>(&event->what)) {
-    const chat::Place place = place_of(event->workspace.team, *message);
+    const chat::Place place = place_of(event->workspace, *message);
     const Installation* installation = workspace(event->workspace);
     const bool overtakes = installation != nullptr && stops(*message, installation->bot_user) &&
                            (prepared_.contains(place.key()) || world_.bindings.active(place));
@@ -157,7 +205,10 @@ bool Inbound::is_own(std::string_view team) const {
          (one != nullptr && !config_.bot_token.empty() && one->token == config_.bot_token);
 }
 
-net::Task<std::optional<chat::Asker>> Inbound::admit(chat::Asker asker, bool answer) {
+net::Task<std::optional<chat::Asker>> Inbound::admit(chat::Asker asker, bool answer,
+                                                     std::string user_team) {
+  const Installation* here = installations_.find(asker.team);
+  const Workspace home{"", asker.team, here == nullptr ? std::string() : here->enterprise, false};
   const bool own = is_own(asker.team);
   const auto may = [&](bool is_member) {
     return config_.allow.takes(asker.user, asker.channel, is_member, asker.team, own);
@@ -168,7 +219,7 @@ net::Task<std::optional<chat::Asker>> Inbound::admit(chat::Asker asker, bool ans
   if (is_named || may(true)) {
     const auto person = co_await reading_.person(asker.team, asker.user);
     if (person) {
-      is_member = person->is_member();
+      is_member = person->is_member(home) && !is_from_elsewhere(user_team, home);
       asker.name = person->name;
     } else {
       world_.log.warn("person not looked up reason=" + person.error().message);
@@ -202,7 +253,9 @@ net::Task<bool> Inbound::is_too_old(chat::Asker asker, std::chrono::milliseconds
   std::string told = "This came while I was away, " +
                      std::to_string(std::chrono::duration_cast<std::chrono::minutes>(age).count()) +
                      " minutes ago, and was not run. Send it again if you still want it";
-  told += words.empty() ? "." : ":\n> " + escaped(words.substr(0, kMostRepeated));
+  told += words.empty() ? "."
+                        : ":\n> " + escaped(chat::whole_characters(
+                                        std::string_view(words).substr(0, kMostRepeated)));
   co_await commands_.tell(std::move(asker), std::move(told), {}, "old");
   co_return true;
 }
@@ -231,49 +284,53 @@ net::Task<> Inbound::message(std::string key, Workspace of, Message said,
   if (installation == nullptr) co_return;
   const std::string bot = installation->bot_user;
   const chat::Place place = place_of(installation->team, said);
-  chat::Asker asker{installation->team,
-                    said.user,
-                    "",
-                    false,
-                    said.channel,
-                    said.is_direct(),
-                    said.is_direct() ? said.thread_ts : said.thread_ts,
-                    said.ts,
-                    key,
-                    ""};
+  chat::Asker asker;
+  asker.team = installation->team;
+  asker.user = said.user;
+  asker.channel = said.channel;
+  asker.is_direct = said.is_direct();
+  asker.thread = said.thread_ts;
+  asker.message = said.ts;
+  asker.key = key;
   const bool is_mention = said.is_mention || mentions(said.text, bot);
-  // A channel of its own, that a session was moved to, is bound as a whole.
-  const chat::Place whole{place.team, place.channel, ""};
   // The thread's first message may have been seen before this surface was told that it is there.
   for (const auto until = std::chrono::steady_clock::now() + kLongestOpening;
        !is_mention && !is_bound(place) && network_.is_opening(place) &&
        std::chrono::steady_clock::now() < until;)
     co_await pause(world_.loop, 50ms);
-  const bool in_thread = is_bound(place);
-  const bool in_channel = !in_thread && !said.is_direct() && is_bound(whole);
-  const bool bound = in_thread || in_channel;
-  if (!said.is_direct() && !is_mention && !bound) {
+  const bool bound = is_bound(place);
+  // In a channel that a session has as a whole, what is said at the top is for that session, and
+  // what is said in a thread for the thread's own.
+  const bool is_own_channel = is_in_own_channel(place.team, said);
+  const bool is_addressed = is_mention || said.is_direct();
+  if (!is_addressed && (config_.mention_only || is_for_others(said.text, bot))) co_return;
+  if (!is_addressed && !bound && commands_.is_left(place)) {
     // Who goes on where a session was is told what has become of it.
-    if (!commands_.is_left(place) || config_.mention_only || is_for_others(said.text, bot))
-      co_return;
-    if (const auto goes_on = co_await admit(std::move(asker), false))
+    if (const auto goes_on = co_await admit(std::move(asker), false, said.user_team))
       co_await commands_.tell_left(*goes_on);
     co_return;
   }
-  if (bound && !is_mention && !said.is_direct() &&
-      (config_.mention_only || is_for_others(said.text, bot)))
-    co_return;
+  if (!is_addressed && !bound && !is_own_channel) co_return;
+  // Where it has been told that a session is gone, only a mention begins another.
+  if (!is_addressed && !bound && world_.bindings.find(place) != nullptr) co_return;
 
-  auto admitted = co_await admit(std::move(asker), is_mention || said.is_direct());
+  auto admitted = co_await admit(std::move(asker), is_addressed, said.user_team);
   if (!admitted) co_return;
-  if (in_channel) admitted->thread = "";
-  const std::string_view own = is_mention ? without_own_mention(said.text, bot) : said.text;
-  const std::string text = co_await reading_.readable_text(place.team, std::string(own));
-  const auto command = is_mention || said.is_direct()
-                           ? chat::parse_addressed(text, config_.command)
-                           : chat::parse_in_thread(text, config_.command);
-  if (co_await is_too_old(*admitted, std::max(age, age_of(said.ts)), text)) co_return;
+  const std::string own(is_mention ? without_own_mention(said.text, bot)
+                                   : std::string_view(said.text));
+  const auto asks = [&](std::string_view text) {
+    return is_addressed ? chat::parse_addressed(text, config_.command)
+                        : chat::parse_in_thread(text, config_.command);
+  };
+  const auto waited = std::max(age, age_of(said.ts));
+  const bool is_empty = chat::trimmed(own).empty() && said.files.empty() && said.quoted.empty();
+  const bool is_signed = waited <= kTooOld && !is_empty && !asks(chat::trimmed(own));
+  if (is_signed) sign(place, said.ts, chat::Life::kWorking);
+  const std::string text = co_await reading_.readable_text(place.team, own);
+  const auto command = asks(text);
+  if (co_await is_too_old(*admitted, waited, text)) co_return;
   if (command) {
+    if (is_signed) sign(place, said.ts, chat::Life::kDone);
     if (std::holds_alternative<chat::CancelCommand>(*command) && drop_prepared(place)) {
       co_await commands_.tell(*admitted, "Stopped, before the agent had it.", {}, "dropped");
       const auto works = conversations_.at(place);
@@ -282,12 +339,14 @@ net::Task<> Inbound::message(std::string key, Workspace of, Message said,
     co_await commands_.run(*command, *admitted);
     co_return;
   }
-  if (text.empty() && said.files.empty()) {
+  if (text.empty() && said.files.empty() && said.quoted.empty()) {
+    if (is_signed) sign(place, said.ts, chat::Life::kDone);
     co_await commands_.run(chat::HelpCommand(), *admitted);
     co_return;
   }
-  if (!said.is_direct() && !in_channel) admitted->thread = place.thread;
-  const auto dropped = prepared_[place.key()] = std::make_shared<bool>(false);
+  if (!said.is_direct()) admitted->thread = place.thread;
+  Prepared prepared(prepared_, place.key());
+  const std::string words = co_await reading_.with_quotes(place.team, text, std::move(said.quoted));
   // What was said to others is given with the first message that is for the agent.
   Reading::Earlier before;
   if (!bound && !said.is_direct() && !said.thread_ts.empty())
@@ -299,13 +358,31 @@ net::Task<> Inbound::message(std::string key, Workspace of, Message said,
         {}, "earlier");
   if (!bound && said.is_direct()) before.context = co_await seen_by(place.team, said.user);
   const auto files = co_await reading_.attached(place.team, std::move(said.files));
-  prepared_.erase(place.key());
-  if (*dropped) co_return;
+  prepared.end();
+  const bool is_nothing = words.empty() && files.blocks.empty();
+  if (prepared.is_dropped() || is_nothing) sign(place, said.ts, chat::Life::kDone);
+  if (prepared.is_dropped()) co_return;
   if (!files.missing.empty())
     co_await commands_.tell(*admitted, "Not given to the agent:" + files.missing, {}, "files");
-  if (text.empty() && files.blocks.empty()) co_return;
-  co_await commands_.to_session(*admitted, {admitted->principal(), key, admitted->message, text,
+  if (is_nothing) co_return;
+  if (is_own_channel && !bound)
+    co_await commands_.tell(*admitted,
+                            "This thread is a session of its own, which knows what was said in the "
+                            "thread. The channel's session hears what is said outside of threads.",
+                            {}, "own");
+  co_await commands_.to_session(*admitted, {admitted->principal(), key, admitted->message, words,
                                             files.blocks, before.context});
+}
+
+void Inbound::sign(const chat::Place& place, const std::string& message, chat::Life life) {
+  const auto one = conversations_.at(place);
+  const std::string state = one ? one->facts().state : "";
+  if (state == "running" || state == "waiting") {
+    // The status of a direct message is that of what is answered now.
+    if (place.channel.starts_with('D')) return;
+    if (life == chat::Life::kWorking) life = chat::Life::kQueued;
+  }
+  world_.network.show_life(place, message, life);
 }
 
 // What a person has before them while they write to the bot, in words.
@@ -347,7 +424,7 @@ net::Task<> Inbound::stopped(std::string key, Workspace of, SessionStopped stop)
   asker.is_direct = stop.channel.starts_with('D');
   asker.thread = stop.thread_ts;
   asker.key = std::move(key);
-  const auto admitted = co_await admit(std::move(asker), false);
+  const auto admitted = co_await admit(std::move(asker), false, "");
   if (!admitted) co_return;
   drop_prepared(place);
   if (const auto one = conversations_.at(place)) co_await one->cancel(admitted->principal());
@@ -358,10 +435,15 @@ net::Task<> Inbound::stopped(std::string key, Workspace of, SessionStopped stop)
 net::Task<> Inbound::slash(std::string key, SlashCommand command, std::chrono::milliseconds age) {
   const Installation* installation = workspace(command.workspace);
   if (installation == nullptr) co_return;
-  auto asker =
-      co_await admit({installation->team, command.user, command.user_name, false, command.channel,
-                      command.channel.starts_with('D'), "", "", key, command.response_url},
-                     true);
+  chat::Asker who;
+  who.team = installation->team;
+  who.user = command.user;
+  who.name = command.user_name;
+  who.channel = command.channel;
+  who.is_direct = command.channel.starts_with('D');
+  who.key = key;
+  who.reply_url = command.response_url;
+  const auto asker = co_await admit(std::move(who), true, "");
   if (!asker) co_return;
   const std::string text = co_await reading_.readable_text(asker->team, command.text);
   if (co_await is_too_old(*asker, age, command.command + " " + text)) co_return;
@@ -371,10 +453,8 @@ net::Task<> Inbound::slash(std::string key, SlashCommand command, std::chrono::m
 net::Task<> Inbound::actions(std::string key, BlockActions pressed, std::chrono::milliseconds age) {
   const Installation* installation = workspace(pressed.by.workspace);
   if (installation == nullptr) co_return;
-  auto asker = co_await admit(
-      {installation->team, pressed.by.user, pressed.by.user_name, false, pressed.by.channel,
-       pressed.by.channel.starts_with('D'), pressed.by.thread_ts, "", key, pressed.by.response_url},
-      true);
+  const auto asker =
+      co_await admit(asker_of(installation->team, pressed.by, key), true, pressed.by.user_team);
   if (!asker) co_return;
   if (co_await is_too_old(*asker, age, "")) co_return;
   for (const Action& action : pressed.actions)
@@ -387,12 +467,13 @@ net::Task<> Inbound::shortcut(std::string key, MessageAction action,
   const Installation* installation = workspace(action.by.workspace);
   if (installation == nullptr) co_return;
   const Message& message = action.message;
-  auto asker = co_await admit(
-      {installation->team, action.by.user, action.by.user_name, false, action.by.channel,
-       action.by.channel.starts_with('D'), message.thread(), "", key, action.by.response_url},
-      true);
+  chat::Asker who = asker_of(installation->team, action.by, key);
+  who.thread = message.thread();
+  auto asker = co_await admit(std::move(who), true, action.by.user_team);
   if (!asker) co_return;
-  const std::string text = co_await reading_.readable_text(asker->team, message.text);
+  std::string own = co_await reading_.readable_text(asker->team, message.text);
+  const std::string text =
+      co_await reading_.with_quotes(asker->team, std::move(own), message.quoted);
   if (co_await is_too_old(*asker, age, text)) co_return;
   if (text.empty()) {
     co_await commands_.tell(*asker, "This message has no text.");

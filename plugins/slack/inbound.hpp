@@ -51,8 +51,10 @@ class Inbound {
   net::Task<> deleted(Workspace workspace, MessageDeleted deleted);
 
   // Who asks, if they may; they have been told if they may not, or if nobody can say who they are.
-  // `answer`: strangers are answered, too.
-  net::Task<std::optional<chat::Asker>> admit(chat::Asker asker, bool answer);
+  // `answer`: strangers are answered, too. `user_team`: where Slack says that they are from, if it
+  // does.
+  net::Task<std::optional<chat::Asker>> admit(chat::Asker asker, bool answer,
+                                              std::string user_team);
   // Whether it has waited too long to be run; the person has been told.
   net::Task<bool> is_too_old(chat::Asker asker, std::chrono::milliseconds age, std::string words);
   // The message whose files are still being fetched there is not to be run. False: there is none.
@@ -61,6 +63,14 @@ class Inbound {
   const Installation* workspace(const Workspace& of) const;
   Self self(const Installation& installation) const;
   bool is_bound(const chat::Place& place) const;
+  // Whether it is in a channel that a session has as a whole.
+  bool is_in_own_channel(const std::string& team, const Message& message) const;
+  // Where a message belongs: its thread, or the one that it may begin; at the top of a channel that
+  // a session has as a whole, that.
+  chat::Place place_of(const std::string& team, const Message& message) const;
+  chat::Place place_of(const Workspace& of, const Message& message) const;
+  // A sign of life, before its session has the message and shows one itself.
+  void sign(const chat::Place& place, const std::string& message, chat::Life life);
   void look_at(const std::string& team, const std::string& user, const std::string& channel);
   // What a person has open in Slack, as context, or empty.
   net::Task<std::string> seen_by(std::string team, std::string user);

@@ -11,6 +11,7 @@ namespace viaduct::slack {
 
 struct Installation {
   std::string team;
+  std::string enterprise;  // that the workspace belongs to; empty: none, or not told
   std::string team_name;
   std::string url;       // of the workspace, with a slash at its end; empty: not told
   std::string token;     // of the bot

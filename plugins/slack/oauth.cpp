@@ -7,10 +7,12 @@
 
 #include <openssl/rand.h>
 
+#include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <cstdlib>
 #include <filesystem>
+#include <iterator>
 #include <utility>
 
 namespace viaduct::slack {
@@ -26,9 +28,10 @@ constexpr std::string_view kPrefix = "installation/";
 constexpr std::string_view kBehind = "installation0";
 constexpr std::string_view kCookie = "viaduct-slack-install";
 
+// Empty: the system has none.
 std::string random_text() {
   unsigned char bytes[16];
-  RAND_bytes(bytes, sizeof bytes);
+  if (RAND_bytes(bytes, sizeof bytes) != 1) return "";
   static constexpr char kHex[] = "0123456789abcdef";
   std::string text;
   for (const unsigned char byte : bytes) {
@@ -109,10 +112,17 @@ std::optional<std::string> OAuth::begin() {
 }
 
 net::Task<net::Result<>> OAuth::load() {
-  const sdk::Answer answer = co_await chat::answered(
-      [this](sdk::Callback done) { documents_.scan(kPrefix, kBehind, kPage, std::move(done)); });
-  if (!answer.ok()) co_return std::unexpected(answer.status());
-  for (KeptInstallation& kept : parse_installations(answer.result)) {
+  std::vector<KeptInstallation> found;
+  for (std::string from(kPrefix); !from.empty();) {
+    const sdk::Answer answer = co_await chat::answered([this, from](sdk::Callback done) {
+      documents_.scan(from, kBehind, kPage, std::move(done));
+    });
+    if (!answer.ok()) co_return std::unexpected(answer.status());
+    KeptInstallations page = parse_installations(answer.result);
+    from = std::move(page.next);
+    std::ranges::move(page.all, std::back_inserter(found));
+  }
+  for (KeptInstallation& kept : found) {
     const std::string& team = kept.one.team;
     if (!config_.may_install(team)) {
       log_.warn("a workspace is no longer among workspaces, it is left alone team=" + team);
@@ -149,6 +159,11 @@ void OAuth::install(const sdk::Request& request, sdk::Exchange exchange) {
   }
   const std::string cookie = random_text();
   const std::string redirect = base + "/apps/" + host_.name() + "/oauth_redirect";
+  const auto state = cookie.empty() ? std::nullopt : state_for(cookie, redirect);
+  if (!state) {
+    log_.error("no installation can begin, there are no random bytes");
+    return exchange.respond(page(500, "This does not work now."));
+  }
   std::string scopes;
   for (const std::string& scope : bot_scopes()) scopes += (scopes.empty() ? "" : ",") + scope;
   std::string slack = config_.api_base_url;
@@ -156,8 +171,7 @@ void OAuth::install(const sdk::Request& request, sdk::Exchange exchange) {
   sdk::Response response = sdk::Response::text(302, "");
   response.headers.emplace_back(
       "Location", slack + "oauth/v2/authorize?client_id=" + form_encoded(config_.client_id) +
-                      "&scope=" + form_encoded(scopes) +
-                      "&state=" + form_encoded(state_for(cookie, redirect)) +
+                      "&scope=" + form_encoded(scopes) + "&state=" + form_encoded(*state) +
                       "&redirect_uri=" + form_encoded(redirect));
   response.headers.emplace_back("Set-Cookie", std::string(kCookie) + "=" + cookie +
                                                   "; Path=/apps/" + host_.name() +
@@ -167,7 +181,8 @@ void OAuth::install(const sdk::Request& request, sdk::Exchange exchange) {
   exchange.respond(response);
 }
 
-std::string OAuth::state_for(const std::string& cookie, const std::string& redirect) const {
+std::optional<std::string> OAuth::state_for(const std::string& cookie,
+                                            const std::string& redirect) const {
   const auto until = std::chrono::system_clock::now() + kLongestVisit;
   return sealer_->seal(std::to_string(std::chrono::system_clock::to_time_t(until)) + " " + redirect,
                        cookie);
@@ -229,7 +244,7 @@ net::Task<> OAuth::exchange_code(std::string code, std::string redirect, sdk::Ex
                               html(grant->team) + "</code>."));
     co_return;
   }
-  const auto one = co_await take(*answer);
+  const auto one = co_await take(*answer, false);
   if (!one) {
     log_.error("not installed reason=" + one.error());
     exchange.respond(page(500, "The installation could not be kept."));
@@ -239,13 +254,15 @@ net::Task<> OAuth::exchange_code(std::string code, std::string redirect, sdk::Ex
   exchange.respond(page(200, "Installed. You can close this page and write to the bot in Slack."));
 }
 
-net::Task<std::expected<Installation, std::string>> OAuth::take(std::string answer) {
+net::Task<std::expected<Installation, std::string>> OAuth::take(std::string answer,
+                                                                bool is_renewal) {
   const auto grant = parse_grant(answer);
   if (!grant) co_return std::unexpected("Slack's answer has no token");
   secrets_.redact(grant->token);
   if (!grant->refresh.empty()) secrets_.redact(grant->refresh);
   KeptInstallation kept;
   kept.one.team = grant->team;
+  kept.one.enterprise = grant->enterprise;
   kept.one.team_name = grant->team_name;
   kept.one.app_id = grant->app;
   kept.one.bot_user = grant->bot_user;
@@ -259,16 +276,15 @@ net::Task<std::expected<Installation, std::string>> OAuth::take(std::string answ
         std::chrono::system_clock::to_time_t(std::chrono::system_clock::now()) + grant->expires_in;
   // On disk before it is used: a refresh token is good once.
   KeptInstallation sealed = kept;
-  sealed.one.token = sealer_->seal(grant->token, grant->team);
-  sealed.refresh = sealer_->seal(grant->refresh, grant->team);
-  const auto put = [&]() {
-    return chat::answered([this, key = std::string(kPrefix) + grant->team,
-                           json = installation_json(sealed)](sdk::Callback done) {
-      documents_.put(key, json, sdk::Documents::kAnyVersion, std::move(done));
-    });
-  };
-  if (const sdk::Answer stored = co_await put(); !stored.ok())
-    co_return std::unexpected(stored.message);
+  auto token = sealer_->seal(grant->token, grant->team);
+  auto refresh = sealer_->seal(grant->refresh, grant->team);
+  if (!token || !refresh) co_return std::unexpected("the tokens cannot be sealed");
+  sealed.one.token = *std::move(token);
+  sealed.refresh = *std::move(refresh);
+  if (!co_await write(grant->team, installation_json(sealed)) && !is_renewal) {
+    unkept_.erase(grant->team);
+    co_return std::unexpected("the installation could not be kept");
+  }
   if (kept.expires_at > 0)
     rotating_[grant->team] = {grant->refresh,
                               std::chrono::system_clock::from_time_t(kept.expires_at)};
@@ -276,8 +292,7 @@ net::Task<std::expected<Installation, std::string>> OAuth::take(std::string answ
     const chat::Value who = chat::Value::parsed(*me);
     kept.one.bot_id = sealed.one.bot_id = who.text("bot_id");
     kept.one.url = sealed.one.url = who.text("url");
-    if (const sdk::Answer stored = co_await put(); !stored.ok())
-      log_.warn("installation not kept whole team=" + grant->team + " reason=" + stored.message);
+    co_await write(grant->team, installation_json(sealed));
   }
   installations_.put(kept.one);
   co_return kept.one;
@@ -291,6 +306,8 @@ net::Task<> OAuth::keep_fresh() {
     for (const auto& [team, one] : rotating_)
       if (std::chrono::system_clock::now() + kBeforeExpiry > one.expires) due.push_back(team);
     for (const std::string& team : due) co_await refresh(team);
+    const auto unkept = unkept_;
+    for (const auto& [team, json] : unkept) co_await write(team, json);
     boost::asio::steady_timer timer(loop_.context(), kBetweenLooks);
     co_await timer.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
   }
@@ -314,12 +331,27 @@ net::Task<> OAuth::refresh(std::string team) {
     }
     co_return;
   }
-  if (const auto one = co_await take(*answer); !one)
+  if (const auto one = co_await take(*answer, true); !one)
     log_.error("a new token could not be kept team=" + team + " reason=" + one.error());
+}
+
+// What cannot be written is tried again with the next look.
+net::Task<bool> OAuth::write(std::string team, std::string json) {
+  const sdk::Answer stored = co_await chat::answered([&](sdk::Callback done) {
+    documents_.put(std::string(kPrefix) + team, json, sdk::Documents::kAnyVersion, std::move(done));
+  });
+  if (stored.ok()) {
+    unkept_.erase(team);
+    co_return true;
+  }
+  log_.error("installation not kept, it is tried again team=" + team + " reason=" + stored.message);
+  unkept_.insert_or_assign(team, std::move(json));
+  co_return false;
 }
 
 net::Task<> OAuth::forget(std::string team) {
   rotating_.erase(team);
+  unkept_.erase(team);
   const sdk::Answer removed = co_await chat::answered([&](sdk::Callback done) {
     documents_.remove(std::string(kPrefix) + team, sdk::Documents::kAnyVersion, std::move(done));
   });

@@ -38,13 +38,16 @@ class OAuth {
   void install(const sdk::Request& request, sdk::Exchange exchange);
   // What a browser carries to Slack and back: sealed, so that nothing is kept of those who never
   // come back, and good with its cookie alone.
-  std::string state_for(const std::string& cookie, const std::string& redirect) const;
+  std::optional<std::string> state_for(const std::string& cookie,
+                                       const std::string& redirect) const;
   // The address that the state was made with; empty: it is none of this browser, or too old.
   std::string redirect_of(const std::string& state, const std::string& cookie) const;
   void come_back(const sdk::Request& request, sdk::Exchange exchange);
   net::Task<> exchange_code(std::string code, std::string redirect, sdk::Exchange exchange);
-  // What oauth.v2.access has granted: kept, then used. The error is in words.
-  net::Task<std::expected<Installation, std::string>> take(std::string answer);
+  // What oauth.v2.access has granted: kept, then used. The error is in words. `is_renewal`: what
+  // was there before is of no use any more, so that it is used even if it cannot be kept yet.
+  net::Task<std::expected<Installation, std::string>> take(std::string answer, bool is_renewal);
+  net::Task<bool> write(std::string team, std::string json);
   net::Task<> refresh(std::string team);
 
   sdk::Host host_;
@@ -59,12 +62,14 @@ class OAuth {
   std::optional<Sealer> sealer_;
   // States that have come back, with the time until which they would be good again.
   std::map<std::string, std::chrono::system_clock::time_point> used_;
-  std::map<std::string, Rotating> rotating_;  // by team
+  std::map<std::string, Rotating> rotating_;   // by team
+  std::map<std::string, std::string> unkept_;  // what the disk has refused so far, by team
 };
 
 // ---- oauth_json.cpp
 struct Grant {
   std::string team;
+  std::string enterprise;
   std::string team_name;
   std::string app;
   std::string bot_user;
@@ -81,6 +86,10 @@ struct KeptInstallation {
   std::int64_t expires_at = 0;  // seconds since the epoch; 0: it does not expire
 };
 std::string installation_json(const KeptInstallation& kept);
-std::vector<KeptInstallation> parse_installations(std::string_view documents);
+struct KeptInstallations {
+  std::vector<KeptInstallation> all;
+  std::string next;  // where the next page begins; empty: there is none
+};
+KeptInstallations parse_installations(std::string_view documents);
 
 }  // namespace viaduct::slack

@@ -87,6 +87,18 @@ net::Task<std::string> Reading::readable_text(std::string team, std::string text
   co_return std::string(chat::trimmed(readable(text, names)));
 }
 
+net::Task<std::string> Reading::with_quotes(std::string team, std::string text,
+                                            std::vector<std::string> quoted) {
+  for (const std::string& one : quoted) {
+    text += text.empty() ? "> " : "\n\n> ";
+    for (const char c : co_await readable_text(team, one)) {
+      text += c;
+      if (c == '\n') text += "> ";
+    }
+  }
+  co_return text;
+}
+
 net::Task<std::string> Reading::channel_name(std::string team, std::string channel) {
   co_return co_await readable_text(std::move(team), "<#" + channel + ">");
 }
@@ -124,11 +136,15 @@ net::Task<Reading::Earlier> Reading::earlier(std::string team, std::string chann
   }
   std::vector<chat::EarlierLine> lines;
   for (const Message& message : messages) {
-    if (!is_earlier(message.ts, before) || message.text.empty()) continue;
-    if (message.user == me.user || message.bot_id == me.bot) continue;
+    // Of its own words only those that the thread is about: its answers are in their session.
+    const bool is_own = why_ignored(message, me) == Ignored::kOwn;
+    if (!is_earlier(message.ts, before) || (is_own && message.ts != thread)) continue;
+    std::string said =
+        co_await with_quotes(team, co_await readable_text(team, message.text), message.quoted);
+    if (said.empty()) continue;
     std::string author = message.user;
     if (const auto found = co_await directory_.person(team, message.user)) author = found->name;
-    lines.push_back({std::move(author), co_await readable_text(team, message.text)});
+    lines.push_back({std::move(author), std::move(said)});
   }
   if (!result.trouble.empty())
     lines.push_back({"(note)", "Slack did not give all that was said in this thread before."});
@@ -160,7 +176,7 @@ net::Task<Reading::Attached> Reading::attached(std::string team, std::vector<Fil
     }
     if (file.name.empty()) file.name = "the file " + file.id;
     if (total >= kMostOfFiles) {
-      why = "there are too many";
+      why = "all files of a message may have 10 MB together; send it by itself";
     } else if (!url.empty()) {
       const auto had = co_await insist_on_file(url, token);
       if (had) {

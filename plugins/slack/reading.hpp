@@ -28,6 +28,10 @@ class Reading {
   // What the agent gets: names instead of ids.
   net::Task<std::string> readable_text(std::string team, std::string text);
 
+  // `text`, which is readable, and what was forwarded with it, as quotes.
+  net::Task<std::string> with_quotes(std::string team, std::string text,
+                                     std::vector<std::string> quoted);
+
   struct Earlier {
     std::string context;  // as JSON, or empty
     std::string trouble;  // why there is not all of it; empty: there is

@@ -65,17 +65,22 @@ std::expected<Sealer, std::string> Sealer::open(const std::filesystem::path& key
   return Sealer(key);
 }
 
-std::string Sealer::seal(std::string_view secret, std::string_view about) const {
+std::optional<std::string> Sealer::seal(std::string_view secret, std::string_view about) const {
   std::string out(kNonce + secret.size() + kTag, '\0');
-  RAND_bytes(raw(out), kNonce);
+  // One nonce twice under the same key opens everything.
+  if (RAND_bytes(raw(out), kNonce) != 1) return std::nullopt;
   const Cipher context = cipher();
   int size = 0;
-  EVP_EncryptInit_ex(context.get(), EVP_aes_256_gcm(), nullptr, key_.data(), raw(out));
-  EVP_EncryptUpdate(context.get(), nullptr, &size, raw(about), static_cast<int>(about.size()));
-  EVP_EncryptUpdate(context.get(), raw(out) + kNonce, &size, raw(secret),
-                    static_cast<int>(secret.size()));
-  EVP_EncryptFinal_ex(context.get(), raw(out) + kNonce + secret.size(), &size);
-  EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_GCM_GET_TAG, kTag, raw(out) + kNonce + secret.size());
+  if (!context ||
+      EVP_EncryptInit_ex(context.get(), EVP_aes_256_gcm(), nullptr, key_.data(), raw(out)) != 1 ||
+      EVP_EncryptUpdate(context.get(), nullptr, &size, raw(about),
+                        static_cast<int>(about.size())) != 1 ||
+      EVP_EncryptUpdate(context.get(), raw(out) + kNonce, &size, raw(secret),
+                        static_cast<int>(secret.size())) != 1 ||
+      EVP_EncryptFinal_ex(context.get(), raw(out) + kNonce + secret.size(), &size) != 1 ||
+      EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_GCM_GET_TAG, kTag,
+                          raw(out) + kNonce + secret.size()) != 1)
+    return std::nullopt;
   return chat::base64(out);
 }
 
@@ -85,12 +90,16 @@ std::optional<std::string> Sealer::unseal(std::string_view sealed, std::string_v
   std::string out(in->size() - kNonce - kTag, '\0');
   const Cipher context = cipher();
   int size = 0;
-  EVP_DecryptInit_ex(context.get(), EVP_aes_256_gcm(), nullptr, key_.data(), raw(*in));
-  EVP_DecryptUpdate(context.get(), nullptr, &size, raw(about), static_cast<int>(about.size()));
-  EVP_DecryptUpdate(context.get(), raw(out), &size, raw(*in) + kNonce,
-                    static_cast<int>(out.size()));
-  EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_GCM_SET_TAG, kTag, raw(*in) + kNonce + out.size());
-  if (EVP_DecryptFinal_ex(context.get(), raw(out) + out.size(), &size) != 1) return std::nullopt;
+  if (!context ||
+      EVP_DecryptInit_ex(context.get(), EVP_aes_256_gcm(), nullptr, key_.data(), raw(*in)) != 1 ||
+      EVP_DecryptUpdate(context.get(), nullptr, &size, raw(about),
+                        static_cast<int>(about.size())) != 1 ||
+      EVP_DecryptUpdate(context.get(), raw(out), &size, raw(*in) + kNonce,
+                        static_cast<int>(out.size())) != 1 ||
+      EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_GCM_SET_TAG, kTag,
+                          raw(*in) + kNonce + out.size()) != 1 ||
+      EVP_DecryptFinal_ex(context.get(), raw(out) + out.size(), &size) != 1)
+    return std::nullopt;
   return out;
 }
 

@@ -16,8 +16,9 @@ class Sealer {
   // Reads the key, or makes one where there is no file. The error is in words: it names the file.
   static std::expected<Sealer, std::string> open(const std::filesystem::path& key_file);
 
-  // Base64. `about` must be the same when it is opened: it binds a secret to its place.
-  std::string seal(std::string_view secret, std::string_view about) const;
+  // Base64. `about` must be the same when it is opened: it binds a secret to its place. nullopt:
+  // the system gives no random bytes, or no cipher.
+  std::optional<std::string> seal(std::string_view secret, std::string_view about) const;
   // nullopt: another key, another place, or it was changed.
   std::optional<std::string> unseal(std::string_view sealed, std::string_view about) const;
 

@@ -14,6 +14,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
+constexpr std::string_view kSetStatus = "assistant.threads.setStatus";
 constexpr std::string_view kWorking = "is working on it…";
 constexpr std::string_view kNext = "will come to this next";
 constexpr std::string_view kSeen = "eyes";
@@ -28,7 +29,7 @@ constexpr int kTries = 5;
 void Signs::show(const chat::Place& place, const std::string& message, chat::Life life) {
   if (has_status(place)) {
     status(place, place.thread.empty() ? message : place.thread, life);
-    if (takes_status_) return;
+    if (takes(place, kSetStatus)) return;
   }
   want(place, message,
        life == chat::Life::kQueued    ? kQueued
@@ -40,33 +41,36 @@ void Signs::status(const chat::Place& place, const std::string& thread, chat::Li
   const std::string where = R"({"channel_id":)" + sdk::json_string(place.channel) +
                             R"(,"thread_ts":)" + sdk::json_string(thread) + R"(,"status":)";
   // With it, Slack shows a button to stop.
-  if (takes_sessions_ && life != chat::Life::kQueued)
+  if (life != chat::Life::kQueued)
     call(place, "agents.sessions.setStatus",
-         where + (life == chat::Life::kWorking ? R"("processing"})" : R"("active"})"),
-         takes_sessions_);
-  if (!takes_status_) return;
+         where + (life == chat::Life::kWorking ? R"("processing"})" : R"("active"})"));
   const std::string_view words = life == chat::Life::kQueued    ? kNext
                                  : life == chat::Life::kWorking ? kWorking
                                                                 : std::string_view();
-  call(place, "assistant.threads.setStatus", where + sdk::json_string(words) + "}", takes_status_);
+  call(place, kSetStatus, where + sdk::json_string(words) + "}");
 }
 
 void Signs::title(const chat::Place& place, const std::string& title) {
-  if (!has_status(place) || !takes_title_ || place.thread.empty()) return;
+  if (!has_status(place) || place.thread.empty()) return;
   call(place, "assistant.threads.setTitle",
        R"({"channel_id":)" + sdk::json_string(place.channel) + R"(,"thread_ts":)" +
-           sdk::json_string(place.thread) + R"(,"title":)" + sdk::json_string(title) + "}",
-       takes_title_);
+           sdk::json_string(place.thread) + R"(,"title":)" + sdk::json_string(title) + "}");
 }
 
-void Signs::call(const chat::Place& place, std::string method, std::string args, bool& takes) {
-  loop_.spawn([](Signs& self, std::string team, std::string called, std::string arguments,
-                 bool& still) -> net::Task<> {
-    const Installation* workspace = self.installations_.find(team);
-    if (workspace == nullptr) co_return;
-    const ApiResult done = co_await self.api_.call(called, arguments, workspace->token);
-    if (!done && done.error().trouble == ApiTrouble::kSetUp) still = false;
-  }(*this, place.team, std::move(method), std::move(args), takes));
+bool Signs::takes(const chat::Place& place, std::string_view method) const {
+  return !refused_.contains(place.team + "/" + std::string(method));
+}
+
+void Signs::call(const chat::Place& place, std::string_view method, std::string args) {
+  if (!takes(place, method)) return;
+  loop_.spawn(
+      [](Signs& self, std::string team, std::string called, std::string arguments) -> net::Task<> {
+        const Installation* workspace = self.installations_.find(team);
+        if (workspace == nullptr) co_return;
+        const ApiResult done = co_await self.api_.call(called, arguments, workspace->token);
+        if (!done && done.error().trouble == ApiTrouble::kSetUp)
+          self.refused_.insert(team + "/" + called);
+      }(*this, place.team, std::string(method), std::move(args)));
 }
 
 // ---------------------------------------------------------------- reactions

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <viaduct/chat/network.hpp>
@@ -34,7 +35,8 @@ class Signs {
   };
 
   void status(const chat::Place& place, const std::string& thread, chat::Life life);
-  void call(const chat::Place& place, std::string method, std::string args, bool& takes);
+  // Not where Slack has said that it takes no such call.
+  void call(const chat::Place& place, std::string_view method, std::string args);
   void want(const chat::Place& place, const std::string& ts, std::string_view reaction);
   net::Task<> settle(std::string key, std::shared_ptr<Mark> mark);
   net::Task<> remove(const Mark& mark, std::string reaction);
@@ -45,10 +47,8 @@ class Signs {
   net::Loop& loop_;
   WebApi& api_;
   const Installations& installations_;
-  // Until Slack says otherwise.
-  bool takes_status_ = true;    // assistant.threads.setStatus
-  bool takes_sessions_ = true;  // agents.sessions.setStatus
-  bool takes_title_ = true;
+  bool takes(const chat::Place& place, std::string_view method) const;
+  std::set<std::string> refused_;  // methods that a workspace does not take: TEAM/METHOD
   const std::chrono::system_clock::time_point begun_ = std::chrono::system_clock::now();
   std::map<std::string, std::shared_ptr<Mark>> marks_;  // by place and message
   std::size_t removing_ = 0;

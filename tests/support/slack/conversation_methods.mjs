@@ -168,13 +168,13 @@ export const conversationMethods = {
     run({ team, args }) {
       const user = team.users.get(args.user);
       if (!user) refuse("user_not_found");
-      return { user };
+      return { user: team.describe(user) };
     },
   },
   "users.list": {
     scope: "users:read", tier: 2,
     run({ team, args }) {
-      const { shown, response_metadata } = page([...team.users.values()], args, 1000, 1000);
+      const { shown, response_metadata } = page([...team.users.values()].map((user) => team.describe(user)), args, 1000, 1000);
       return { members: shown, cache_ts: 1, response_metadata };
     },
   },

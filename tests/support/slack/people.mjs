@@ -148,7 +148,7 @@ export const people = {
     const thread = isPost ? message.thread : (message.thread ?? null);
     const { response_url, trigger_id } = this.handles(team, channel, user.id, isPost ? { post: message } : { ephemeral: message }, thread);
     const body = {
-      type: "block_actions", user: { id: user.id, username: user.name, name: user.name, team_id: team.id }, api_app_id: this.appId, token: "deprecated", trigger_id, team: { id: team.id, domain: team.domain },
+      type: "block_actions", user: { id: user.id, username: user.name, name: user.name, team_id: user.team_id }, api_app_id: this.appId, token: "deprecated", trigger_id, team: { id: team.id, domain: team.domain },
       enterprise: null, is_enterprise_install: false, state: { values }, actions: [action],
       ...(isView ? { container: { type: "view", view_id: message.id }, view: message } : {
         container: { type: "message", message_ts: message.ts, channel_id: channel.id, is_ephemeral: !isPost, ...(thread ? { thread_ts: thread } : {}) },
@@ -161,7 +161,7 @@ export const people = {
     const user = team.person(who);
     const { response_url, trigger_id } = this.handles(team, post.channel, user.id, { post }, post.thread);
     return this.interact({
-      type: "message_action", callback_id, user: { id: user.id, username: user.name, name: user.name, team_id: team.id }, api_app_id: this.appId, token: "deprecated", trigger_id, response_url, action_ts: this.ids.ts(),
+      type: "message_action", callback_id, user: { id: user.id, username: user.name, name: user.name, team_id: user.team_id }, api_app_id: this.appId, token: "deprecated", trigger_id, response_url, action_ts: this.ids.ts(),
       team: { id: team.id, domain: team.domain }, channel: { id: post.channel.id, name: post.channel.name }, message_ts: post.ts, message: post.body, enterprise: null, is_enterprise_install: false,
     });
   },
@@ -172,7 +172,7 @@ export const people = {
       [action, typeof value === "string" ? { type: "plain_text_input", value } : value]))]));
     const { trigger_id } = this.handles(team, null, user.id);
     return this.interact({
-      type: "view_submission", user: { id: user.id, username: user.name, name: user.name, team_id: team.id }, api_app_id: this.appId, token: "deprecated", trigger_id, team: { id: team.id, domain: team.domain },
+      type: "view_submission", user: { id: user.id, username: user.name, name: user.name, team_id: user.team_id }, api_app_id: this.appId, token: "deprecated", trigger_id, team: { id: team.id, domain: team.domain },
       view: { ...view, state: { values: state } }, response_urls: [], enterprise: null, is_enterprise_install: false,
     });
   },

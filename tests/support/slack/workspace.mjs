@@ -137,10 +137,10 @@ export class Team {
     this.bot = this.user("amp", { bot: true });
     this.botId = ids.of("B", name === "acme" ? "AMP" : `AMP${id.slice(2)}`);
   }
-  user(name, { bot = false, guest = false, stranger = false, deleted = false, team = this.id, ...more } = {}) {
+  user(name, { bot = false, guest = false, deleted = false, team = this.id, ...more } = {}) {
     const user = {
       id: this.ids.of("U", name), name, real_name: name[0].toUpperCase() + name.slice(1), team_id: team, deleted, tz: "Europe/Berlin", tz_offset: 3600,
-      is_bot: bot, is_admin: false, is_owner: false, is_restricted: guest, is_ultra_restricted: false, is_stranger: stranger || undefined, is_app_user: false, updated: 1,
+      is_bot: bot, is_admin: false, is_owner: false, is_restricted: guest, is_ultra_restricted: false, is_app_user: false, updated: 1,
       profile: { real_name: name[0].toUpperCase() + name.slice(1), display_name: name, team, ...(bot ? { bot_id: this.botId, api_app_id: "" } : { email: `${name}@example.org` }) }, ...more,
     };
     this.users.set(user.id, user);
@@ -151,6 +151,11 @@ export class Team {
     channel.archived = archived;
     this.channels.set(channel.id, channel);
     return channel;
+  }
+  // What users.info says of somebody: a stranger is in no channel that is shared with this workspace and its app.
+  describe(user) {
+    const shared = [...this.channels.values()].some(({ shared: isShared, members }) => isShared && members.has(user.id) && members.has(this.bot.id));
+    return { ...user, ...(user.team_id === this.id ? {} : { is_stranger: !shared }) };
   }
   // By id or by name.
   person(who) {

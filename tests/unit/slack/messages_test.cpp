@@ -42,6 +42,14 @@ TEST(PermissionBody, HasAButtonForEachChoiceWhileItIsPending) {
   EXPECT_EQ(chosen->option, "no");
 }
 
+TEST(ListBody, HasNoMoreBlocksThanSlackTakesAndSaysWhatIsLeftOut) {
+  const chat::Body body = list_body("All", std::vector<chat::ListItem>(60, {"one", {}}), "Below");
+  const auto blocks = chat::Value::parsed(body.rich).items();
+  ASSERT_EQ(blocks.size(), 50u);
+  EXPECT_EQ(blocks.back().at("elements").items()[0].text("text"), "_… 12 more. Below_");
+  EXPECT_EQ(chat::Value::parsed(list_body("All", {{"one", {}}}, "").rich).items().size(), 2u);
+}
+
 TEST(PermissionBody, SaysWhoDecidedWhatAndHasNoButtonThen) {
   chat::Entry decided = permission("selected");
   decided.chosen = "no";
