@@ -164,6 +164,32 @@ TEST_F(ChatBindings, DocumentsOfEarlierVersionsAreRead) {
   EXPECT_EQ(at("1"), "s_1");
 }
 
+TEST_F(ChatBindings, WhatPeopleHaveBeenToldStaysToldWhenALateAnswerIsShown) {
+  begin();
+  Binding left = binding("1", "s_1");
+  put(left);
+  left.active = false;
+  update(left);
+  Binding told = left;
+  told.told = true;
+  update(told);
+  left.shown_turn = 4;  // of who does not know that it has been told
+  update(left);
+  for (int i = 0; i < 2; ++i) {
+    Binding now;
+    EXPECT_TRUE(host.on_plugin_thread([&] {
+      if (const Binding* found = Shelf::last_->bindings->find({"T1", "C1", "1"})) now = *found;
+    }));
+    EXPECT_TRUE(now.told);
+    EXPECT_EQ(now.shown_turn, 4U);
+    restart();
+  }
+  left.active = true;  // it is there again
+  update(left);
+  EXPECT_TRUE(host.on_plugin_thread(
+      [&] { EXPECT_FALSE(Shelf::last_->bindings->find({"T1", "C1", "1"})->told); }));
+}
+
 TEST_F(ChatBindings, WhatCannotBeWrittenIsTakenBack) {
   begin();
   put(binding("1", "s_1"));
