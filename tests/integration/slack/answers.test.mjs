@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { agentProgram, starts } from "../../support/cli_agent_notes.mjs";
 import { count, health, modes, noPlugin, prompts, reactions, response, said, sentinel, slackHost, talk, withButton } from "../../support/slack_surface.mjs";
+import { exported, forHost } from "../../support/viaduct.mjs";
 import { until } from "../../support/wait.mjs";
 
 const one = (name, run) => test(name, { skip: noPlugin }, run);
@@ -178,6 +179,39 @@ one("files come to the agent with the token, login pages are noticed, and the to
   assert.ok(reads.some((read) => read.includes("remember the milk")), reads.join("\n"));
   assert.doesNotMatch(reads.join("\n"), /Sign in to your workspace/);
 });
+
+one("an image comes to the agent as one; what is too large is named with its reason, and the rest is given", async (t) => {
+  const { slack, host } = await slackHost(t, { options: { limits: { off: true } } });
+  const png = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==", "base64");
+  const head = slack.post("alice", "general", "@amp what is this?", { files: [
+    { name: "dot.png", bytes: png, mimetype: "image/png" }, { name: "huge.bin", bytes: Buffer.alloc(6 << 20), mimetype: "image/png" }, { name: "notes.txt", bytes: Buffer.from("remember the milk") },
+  ] });
+  await slack.until(() => said(slack, "general", head.ts).includes(response("what is this?")));
+  const told = await slack.until(() => slack.heard("alice").find(({ text }) => /huge\.bin/.test(text)), "words about the large one");
+  assert.match(told.text, /^Not given to the agent:\n• .*huge\.bin.*: .*(larger?|MB)/);
+  assert.doesNotMatch(told.text, /dot\.png|notes\.txt/);
+  const [session] = JSON.parse((await forHost(host, "sessions", "list", "--json")).out).sessions;
+  const [{ blocks }] = (await exported(host, session.session_id)).filter(({ type }) => type === "user_message").map(({ data }) => data);
+  const image = blocks.find(({ type }) => type === "image");
+  assert.deepEqual([image?.mimeType, image?.data], ["image/png", png.toString("base64")], JSON.stringify(blocks).slice(0, 500));
+  assert.match(JSON.stringify(blocks), /remember the milk/);
+  assert.equal(blocks.length, 2, "and not the large one");
+});
+
+for (const [where, streams, method, error] of [
+  ["general", true, "chat.startStream", "msg_too_long"], ["general", true, "chat.update", "invalid_blocks"], ["general", false, "chat.update", "msg_blocks_too_long"],
+  ["@alice", true, "chat.postMessage", "invalid_blocks"], ["@alice", true, "chat.update", "msg_too_long"],
+])
+  one(`an answer is whole though ${method} is refused once with ${error} (${where}${streams ? "" : ", without streams"})`, async (t) => {
+    const long = text(900);
+    const { slack } = await slackHost(t, { rules: [{ match: "^tell", reply: long }], chunkDelay: "15ms", options: { limits: { off: true } } });
+    if (!streams) slack.fault(/Stream$/, { error: "unknown_method" }, { times: Infinity });
+    const refused = slack.fault(method, { error }, { when: (args) => words(JSON.stringify(args)).length > 0 });
+    const asked = slack.post("alice", where, where === "general" ? "@amp tell me" : "tell me");
+    const posts = () => [...asked.channel.posts.values()].filter(({ body, deleted }) => body.bot_id && !deleted);
+    await slack.until(() => refused.reached === 1 && words(posts().map((post) => post.text).join("\n")).length === words(long).length && posts().every(({ stream }) => !stream?.open), "the whole answer");
+    assert.deepEqual(posts().flatMap((post) => words(post.text)), words(long));
+  });
 
 one("errors of Slack are said in words with what to do, and no secret is in any log", async (t) => {
   const { slack, host } = await slackHost(t, { mode: "http" });

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { answered, count, modes, noPlugin, prompts, reactions, response, said, sentinel, slackHost, talk, withButton } from "../../support/slack_surface.mjs";
 import { ModelServer, textOf } from "../../support/model_server.mjs";
 import { kScopes } from "../../support/slack.mjs";
-import { viaduct } from "../../support/viaduct.mjs";
+import { forHost, viaduct } from "../../support/viaduct.mjs";
 import { until } from "../../support/wait.mjs";
 
 const one = (name, run) => test(name, { skip: noPlugin }, run);
@@ -258,7 +258,7 @@ for (const [what, where, away] of [
     const { length } = slack.journal;
     const before = slack.posts(where).map(({ ts }) => ts);
     away(slack, thread);
-    await until(() => prompts(host).includes("tell me"), "the end of the turn");
+    await until(async () => JSON.parse((await forHost(host, "sessions", "list", "--json")).out).sessions.every(({ state }) => state === "idle"), "the end of the turn");
     const here = () => slack.journal.slice(length).filter(({ args }) => (args?.channel ?? args?.channel_id) === slack.where(where).id);
     const posted = () => here().filter(({ method, args }) => /^chat\./.test(method) && (args.thread_ts === thread.ts || method !== "chat.postMessage"));
     await talk(slack, "all is well", { where: "general", who: "bob" });

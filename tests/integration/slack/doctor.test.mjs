@@ -38,6 +38,20 @@ test("all is well where it is, with a host and without", options, async (t) => {
   assert.ok(slack.sockets.open.length <= open, "no connection was made for it");
 });
 
+for (const [what, away, words] of [
+  ["gets no hello", (slack) => ((slack.sockets.silent = Infinity), slack.sockets.open[0].drop()), /^not connected by Socket Mode: /],
+  ["is refused", (slack) => ((slack.sockets.refuse = Array(1000).fill(503)), slack.sockets.open[0].drop()), /^not connected by Socket Mode: .*the server answered 503.*; tried again in \d+ s/],
+  ["is switched off", (slack) => ((slack.socketModeOff = true), slack.sockets.open[0].disconnect("link_disabled")), /switched off in the app's settings; switch it on there, or set mode: http/],
+])
+  test(`a connection that ${what} while the host runs is a failure of the socket, in words`, options, async (t) => {
+    const { host, slack } = await slackHost(t);
+    away(slack);
+    await until(async () => {
+      const [ok, message] = (await doctor(host)).socket;
+      return !ok && words.test(message);
+    }, "the failure");
+  });
+
 test("tokens that are none are told apart, each with what to do", options, async (t) => {
   const { host, slack } = await slackHost(t);
   await host.stop();

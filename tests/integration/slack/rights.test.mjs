@@ -1,10 +1,10 @@
 // Who may do what, in which workspace, and what nobody can make the surface do.
 import assert from "node:assert/strict";
-import { readFileSync, statSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { modes, noPlugin, prompts, response, said, slackHost, talk, withButton } from "../../support/slack_surface.mjs";
-import { request } from "../../support/viaduct.mjs";
+import { folderFor, request } from "../../support/viaduct.mjs";
 import { until } from "../../support/wait.mjs";
 
 const one = (name, run) => test(name, { skip: noPlugin }, run);
@@ -194,4 +194,32 @@ one("tokens are replaced before they expire, and stay so after a restart; at res
   assert.equal(statSync(path.join(host.home, "slack.key")).mode & 0o777, 0o600);
   await host.start();
   await heard(slack, other, "after the restart");
+});
+
+one("`key_file` names the key; one that others may read, or another one, opens nothing and says what to do", async (t) => {
+  const key = path.join(folderFor(t), "tokens.key");
+  const { slack, host } = await oauth(t, { key_file: key });
+  const other = slack.addTeam("other");
+  assert.equal((await install(slack, host, other)).status, 200);
+  assert.deepEqual([statSync(key).mode & 0o777, statSync(key).size], [0o600, 32]);
+  assert.ok(!existsSync(path.join(host.home, "slack.key")), "no other one is made");
+  await host.stop();
+  chmodSync(key, 0o644);
+  await host.start();
+  await until(() => /slack: does not run: .*tokens\.key may be read by others; say `chmod 600` of it/.test(host.output), "why not");
+  await host.stop();
+  chmodSync(key, 0o600);
+  await host.start();
+  await heard(slack, other, "with its own key");
+  await host.stop();
+  writeFileSync(key, Buffer.alloc(32, "x"));
+  await host.start();
+  await until(() => /cannot be opened with this key; install the app there again team=T0OTHER/.test(host.output), "what to do");
+  await heard(slack, slack.team, "the bot token's own is not concerned");
+  assert.equal((await install(slack, host, other)).status, 200);
+  await heard(slack, other, "installed again");
+  await host.stop();
+  await host.start();
+  await heard(slack, other, "and kept");
+  assert.ok(!host.output.slice(host.output.lastIndexOf("listening")).includes("cannot be opened"));
 });
