@@ -13,14 +13,12 @@
 #include <utility>
 #include <viaduct/chat/base64.hpp>
 #include <viaduct/chat/calls.hpp>
+#include <viaduct/chat/missing.hpp>
 #include <viaduct/chat/value.hpp>
 #include <viaduct/sdk/surface.hpp>
 
 namespace viaduct::teams {
 namespace {
-
-constexpr std::string_view kMissing = "/missing";  // ends the key of a note of something missing
-constexpr std::size_t kMostNotes = 5;
 
 Config parse(std::string_view config_json) {
   auto config = parse_config(config_json);
@@ -102,7 +100,7 @@ class Teams final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
         loop_.spawn(network_.post_smaller(shipment));
       else if (why.trouble != Trouble::kTargetGone &&
                (shipment.kind == Shipment::Kind::kPost || shipment.kind == Shipment::Kind::kEnd))
-        note_missing(shipment.key, true);
+        chat::note_missing(conversations_, loop_, shipment.key, true);
     });
     outbox_.on_cancelled([this](const std::string& key) { loop_.spawn(cancelled(key)); });
   }
@@ -146,7 +144,8 @@ class Teams final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
                    const sdk::Status& why) override {
     log_.error("a message to Teams is possibly missing, see `viaduct deliveries list` key=" +
                std::string(parcel.key) + " state=" + std::string(state) + " reason=" + why.message);
-    if (!parcel.edit && state == "ambiguous") note_missing(std::string(parcel.key), false);
+    if (!parcel.edit && state == "ambiguous")
+      chat::note_missing(conversations_, loop_, std::string(parcel.key));
   }
 
   // ---- sdk::Tool
@@ -181,17 +180,6 @@ class Teams final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
   void doctor(sdk::Reply reply) override { loop_.spawn(look(std::move(reply))); }
 
  private:
-  // Something may not be where people look for it. Of an answer: the key is SESSION/TURN/….
-  void note_missing(const std::string& key, bool is_refused) {
-    const auto one = conversations_.of(key.substr(0, key.find('/')));
-    // The note, too, may be cut off; of a note it is no harm to be there twice.
-    std::size_t notes = 0;
-    for (auto at = key.find(kMissing); at != std::string::npos; at = key.find(kMissing, at + 1))
-      ++notes;
-    const std::size_t most = is_refused ? 1 : kMostNotes;
-    if (one && notes < most) loop_.spawn(one->may_be_missing(key, is_refused));
-  }
-
   // What others can cause as often as they like.
   void warn_seldom(const std::string& words) {
     if (const auto line = warned_.line(words, words)) log_.warn(*line);
