@@ -50,6 +50,29 @@ json as_json(const store::Parcel& parcel) {
           {"result", value_of(parcel.result)}};
 }
 
+// The first text in what a surface posts, whatever form that has; it says to people which one it
+// is.
+const std::string* find_text(const json& value) {
+  if (const auto own = value.is_object() ? value.find("text") : value.end();
+      own != value.end() && own->is_string() && !own->get_ref<const std::string&>().empty())
+    return &own->get_ref<const std::string&>();
+  if (value.is_structured())
+    for (const json& part : value)
+      if (const std::string* found = find_text(part)) return found;
+  return nullptr;
+}
+
+std::string first_words(const json& payload) {
+  constexpr std::size_t kMost = 40;
+  const std::string* const text =
+      payload.is_string() ? &payload.get_ref<const std::string&>() : find_text(payload);
+  if (text == nullptr) return "";
+  if (text->size() <= kMost) return *text;
+  std::size_t end = kMost;
+  while (end > 0 && (static_cast<unsigned char>((*text)[end]) & 0xC0) == 0x80) --end;
+  return text->substr(0, end) + "…";
+}
+
 // Prints what the host answers by `print`; the exit code.
 template <class Print>
 int ask_and_print(const Options& options, const ControlRequest& request, Print print) {
@@ -89,10 +112,11 @@ int deliveries_list(const Options& options, const std::vector<std::string>& stat
       std::cout << (states.empty() ? "nothing is missing\n" : "no deliveries\n");
       return;
     }
-    std::vector<Row> rows{{"ID", "STATE", "SURFACE", "POSTED", "TARGET", "WHY"}};
+    std::vector<Row> rows{{"ID", "STATE", "SURFACE", "POSTED", "WORDS", "TARGET", "WHY"}};
     for (const json& one : deliveries)
       rows.push_back({text(one, "id"), text(one, "state"), text(one, "surface"),
-                      text(one, "posted_at"), text(one, "target"), text(one, "reason")});
+                      text(one, "posted_at"), first_words(one.at("payload")), text(one, "target"),
+                      text(one, "reason")});
     print_table(rows);
     if (deliveries.size() == limit)
       std::cout << "more: viaduct deliveries list --before " << text(deliveries.back(), "id")

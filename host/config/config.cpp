@@ -657,18 +657,19 @@ class Reader {
     }
   }
 
+  // The second does without it.
   void look_for_shared_routes(const PluginFacts& facts, const Node* config, const std::string& path,
-                              Instance& instance) {
+                              const Instance& instance) {
     for (const auto& [key, address] : routes_of(facts.schema, instance.config)) {
       const auto [first, fresh] = routes_.try_emplace(address, path);
       if (fresh) continue;
-      instance.sound = false;
       const Node* node = config != nullptr ? config->find(key) : nullptr;
-      report_.add(node != nullptr ? node->line : instance.config_line,
-                  node != nullptr ? node->column : instance.config_column,
-                  fmt::format("{}.config: the address {} of this host is that of {} already; set "
-                              "{}: false in one of them",
-                              path, address, first->second, key));
+      warnings_.add(
+          node != nullptr ? node->line : instance.config_line,
+          node != nullptr ? node->column : instance.config_column,
+          fmt::format("warning: {}.config: the address {} of this host is that of {} already; set "
+                      "{}: false in one of them",
+                      path, address, first->second, key));
     }
   }
 
@@ -773,8 +774,14 @@ Diagnostic refusal(const Config& config, const Instance& instance, const std::st
                         path + ": " + message};
   const std::string field = path + ".config." + message.substr(0, message.find(": "));
   const std::string file = fs::path(config.file).filename().string() + ":";
+  bool is_placed = false;
   for (const Origin& origin : config.origins) {
-    if (origin.path != field || !origin.origin.starts_with(file)) continue;
+    // A map or a list is where the first of it is.
+    const bool is_below =
+        origin.path.starts_with(field + ".") || origin.path.starts_with(field + "[");
+    if (!origin.origin.starts_with(file) || (origin.path != field && (is_placed || !is_below)))
+      continue;
+    is_placed = true;
     diagnostic.message = path + ".config." + message;
     char* column = nullptr;
     diagnostic.line =

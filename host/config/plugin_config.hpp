@@ -11,7 +11,7 @@
 // of a list there, is a folder that should be there; "x-secret": false, of a text, is none although
 // its key sounds so, as the path of a key's file; "x-route": {"path": "/api/x", "unless": {"mode":
 // "socket"}}, of a boolean at the top that is true where it is not given, is an address of the host
-// that one instance alone can have. A surface's may have "x-needs-backend": true at its top.
+// that one instance alone can have (a warning). A surface's may have "x-needs-backend": true at its top.
 // {"$ref": "#/definitions/name"} stands for what `definitions` of the whole schema has by that
 // name. Patterns know ( ) | ? * + {n,m} . [ ] ^ $ and \ before one of these, \n, \r, \t,
 // \f,

@@ -43,7 +43,7 @@ test("Teams: what is missing is said at its step, and done when it is there; no 
   await page.getByRole("link", { name: "Set-up of helper" }).click();
   await page.getByRole("heading", { name: "Set up Microsoft Teams: helper" }).waitFor();
   assert.equal(await page.evaluate(() => document.activeElement.id), "setup", "who reads by ear hears where they are");
-  for (const title of ["Register the bot", "environment and start", "Know who speaks"]) await isDone(step(title));
+  for (const title of ["Register the bot", "environment and start", "who is speaking"]) await isDone(step(title));
   await step("YAML").getByText("Still missing: public_url in the configuration").waitFor();
   await step("YAML").locator(".gap").filter({ hasText: "public_url: https://bots.example.org" }).waitFor();
   await step("reach this host").getByText("Still missing: public_url is not given").waitFor();
@@ -56,7 +56,7 @@ test("Teams: what is missing is said at its step, and done when it is there; no 
   await page.keyboard.press("Enter");
   await isDone(step("YAML"));
   await isDone(step("reach this host"));
-  await step("reach this host").getByText(`${host.origin}/apps/helper/api/messages`, { exact: true }).waitFor();
+  await step("reach this host").getByText(`${host.origin}/api/messages`, { exact: true }).waitFor();
   await page.getByRole("status").filter({ hasText: "nothing that can be seen from here is missing" }).waitFor();
 
   await page.getByRole("link", { name: "← Settings" }).click();
@@ -76,7 +76,7 @@ test("Slack: a token that is refused is said where tokens are dealt with; what i
   }) });
   t.after(() => host.remove());
   const { page, step, errors, received } = await open(t, host, "#/setup/slack");
-  for (const title of ["Make the app", "YAML", "environment and start", "Let the host connect", "Know the time"]) await isDone(step(title));
+  for (const title of ["Make the app", "YAML", "environment and start", "Let the host connect", "Check the clock"]) await isDone(step(title));
 
   await page.goto(`${host.settings}#/setup/wrong`);
   await step("environment and start").getByText(/Still missing: .*invalid_auth/).waitFor();
@@ -100,9 +100,11 @@ test("on a phone and in the dark nothing is wider than the screen, and only the 
   const host = await Host.start({ config: surfaces({ [name]: { plugin: "slack", backend: "echo", config } }) });
   t.after(() => host.remove());
   const { page, step } = await open(t, host, `#/setup/${name}`, { viewport: { width: 390, height: 800 }, colorScheme: "dark" });
-  await isDone(step("Know the time"));
+  await isDone(step("Check the clock"));
   await step("reach this host").getByText("Still missing: ").waitFor();
   assert.ok(await narrow(page));
+  const code = step("YAML").locator("pre");
+  assert.equal(await code.evaluate((pre) => getComputedStyle(pre).whiteSpace), "pre", "YAML keeps its lines: it scrolls");
   await page.getByRole("link", { name: "← Settings" }).click();
   await page.getByRole("heading", { name: "Surfaces" }).waitFor();
   assert.ok(await narrow(page));

@@ -329,6 +329,44 @@ test("doctor says whether the host runs, what it needs, and what is in its way",
   assert.match(text.out, /^FAIL configuration .*:1:11: /m);
 });
 
+test("variables that only the host has are no fault for doctor and reload in another terminal", async (t) => {
+  process.env.VIADUCT_TEST_OF_THE_HOST = "1ms";
+  const host = await hostFor(t, { config: { backends: { echo: { plugin: "mock", config: { chunk_delay: "${env:VIADUCT_TEST_OF_THE_HOST}" } } } } });
+  delete process.env.VIADUCT_TEST_OF_THE_HOST;
+  const there = await forHost(host, "doctor");
+  assert.equal(there.code, 0, there.out);
+  assert.match(there.out, /^-- +configuration +VIADUCT_TEST_OF_THE_HOST is not set in this terminal; the running host has it$/m);
+  assert.match(there.out, /^ok +echo +running$/m);
+  const reloaded = await forHost(host, "reload");
+  assert.deepEqual([reloaded.code, reloaded.out], [0, "reloaded\n"], reloaded.err);
+
+  const config = JSON.parse(readFileSync(configOf(host), "utf8"));
+  writeFileSync(configOf(host), JSON.stringify({ ...config, log: { level: "${env:VIADUCT_TEST_OF_NOBODY}" } }));
+  const nowhere = await forHost(host, "doctor");
+  assert.equal(nowhere.code, 2, nowhere.out);
+  assert.match(nowhere.out, /^FAIL configuration .*VIADUCT_TEST_OF_NOBODY is not set/m);
+  const refused = await forHost(host, "reload");
+  assert.equal(refused.code, 1);
+  assert.match(refused.err, /VIADUCT_TEST_OF_NOBODY is not set/);
+
+  writeFileSync(configOf(host), JSON.stringify(config));
+  await host.stop();
+  const alone = await forHost(host, "doctor");
+  assert.equal(alone.code, 2, alone.out);
+  assert.match(alone.out, /^FAIL configuration .*VIADUCT_TEST_OF_THE_HOST is not set.* \(doctor sees the variables of this terminal, a service has its own\)$/m);
+});
+
+test("a warning of doctor is neither fine nor a failure, and who does not say how a host is started says which configuration", async (t) => {
+  const home = folderFor(t);
+  const file = write(home, { ...minimal, store: { path: path.join(home, "viaduct.db") }, server: { listen: "127.0.0.1:0" }, backends: { echo: { plugin: "mock" }, agent: { plugin: "acp", config: { command: ["cat"], env: { A_KEY: "sk-1234" } } } } });
+  const { out } = await viaduct(["doctor", "--config", file], { home });
+  assert.match(out, /^warn configuration .*:\d+:\d+: backends\.agent\.config\.env\.A_KEY stands here as plain text/m);
+  const { checks } = JSON.parse((await viaduct(["doctor", "--json", "--config", file], { home })).out);
+  assert.deepEqual(checks.filter(({ warning }) => warning).map(({ ok, name }) => [ok, name]), [[true, "configuration"]]);
+  const { err } = await viaduct(["sessions", "list", "--config", file], { home });
+  assert.match(err, /`viaduct serve` with this configuration starts it/);
+});
+
 test("without a host doctor has the backends look around by themselves; with one it says what the file has that the host has not", async (t) => {
   const home = folderFor(t);
   const config = { ...minimal, store: { path: path.join(home, "viaduct.db") }, server: { listen: "127.0.0.1:0" },

@@ -172,7 +172,7 @@ test("what may be missing is told to the surface and shown to a person, who has 
   await office.post("a", "hello");
   await office.sent("a", "ambiguous");
   office.once("fault", "refused");
-  await office.post("b", "there");
+  await office.post("b", { activities: [{ type: "typing" }, { text: `${"word ".repeat(8)}and more` }] });
   await office.sent("b", "failed");
   await office.post("c", "you");
   await office.sent("c");
@@ -181,7 +181,7 @@ test("what may be missing is told to the surface and shown to a person, who has 
 
   const shown = await office.command("list");
   assert.equal(shown.code, 0, shown.err);
-  assert.match(shown.out, /^ID +STATE +SURFACE +POSTED +TARGET +WHY\n2 +failed +post +\S+Z +t +not_in_channel\n1 +ambiguous +post +\S+Z +t +history is not readable\n$/);
+  assert.match(shown.out, /^ID +STATE +SURFACE +POSTED +WORDS +TARGET +WHY\n2 +failed +post +\S+Z +(word ){8}… +t +not_in_channel\n1 +ambiguous +post +\S+Z +hello +t +history is not readable\n$/);
   assert.match((await forHost(office.host, "doctor")).out, /^FAIL deliveries +2 messages are possibly missing: `viaduct deliveries list` shows them/m);
   const ready = async () => (await fetch(`${office.host.origin}/readyz`)).text();
   await until(async () => (await ready()).startsWith("ready\n2 messages are possibly missing: "), "the count in readyz");

@@ -249,6 +249,15 @@ test("every line that it writes as a comment is fine when the # is taken away", 
     assert.equal(checked.code, 0, checked.err);
     assert.match(checked.out, /2 backends/);
   }
+  const lines = machine.yaml().split("\n");
+  const at = lines.indexOf("  # slack:");
+  for (let i = at; lines[i].startsWith("  # "); ++i) lines[i] = "  " + lines[i].slice(4);
+  writeFileSync(file, lines.join("\n"));
+  const id = "11111111-2222-3333-4444-555555555555";
+  const env = { SLACK_APP_TOKEN: "xapp-1-example", SLACK_BOT_TOKEN: "xoxb-1-example", TEAMS_APP_ID: id, TEAMS_APP_PASSWORD: "example", TEAMS_TENANT_ID: id };
+  const both = await machine.run(["check", "--config", file], { env });
+  assert.equal(both.code, 0, both.err);
+  assert.match(both.out, /4 surfaces/);
 });
 
 test("--config says where to, as --output does", async (t) => {

@@ -77,5 +77,7 @@ export function mountLink(instance: Instance): string | null {
 }
 
 export function sentence(message: string | undefined): string {
-  return message ? message.charAt(0).toUpperCase() + message.slice(1) : "";
+  if (!message) return "";
+  const isKey = /^\w+[_.][\w.[\]]+/.test(message); // of the YAML, where capitals matter
+  return isKey ? message : message.charAt(0).toUpperCase() + message.slice(1);
 }

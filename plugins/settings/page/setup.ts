@@ -42,10 +42,12 @@ export class Config {
   readonly name: string;
   readonly #settings: Setting[];
   readonly #all: Setting[];
+  readonly #first: string | undefined;
 
   constructor(overview: Overview, name: string) {
     const prefix = `surfaces.${name}.config.`;
     this.name = name;
+    this.#first = overview.instances.find(({ kind }) => kind === "backend")?.name;
     this.#all = overview.configuration;
     this.#settings = overview.configuration
       .filter(({ path }) => path.startsWith(prefix)).map((one) => ({ ...one, path: one.path.slice(prefix.length) }));
@@ -60,8 +62,8 @@ export class Config {
     const value = this.#settings.find(({ path, secret }) => path === key && !secret)?.value;
     return typeof value === "string" ? value : "";
   }
-  is(key: string): boolean {
-    return this.#settings.some(({ path, value }) => path === key && value === true);
+  is(key: string, what = true): boolean {
+    return this.#settings.some(({ path, value }) => path === key && value === what);
   }
   // The environment variable that a value comes from.
   variable(key: string): string | null {
@@ -77,13 +79,25 @@ export class Config {
     const whole = found.length === 1 && found[0]?.path === key;
     return whole ? scalar(found[0]?.value) : null;
   }
-  // Where requests of the network come in.
+  #whole(path: string): string {
+    const value = this.#all.find((one) => one.path === path)?.value;
+    return typeof value === "string" ? value : "";
+  }
+  // The lines that say who answers: the surface's own, else one that is there.
+  get backend(): string[] {
+    const its = this.#whole(`surfaces.${this.name}.backend`);
+    if (its) return [`backend: ${its}`];
+    const several = this.#all.flatMap(({ path, value }) => (path.startsWith(`surfaces.${this.name}.backends[`) && typeof value === "string" ? [value] : []));
+    if (several.length) return [`backends: [${several.join(", ")}]`];
+    return [this.#first ? `backend: ${this.#first}   # or another of your backends` : "backend: NAME   # one of your backends"];
+  }
+  get hasWebhooks(): boolean {
+    return this.#whole("server.webhooks.listen") !== "";
+  }
+  // Where requests of the network come in; empty: at a port that the system chooses.
   get listens(): string {
-    const at = (path: string): string => {
-      const value = this.#all.find((one) => one.path === path)?.value;
-      return typeof value === "string" ? value : "";
-    };
-    return at("server.webhooks.listen") || at("server.listen");
+    const all = this.#whole("server.webhooks.listen") || this.#whole("server.listen");
+    return all.endsWith(":0") ? "" : all;
   }
 }
 
@@ -104,7 +118,7 @@ export function guide(network: Network, config: Config, instance: Instance | und
 }
 
 type Take = (pattern: RegExp) => Check[];
-type Key = { key: string; variable?: string; value?: string };
+type Key = { key: string; variable?: string; value?: string; optional?: boolean };
 
 // Done when something was looked at and all of it is well.
 function outcome(checks: Check[]): Pick<Step, "done" | "missing"> {
@@ -115,18 +129,19 @@ function outcome(checks: Check[]): Pick<Step, "done" | "missing"> {
 
 function lines(network: Network, config: Config, keys: Key[], instance: Instance | undefined): Line[] {
   const all: Line[] = [{ text: "surfaces:" }, { text: `  ${config.name}:` }, { text: `    plugin: ${network}` }];
-  if (!instance) all.push({ text: "    backend: NAME   # one of your backends" });
+  for (const text of config.backend) all.push({ text: `    ${text}` });
   all.push({ text: "    config:" });
-  for (const { key, variable, value } of keys) {
+  for (const { key, variable, value, optional } of keys) {
     const there = config.has(key);
     const text = config.yaml(key) ?? (variable ? `"\${env:${config.variable(key) ?? variable}}"` : (value ?? ""));
-    all.push({ text: there && config.yaml(key) === null && !variable ? `      # ${key}: as it is` : `      ${key}: ${text}`, gap: Boolean(instance) && !there });
+    all.push({ text: there && config.yaml(key) === null && !variable ? `      # ${key}: as it is` : `      ${key}: ${text}`, gap: Boolean(instance) && !there && !optional });
   }
   return all;
 }
 
 function inYaml(network: Network, config: Config, keys: Key[], instance: Instance | undefined): Step {
-  const missing = instance ? keys.filter(({ key }) => !config.has(key)).map(({ key }) => key) : [`a surface "${config.name}"`];
+  const missing = instance ? keys.filter(({ key, optional }) => !optional && !config.has(key)).map(({ key }) => key) : [`a surface "${config.name}"`];
+  const wrong = instance?.state === "failed" && !isOfCredentials(instance) ? [instance.error?.message || "the surface does not run"] : [];
   return {
     title: "Write it into the YAML",
     words: [
@@ -134,15 +149,20 @@ function inYaml(network: Network, config: Config, keys: Key[], instance: Instanc
       "Without `allow`, the bot answers nobody.",
     ],
     lines: lines(network, config, keys, instance),
-    done: missing.length === 0,
-    missing: missing.length ? [`${missing.join(", ")} in the configuration`] : [],
+    done: missing.length + wrong.length === 0,
+    missing: [...(missing.length ? [`${missing.join(", ")} in the configuration`] : []), ...wrong],
   };
+}
+
+// What keeps a surface from running is most often in its file.
+function isOfCredentials({ error }: Instance): boolean {
+  return /AADSTS|\b(password|secret|token|certificate|login)\b|_(password|secret|token)\b/.test(error?.message ?? "");
 }
 
 function inEnvironment(config: Config, keys: Key[], instance: Instance | undefined, checks: Check[]): Step {
   const result = outcome(checks);
   if (!instance) result.missing = ["there is no such surface yet"];
-  else if (instance.state === "failed") result.missing = [instance.error?.message || "the surface does not run"];
+  else if (instance.state === "failed" && isOfCredentials(instance)) result.missing = [instance.error?.message || "the surface does not run"];
   if (result.missing.length) result.done = false;
   // What stands in the YAML for everybody to see is not asked for again.
   const secrets = keys.filter(({ key, variable }) => variable && (config.variable(key) || config.yaml(key) === null));
@@ -163,7 +183,7 @@ function inEnvironment(config: Config, keys: Key[], instance: Instance | undefin
 // An address of this host as the network sees it.
 function address(config: Config, path: string): Line {
   const base = config.text("public_url").replace(/\/+$/, "");
-  return { text: `${base || "https://bots.example.org"}/apps/${config.name}${path}`, gap: !base };
+  return { text: `${base || "https://bots.example.org"}${path}`, gap: !base };
 }
 
 function reach(config: Config, whose: string, where: string, paths: string[], checks: Check[]): Step {
@@ -174,7 +194,11 @@ function reach(config: Config, whose: string, where: string, paths: string[], ch
   }
   return {
     title: `Let ${whose} reach this host`,
-    words: [where, `A proxy or a tunnel with a certificate passes \`public_url\` on to ${config.listens || "this host"}.`],
+    words: [
+      `A proxy or a tunnel with a certificate passes \`public_url\` on to ${config.listens || "this host"}.`,
+      ...(config.hasWebhooks ? [] : ["With `server: { webhooks: { listen: 127.0.0.1:8411 } }` in the YAML it goes to a listener of its own, by which nobody reaches these pages."]),
+      where,
+    ],
     lines: paths.map((path) => address(config, path)),
     ...result,
   };
@@ -195,7 +219,8 @@ function teams(config: Config, instance: Instance | undefined, take: Take): Step
     { key: "app_id", variable: "TEAMS_APP_ID" },
     config.has("certificate") ? { key: "certificate" } : { key: "app_password", variable: "TEAMS_APP_PASSWORD" },
     { key: "tenant_id", variable: "TEAMS_TENANT_ID" },
-    ...(over === "http" ? [{ key: "public_url", value: "https://bots.example.org" }] : [{ key: "transport", value: "socket" }]),
+    { key: "transport", value: over, optional: over === "http" },
+    ...(over === "http" ? [{ key: "public_url", value: "https://bots.example.org" }] : []),
     { key: "allow", value: "everyone" },
   ];
   const isTenantless = instance && !config.has("tenant_id"); // a bot for many tenants, which is fine
@@ -207,19 +232,23 @@ function teams(config: Config, instance: Instance | undefined, take: Take): Step
       words: [
         "In the Azure portal, make an “Azure Bot” of the type Single Tenant, and add the channel “Microsoft Teams” to it. Or let the Teams CLI do both: `teams app create`.",
         "You get an application id, a client secret (its value, not its id) and the id of your tenant.",
+        "To try it on this computer without an account there is Microsoft's Agents Playground: the README of the plugin `teams` says how.",
       ],
       ...(config.has("app_id") ? { ...outcome(credentials), missing: [] } : { done: false, missing: ["an application id"] }),
       ...(credentials.some(({ ok }) => !ok) ? { done: null } : {}),
     },
-    inYaml("teams", config, needed, instance),
+    (() => {
+      const step = inYaml("teams", config, needed, instance);
+      return { ...step, words: [...step.words, ...(over === "http" ? ["`transport: socket` needs no public address (a preview of Microsoft's, for new bots): then leave out `public_url`."] : [])] };
+    })(),
     inEnvironment(config, needed, instance, credentials),
     over === "socket"
       ? connects("Teams", take(/^socket/))
       : anonymous
         ? byHand("Let Teams reach this host", ["Not with `allow_anonymous_loopback`: only what runs on this computer can talk to this bot."])
-        : reach(config, "Teams", "In Azure, in the bot's “Configuration”, this is the “Messaging endpoint”:", ["/api/messages"], take(/^public address/)),
+        : reach(config, "Teams", "In Azure, in the bot's “Configuration”, this is the “Messaging endpoint”:", [`${config.is("messages_alias", false) ? `/apps/${config.name}` : ""}/api/messages`], take(/^public address/)),
     {
-      title: "Know who speaks",
+      title: "Check who is speaking: keys and clock",
       words: ["What Teams sends is signed. This host fetches the keys for that from login.botframework.com, and its clock must be right."],
       ...outcome(take(/^(keys|clock)/)),
     },
@@ -263,8 +292,8 @@ function slack(config: Config, instance: Instance | undefined, take: Take): Step
     })(),
     over === "socket"
       ? connects("Slack", take(/^socket/))
-      : reach(config, "Slack", "The app's manifest has these addresses already, for events, commands and buttons:", ["/events", "/commands", "/interactivity"], take(/^public address/)),
-    { title: "Know the time", words: ["Slack's requests are refused when this host's clock is five minutes off."], ...outcome(take(/^clock/)) },
+      : reach(config, "Slack", "The app's manifest has these addresses already, for events, commands and buttons:", ["/events", "/commands", "/interactivity"].map((path) => `/apps/${config.name}${path}`), take(/^public address/)),
+    { title: "Check the clock", words: ["Slack's requests are refused when this host's clock is five minutes off."], ...outcome(take(/^clock/)) },
     byHand("Invite it", ["In a channel of Slack, invite the bot by its name and mention it; or write it a direct message."]),
   ];
 }

@@ -50,9 +50,10 @@ config::Config read(const std::string& yaml) {
   config::LoadOptions options;
   options.file = folder + "/viaduct.yaml";
   options.environment = [](const std::string& name) -> std::optional<std::string> {
-    return name == "HOME"           ? std::optional("/home/alice")
-           : name.ends_with("_KEY") ? std::optional("secret-" + name)
-                                    : std::nullopt;
+    return name == "HOME" ? std::optional("/home/alice")
+           : name.ends_with("_KEY") || name.starts_with("SLACK_") || name.starts_with("TEAMS_")
+               ? std::optional("secret-" + name)
+               : std::nullopt;
   };
   std::ofstream(options.file) << yaml;
   auto loaded = config::load(options);
@@ -234,6 +235,21 @@ TEST(InitWrites, WithoutAnAgentTheMockAnswersAndTheFileSaysHowToAddOne) {
   EXPECT_THAT(yaml, HasSubstr("ollama pull qwen3"));
   EXPECT_THAT(yaml, HasSubstr("plugin: acp\n  #   config: { preset: claude }"));
   EXPECT_THAT(yaml, HasSubstr("context_tokens: 4096"));
+}
+
+TEST(InitWrites, SlackAndTeamsAsCommentsThatAreRightWithoutTheirMarks) {
+  std::string yaml = configuration({});
+  EXPECT_EQ(read(yaml).surfaces.size(), 2U);
+  EXPECT_THAT(yaml, HasSubstr("/apps/settings/#/setup/slack"));
+  const std::string mark = "\n  # ";
+  for (auto at = yaml.find("\n  # slack:"); at != yaml.npos; at = yaml.find(mark, at))
+    yaml.replace(at, mark.size(), "\n  ");
+  const auto config = read(yaml);
+  ASSERT_EQ(config.surfaces.size(), 4U) << yaml;
+  EXPECT_EQ(config.surfaces[2].plugin, "slack");
+  EXPECT_EQ(config.surfaces[3].plugin, "teams");
+  EXPECT_EQ(config.surfaces[3].backend, "echo");
+  EXPECT_THAT(config.surfaces[3].config, HasSubstr("public_url"));
 }
 
 TEST(Listener, IsTheOneThatIsTalkedToAt127001) {

@@ -574,6 +574,7 @@ TEST_F(Load, PutsWhatAPluginSaysAtTheFieldThatItNames) {
   };
   EXPECT_EQ(said(0, "rules[0].match: is wrong"),
             "6:20: backends.echo.config.rules[0].match: is wrong");
+  EXPECT_EQ(said(0, "rules: two are the same").substr(0, 4), "6:20");
   EXPECT_EQ(said(0, "record: must be given"), "4:5: backends.echo: record: must be given");
   EXPECT_EQ(said(0, "it has: no licence"), "4:5: backends.echo: it has: no licence");
   EXPECT_EQ(said(1, "no licence"), "7:3: backends.plain: no licence");

@@ -288,19 +288,23 @@ TEST_F(PluginConfig, SaysWhatIsMissingTogetherWithWhatIsWrong) {
   EXPECT_THAT(found, HasSubstr("backends.a.config needs \"password\" or \"certificate\""));
 }
 
-TEST_F(PluginConfig, TwoInstancesCannotHaveOneAddressOfTheHost) {
+TEST_F(PluginConfig, WarnsOfTwoInstancesThatTakeOneAddressOfTheHost) {
   plugins_["taker"] = {R"({"type": "object", "properties": {
       "short": {"type": "boolean", "x-route": {"path": "/api/messages", "unless": {"by": "socket"}}},
       "by": {"enum": ["http", "socket"]}}})",
                        true};
-  const std::string first = "surfaces:\n  a: { plugin: taker }\n";
-  EXPECT_EQ(errors(first + "  b: { plugin: taker }\n"),
-            "3:3: surfaces.b.config: the address /api/messages of this host is that of surfaces.a "
-            "already; set short: false in one of them\n");
-  EXPECT_EQ(errors(first + "  b: { plugin: taker, config: { short: true } }\n").substr(0, 5),
-            "3:40:");
-  EXPECT_EQ(errors(first + "  b: { plugin: taker, config: { short: false } }\n"), "");
-  EXPECT_EQ(errors(first + "  b: { plugin: taker, config: { by: socket } }\n"), "");
+  const auto warned = [&](const std::string& config) {
+    const Loaded loaded =
+        load("surfaces:\n  a: { plugin: taker }\n  b: { plugin: taker" + config + " }\n");
+    EXPECT_TRUE(loaded.diagnostics.empty());
+    return loaded.warnings.empty() ? std::string() : loaded.warnings.front().text();
+  };
+  EXPECT_THAT(warned(""), HasSubstr("viaduct.yaml:3:3: warning: surfaces.b.config: the address "
+                                    "/api/messages of this host is that of surfaces.a already; set "
+                                    "short: false in one of them"));
+  EXPECT_THAT(warned(", config: { short: true }"), HasSubstr("viaduct.yaml:3:40: warning: "));
+  EXPECT_EQ(warned(", config: { short: false }"), "");
+  EXPECT_EQ(warned(", config: { by: socket }"), "");
 }
 
 TEST_F(PluginConfig, TypesPlainScalarsByTheCoreSchemaAndKeepsQuotedOnesText) {

@@ -36,3 +36,10 @@ test("only paths of this host become links", () => {
 test("uptime is in the two largest units", () => {
   assert.deepEqual([5, 65, 3700, 90_000, 180_000].map(overview.uptime), ["5 s", "1 min", "1 h 1 min", "1 day 1 h", "2 days 2 h"]);
 });
+
+test("a sentence begins with a capital letter, a key of the YAML does not", () => {
+  assert.equal(overview.sentence("the clock is wrong"), "The clock is wrong");
+  assert.equal(overview.sentence("app_password is wrong"), "app_password is wrong");
+  assert.equal(overview.sentence("allow.teams: must be a list"), "allow.teams: must be a list");
+  assert.equal(overview.sentence(undefined), "");
+});

@@ -30,7 +30,7 @@ test("what a check finds wrong is said at its step, and what belongs to no step 
   const guide = setup.guide("teams", config(teams), running, [wrong("app id and secret"), ok("keys"), wrong("clock"), wrong("public address"), wrong("weather")]);
   assert.deepEqual(step(guide, /environment/).missing, ["app id and secret is wrong"]);
   assert.equal(step(guide, /Register/).done, null, "whether the id or the secret is wrong cannot be said");
-  assert.deepEqual(step(guide, /Know who/).missing, ["clock is wrong"]);
+  assert.deepEqual(step(guide, /who is speaking/).missing, ["clock is wrong"]);
   assert.deepEqual(step(guide, /reach/).missing, ["public address is wrong"]);
   assert.deepEqual(guide.rest.map(({ name }) => name), ["weather"]);
   assert.equal(setup.summary(guide), "1 of 7 steps are done; 4 still miss something.");
@@ -38,7 +38,10 @@ test("what a check finds wrong is said at its step, and what belongs to no step 
 
 test("the endpoint is made of public_url and the surface's name, and the lines name the variables that are used", () => {
   const guide = setup.guide("teams", config(teams), running, []);
-  assert.deepEqual(step(guide, /reach/).lines, [{ text: "https://bots.example.org/apps/bot/api/messages", gap: false }]);
+  assert.deepEqual(step(guide, /reach/).lines, [{ text: "https://bots.example.org/api/messages", gap: false }]);
+  const ownOnly = setup.guide("teams", config([...teams, { path: "messages_alias", value: false }]), running, []);
+  assert.deepEqual(step(ownOnly, /reach/).lines, [{ text: "https://bots.example.org/apps/bot/api/messages", gap: false }]);
+  assert.match(step(guide, /reach/).words.at(-1) ?? "", /“Messaging endpoint”:$/, "the address follows upon the words that it belongs to");
   const lines = (step(guide, /YAML/).lines ?? []).map(({ text }) => text.trim());
   for (const line of ["bot:", "plugin: teams", 'app_id: "${env:MY_ID}"', 'app_password: "${env:MY_PASSWORD}"', "tenant_id: t-1"]) assert.ok(lines.includes(line), `${line} in ${lines}`);
   const shell = (step(guide, /environment/).lines ?? []).map(({ text }) => text);
@@ -54,6 +57,37 @@ test("what is not in the configuration is marked in the lines to copy", () => {
   assert.deepEqual(none.steps.map(({ done }) => done), [false, false, false, false, null, null, null]);
   assert.deepEqual(gaps(step(none, /YAML/)), [], "where all is missing, no line is");
   assert.ok((step(none, /YAML/).lines ?? []).some(({ text }) => text.trim().startsWith("backend:")));
+});
+
+test("the lines to copy are a whole surface: who answers stands there, and how Teams gets here", () => {
+  const whole = (settings: Setting[], instances: Instance[]): string[] => {
+    const all = { version: "1", uptime_seconds: 1, instances, configuration: settings, sessions: 0, memories: 0 } as Overview;
+    return (step(setup.guide("teams", new setup.Config(all, "bot"), undefined, null), /YAML/).lines ?? []).map(({ text }) => text);
+  };
+  const echo: Instance = { name: "echo", kind: "backend", plugin: "mock", state: "running" };
+  assert.deepEqual(whole([{ path: "surfaces.bot.backend", value: "claude" }], [echo]).slice(0, 5), ["surfaces:", "  bot:", "    plugin: teams", "    backend: claude", "    config:"]);
+  assert.ok(whole([{ path: "surfaces.bot.backends[0]", value: "a" }, { path: "surfaces.bot.backends[1]", value: "b" }], [echo]).includes("    backends: [a, b]"));
+  assert.ok(whole([], [echo]).includes("    backend: echo   # or another of your backends"));
+  assert.ok(whole([], [echo]).includes("      transport: http"));
+  assert.ok(whole([], []).includes("    backend: NAME   # one of your backends"));
+});
+
+test("what keeps it from running is said where it is to be mended", () => {
+  const failed = (message: string): setup.Guide => setup.guide("teams", config(teams), { ...running, state: "failed", error: { message } }, null);
+  const shared = failed("the instance amp uses the same credential already");
+  assert.deepEqual([step(shared, /YAML/).missing, step(shared, /environment/).missing], [["the instance amp uses the same credential already"], []]);
+  const secret = failed("app_password is wrong [AADSTS7000215]");
+  assert.deepEqual([step(secret, /YAML/).missing, step(secret, /environment/).missing], [[], ["app_password is wrong [AADSTS7000215]"]]);
+});
+
+test("the listener of its own is named where there is none, and a port of chance is not", () => {
+  const at = (path: string, value: string): string => {
+    const all = { version: "1", uptime_seconds: 1, instances: [], configuration: [{ path, value }], sessions: 0, memories: 0 } as Overview;
+    return step(setup.guide("teams", new setup.Config(all, "bot"), running, []), /reach/).words.join("\n");
+  };
+  assert.match(at("server.listen", "127.0.0.1:8410"), /on to 127\.0\.0\.1:8410\.\n.*webhooks: \{ listen: 127\.0\.0\.1:8411 \}/);
+  assert.match(at("server.listen", "127.0.0.1:0"), /on to this host\./);
+  assert.doesNotMatch(at("server.webhooks.listen", "0.0.0.0:8411"), /listener of its own/);
 });
 
 test("a secret that stands in the YAML itself is never shown", () => {
