@@ -177,7 +177,8 @@ async function check(page) {
 
 for (const colorScheme of ["light", "dark"]) {
   test(`names, sizes, headings and contrast are in order (${colorScheme})`, async (t) => {
-    const rules = [{ match: "^all", thought: "T", plan: ["One"], tool: { title: "Tool", rawInput: { a: 1 } }, permission: { title: "May I?", options: ["Allow", "Deny"] }, reply: "## Head\n\n`code` [link](https://x.example/) \n\n```js\nx\n```\n\n> quote" }, { match: "^flaky", fail: "unavailable" }];
+    const rules = [{ match: "^all", thought: "T", plan: ["One"], tool: { title: "Tool", rawInput: { a: 1 } }, permission: { title: "May I?", options: ["Allow", "Deny"] }, reply: "## Head\n\n`code` [link](https://x.example/) \n\n```js\nx\n```\n\n> quote",
+      content: [{ type: "image", mimeType: "image/gif", data: "R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7" }, { type: "resource", resource: { uri: "file:///a.txt", text: "a" } }] }, { match: "^flaky", fail: "unavailable" }];
     const { host, open } = await bench(t, { rules }, { colorScheme, viewport: { width: 1280, height: 800 } });
     const chat = await open();
     await chat.ready();
@@ -191,6 +192,7 @@ for (const colorScheme of ["light", "dark"]) {
     await chat.page.getByRole("button", { name: "Allow" }).click();
     await chat.ready();
     await chat.answered("Head");
+    await until(async () => assert.equal(await chat.page.locator("figure.content").count(), 2));
     assert.deepEqual(await check(chat.page), [], "answered");
     await host.kill();
     await chat.is("lost");

@@ -4,6 +4,7 @@ import type { Chat } from "../model/chat.ts";
 import type { Item } from "../model/outbox.ts";
 import type { Entry } from "../model/session-json.ts";
 import type { Exchange } from "../model/state.ts";
+import { ContentView } from "./content.tsx";
 import * as format from "./format.ts";
 import { Alert, Check, Chevron, Clock, Cross, Dot, Restore, Shield, Thought, Tool } from "./icons.tsx";
 import { Markdown } from "./markdown-view.tsx";
@@ -38,6 +39,8 @@ export class EntryView extends Component<EntryProps> {
             <Markdown text={entry.text} />
           </article>
         );
+      case "content":
+        return <ContentView entry={entry} />;
       case "thought":
         return <ThoughtView entry={entry} running={this.props.running} />;
       case "tool_call":

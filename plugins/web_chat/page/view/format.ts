@@ -115,10 +115,23 @@ export function toolText(content: unknown): string {
       if (typeof part !== "object" || part === null) return String(part);
       const { type, content: inner, path, oldText, newText } = part as Record<string, unknown>;
       if (type === "diff") return `${String(path ?? "")}\n${diff(lines(oldText), lines(newText)).join("\n")}`.trimEnd();
-      if (type === "content" && typeof inner === "object" && inner !== null && "text" in inner) return String(inner.text);
+      if (type === "content" && typeof inner === "object" && inner !== null) {
+        if ("text" in inner) return String(inner.text);
+        const words = blockWords(inner as Record<string, unknown>);
+        if (words) return words;
+      }
       return pretty(part);
     })
     .join("\n\n");
+}
+
+// People see an image of a tool below it; its bytes are for nobody's eyes.
+function blockWords(block: Record<string, unknown>): string {
+  if (block.type === "image") return "[an image]";
+  if (block.type === "audio") return "[a sound]";
+  if (block.type !== "resource" || typeof block.resource !== "object" || block.resource === null) return "";
+  const { uri, text } = block.resource as Record<string, unknown>;
+  return [`[a file${typeof uri === "string" && uri ? `: ${uri}` : ""}]`, ...(typeof text === "string" ? [text] : [])].join("\n");
 }
 
 function lines(text: unknown): string[] {

@@ -29,3 +29,5 @@ export const Thought = icon(<path d="M9 18h6M10 21h4M12 3a6 6 0 0 0-3.5 10.9c.6.
 export const Shield = icon(<path d="M12 3l7 3v5c0 4.5-3 8-7 10-4-2-7-5.5-7-10V6z" />);
 export const Alert = icon(<path d="M12 9v4m0 3.5v.01M10.3 4.5 3 17.5A2 2 0 0 0 4.7 20h14.6a2 2 0 0 0 1.7-2.5l-7.3-13a2 2 0 0 0-3.4 0z" />);
 export const Restore = icon(<path d="M4 12a8 8 0 1 0 2.5-5.8M4 4v4.5h4.5" />);
+export const File = icon(<path d="M14 3H7a1 1 0 0 0-1 1v16a1 1 0 0 0 1 1h10a1 1 0 0 0 1-1V7zM14 3v4h4" />);
+export const Save = icon(<path d="M12 4v11m-4.5-4.5L12 15l4.5-4.5M5 19.5h14" />);
