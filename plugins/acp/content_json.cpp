@@ -15,7 +15,7 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t kMostCalls = 64;
-constexpr std::size_t kMostWaiting = 16 << 20;  // bytes of images of one call
+constexpr std::size_t kMostWaiting = 16 << 20;  // bytes of images of all of them
 
 std::string plain_base64(const std::string& given) {
   std::string plain;
@@ -131,8 +131,9 @@ std::vector<Update> ToolImages::due(Update& update) {
   if (!update.also.empty()) call.images = std::exchange(update.also, {});
   if (call.completed) return std::exchange(call.images, {});
   std::size_t bytes = 0;
-  std::erase_if(call.images,
-                [&](const Update& one) { return (bytes += one.json.size()) > kMostWaiting; });
+  for (const auto& [item, waiting] : calls_)
+    for (const Update& one : waiting.images) bytes += one.json.size();
+  if (bytes > kMostWaiting) call.images.clear();  // it may still tell them when it completes
   return {};
 }
 

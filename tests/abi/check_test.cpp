@@ -168,6 +168,7 @@ constexpr Fault kFaults[] = {
     {"huge_event", "prompt-answers-once", Outcome::kFailed},
     {"invalid_utf8", "prompt-answers-once", Outcome::kFailed},
     {"bad_event", "prompt-answers-once", Outcome::kFailed},
+    {"bad_content", "prompt-answers-once", Outcome::kFailed},
     {"drops_on_busy", "back-pressure", Outcome::kFailed},
     {"ignores_writable", "back-pressure", Outcome::kFailed},
     {"ignores_gone", "gone-is-heeded", Outcome::kFailed},

@@ -301,6 +301,22 @@ TEST_F(SdkBackend, ATurnStreamsAndEnds) {
       R"({"title":"May \"I\"?","options":[{"optionId":"y","name":"Yes","kind":"allow_once"},{"optionId":"n","name":"No","kind":"reject_once"}]})");
 }
 
+TEST_F(SdkBackend, ShowsImagesAndFilesWithWordsForThem) {
+  run();
+  const std::string image = R"({"type":"image","mimeType":"image/png","data":"AAAA"})";
+  plugin().on_prompt = [&](const sdk::Prompt&, sdk::Turn turn) {
+    turn.content(image, "[a chart]", "c1");
+    turn.end();
+  };
+  ASSERT_TRUE(host_.prompt(1, 1, "hi").ok());
+  const auto events = host_.events(1);
+  ASSERT_EQ(events.size(), 1u);
+  EXPECT_EQ(events[0].kind, static_cast<std::uint32_t>(VIADUCT_EVENT_CONTENT));
+  EXPECT_EQ(events[0].text, "[a chart]");
+  EXPECT_EQ(events[0].item, "c1");
+  EXPECT_EQ(events[0].json, image);
+}
+
 TEST_F(SdkBackend, ATurnThatIsDroppedFails) {
   run();
   plugin().on_prompt = [](const sdk::Prompt&, sdk::Turn turn) { turn.text("half"); };

@@ -184,6 +184,27 @@ TEST_F(Contents, GoToAnAgentInWordsAlone) {
   EXPECT_THAT(given, Not(HasSubstr("AAAA")));
 }
 
+TEST_F(Contents, AreInACopyTheNewestThatFitAndTheOthersInWords) {
+  world_.limits.content_bytes = 2 * std::string(kImage).size();
+  world_.kill();
+  world_.start();
+  world_.backend->rules["restore"] = [](const auto&) { return BackendAnswer{"n1", "", "{}"}; };
+  for (std::size_t turn = 1; turn <= 3; ++turn) {
+    prompt(turn);
+    show();
+    world_.backend->end_turn();
+    world_.until([&] { return world_.types(id_).size() == 3 * turn; });
+  }
+  const auto copy = world_.wait<SessionView>(
+      [&](Done<SessionView> done) { world_.sessions->fork(world_.alice, id_, std::move(done)); });
+  ASSERT_TRUE(copy) << copy.error().message;
+  EXPECT_THAT(world_.types(copy->record.id),
+              ElementsAre("user_message", "text", "turn_end", "user_message", "content", "turn_end",
+                          "user_message", "content", "turn_end"));
+  EXPECT_EQ(world_.log(copy->record.id)[1].text, "[a chart]");
+  EXPECT_THAT(world_.backend->last("inject").text, Not(HasSubstr("AAAA")));
+}
+
 TEST_F(Contents, AreNotTakenAnyMoreWhenTheTurnWasCancelled) {
   prompt(1);
   world_.sessions->cancel(world_.alice, id_, 1, [](Result<>) {});
