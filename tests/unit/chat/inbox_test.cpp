@@ -176,6 +176,24 @@ TEST_F(ChatInbox, TellsAgainWhatTheDiskCouldNotBeTold) {
   EXPECT_EQ(handled().size(), 10u);
 }
 
+TEST_F(ChatInbox, HandlesNothingThatCouldNotBeKeptAndSaysSoToWhoBroughtIt) {
+  begin();
+  host.fail_next("delivery.receive", VIADUCT_E_UNAVAILABLE, "the disk is full", 1);
+  tell([](Desk& desk) {
+    desk.open();
+    desk.receive(1);
+    desk.receive(2);
+  });
+  ASSERT_TRUE(host.wait_until(
+      [&] { return ask<int>([](Desk& desk) { return desk.kept + desk.refused; }) == 2; }));
+  EXPECT_EQ(ask<int>([](Desk& desk) { return desk.refused; }), 1);
+  tell([](Desk& desk) { desk.receive(1); });  // whoever was told brings it again
+  ASSERT_TRUE(host.wait_until([&] { return handled().size() == 2; }));
+  EXPECT_EQ(handled(), (std::vector{2, 1}));
+  EXPECT_TRUE(all_are_handled());
+  EXPECT_EQ(host.metric("duplicates_total"), 0);
+}
+
 TEST_F(ChatInbox, GoesOnAfterAnExceptionOfTheHandler) {
   begin();
   tell([](Desk& desk) {
