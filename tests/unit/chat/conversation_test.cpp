@@ -4,10 +4,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <functional>
 #include <map>
+#include <utility>
 #include <vector>
 #include <viaduct/sdk/surface.hpp>
 #include <viaduct/testing/fake_host.hpp>
@@ -112,8 +114,10 @@ class Board final : public Network {
     return const_cast<Board*>(this)->of(key) != nullptr;
   }
   void forget(std::string_view) override {}
-  std::string message_of(std::string_view) const override { return ""; }
-  void show_life(const Place&, const std::string&, Life) override {}
+  std::string message_of(std::string_view key) const override { return std::string(key); }
+  void show_life(const Place&, const std::string& message, Life life) override {
+    signs.emplace_back(message, life);
+  }
 
   // Waits until nothing is held any more.
   net::Task<> wait() {
@@ -128,6 +132,7 @@ class Board final : public Network {
 
   // What Slack or Teams would have; it outlives the instance.
   static inline std::vector<Message> messages;
+  static inline std::vector<std::pair<std::string, Life>> signs;
   static inline bool streams = true, is_held = false;
   static inline int stopped = 0;
   static inline Pace pace_;
@@ -205,6 +210,7 @@ class ChatConversation : public ::testing::Test {
  protected:
   void SetUp() override {
     Board::messages.clear();
+    Board::signs.clear();
     Board::streams = true;
     Board::is_held = false;
     Board::stopped = 0;
@@ -274,6 +280,28 @@ TEST_F(ChatConversation, ShowsAnAnswerAsItGrows) {
   host.sessions().end_turn(session);
   ASSERT_TRUE(until([](Stage&) { return !Board::messages[0].is_stream; }));
   EXPECT_EQ(Board::stopped, 0);
+}
+
+TEST_F(ChatConversation, SignsAgainThatItWorksBeforeASignIsOverAndNeverBehindItsEnd) {
+  Board::pace_.life_again = 10ms;
+  const auto working = [](const std::string& message) {
+    return std::ranges::count(Board::signs, std::pair{message, Life::kWorking});
+  };
+  say("one");
+  ASSERT_TRUE(until([&](Stage&) { return working("key of one") >= 4; }));
+  host.sessions().end_turn(session);
+  ASSERT_TRUE(until([](Stage&) {
+    return Board::signs.back() == std::pair{std::string("key of one"), Life::kDone};
+  }));
+  say("two");
+  ASSERT_TRUE(until([&](Stage&) { return working("key of two") >= 4; }));
+  tell([](Stage&) {
+    const auto end =
+        std::ranges::find(Board::signs, Life::kDone, &std::pair<std::string, Life>::second);
+    EXPECT_TRUE(std::all_of(end + 1, Board::signs.end(),
+                            [](const auto& sign) { return sign.first == "key of two"; }));
+  });
+  host.sessions().end_turn(session);
 }
 
 // ---------------------------------------------------------------- shown again
