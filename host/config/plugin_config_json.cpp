@@ -497,6 +497,12 @@ class Checker {
                                     in_quotes(meant)));
       return;
     }
+    if (const auto expects = schema.find("x-expects"); expects != schema.end() &&
+                                                       (keyword == "anyOf" || keyword == "oneOf") &&
+                                                       is_required_only(schema.at(keyword))) {
+      report_.add(node, fmt::format("{} needs {}", what, expects->get<std::string>()));
+      return;
+    }
     if (const auto expects = schema.find("x-expects");
         expects != schema.end() &&
         (keyword == "type" || keyword == "pattern" || keyword == "anyOf" || keyword == "oneOf")) {

@@ -7,6 +7,8 @@ constexpr const char kSchema[] = R"json({
   "x-needs-backend": true,
   "additionalProperties": false,
   "required": ["app_id"],
+  "anyOf": [{"required": ["app_password"]}, {"required": ["certificate"]}, {"required": ["allow_anonymous_loopback"]}],
+  "x-expects": "app_password (the client secret's value, at Entra under App registrations, Certificates & secrets), or certificate: {cert: …, key: …}",
   "definitions": {
     "guid": {"type": "string", "pattern": "^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$", "x-expects": "an id such as 00000000-0000-0000-0000-000000000000"},
     "guids": {"type": "array", "items": {"$ref": "#/definitions/guid"}},

@@ -55,7 +55,10 @@ std::string Inbound::version_of(const Activity& activity) {
 
 // The conversation's tenant is not everybody's in it: chats and channels are shared with others.
 net::Task<std::optional<bool>> Inbound::is_own_person(Activity activity) {
-  if (activity.conversation.kind == ConversationKind::kPersonal) co_return true;
+  // Where nobody proves anything, as with the Playground, whose people are of no tenant.
+  const bool is_trial = config_.allow_anonymous_loopback && config_.app_password.empty() &&
+                        config_.certificate.cert.empty();
+  if (is_trial || activity.conversation.kind == ConversationKind::kPersonal) co_return true;
   const chat::Place place = place_of(activity);
   const std::string key = place.team + "/" + place.channel + "/" + activity.from.id;
   const auto now = std::chrono::steady_clock::now();

@@ -34,16 +34,16 @@ export class Playground {
   actions = []; // everything that its page was told
   #output = "";
 
-  // `endpoint` is the bot's address.
-  static async start(t, endpoint, appId, { env = {} } = {}) {
+  // `endpoint` is the bot's address; `of` the world that it shows, null: the one that it makes for whoever just starts it.
+  static async start(t, endpoint, of) {
     const one = new Playground();
-    one.world = world(appId);
+    one.world = of;
     one.home = mkdtempSync(path.join(os.tmpdir(), "viaduct-playground-"));
     const config = path.join(one.home, "playground.yml");
-    writeFileSync(config, JSON.stringify(one.world));
+    if (of) writeFileSync(config, JSON.stringify(of));
     const args = ["--require", path.join(root, "tests/support/loopback_only.cjs"), program, "start", "--app-endpoint", endpoint, "--channel-id", "msteams", "--port", "0", "--disable-telemetry"];
-    const own = { HOME: one.home, TEAMSAPPTESTER_BROWSER: "none", M365_AGENTS_PLAYGROUND_CONFIG_PATH: config, M365_AGENTS_PLAYGROUND_LOGFILE: path.join(one.home, "log") };
-    one.process = spawn(process.execPath, args, { cwd: one.home, env: { ...process.env, ...own, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+    const own = { HOME: one.home, TEAMSAPPTESTER_BROWSER: "none", ...(of ? { M365_AGENTS_PLAYGROUND_CONFIG_PATH: config } : {}), M365_AGENTS_PLAYGROUND_LOGFILE: path.join(one.home, "log") };
+    one.process = spawn(process.execPath, args, { cwd: one.home, env: { ...process.env, ...own }, stdio: ["ignore", "pipe", "pipe"] });
     const ended = once(one.process, "exit");
     for (const stream of [one.process.stdout, one.process.stderr]) stream.setEncoding("utf8").on("data", (text) => (one.#output += text));
     t.after(async () => {
@@ -57,6 +57,7 @@ export class Playground {
       return /Listening on (\d+)/.exec(one.#output)?.[1];
     }, "the Playground's port");
     one.origin = `http://127.0.0.1:${port}`;
+    one.world ??= (await request(one.origin, "GET", "/_internal/v1/config")).body.config;
     one.socket = await WebSocketClient.connect(`ws://127.0.0.1:${port}/_ws_conversation/v1/conversations/stream`);
     one.socket.onText = (text) => one.#told(JSON.parse(text));
     return one;
@@ -84,8 +85,8 @@ export class Playground {
   }
   // "personal", "group" or "channel"; also an id.
   place(where) {
-    const { personalChat, groupChat, team } = this.world;
-    return { personal: personalChat.id, group: groupChat.id, channel: team.id }[where] ?? where;
+    const { personalChat, groupChat, groupChats, team } = this.world;
+    return { personal: personalChat.id, group: (groupChat ?? groupChats[0]).id, channel: team?.id }[where] ?? where;
   }
   // Writes; in a group or channel it names the bot. The id of the conversation, with its thread.
   async say(text, where = "personal") {

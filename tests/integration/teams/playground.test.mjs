@@ -1,24 +1,28 @@
 // A peer that nobody here wrote: the Microsoft 365 Agents Playground, without its page, over this computer only.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import path from "node:path";
 import { test } from "node:test";
-import { cardActions, guid } from "../../support/teams.mjs";
+import { cardActions } from "../../support/teams.mjs";
 import { noPlugin, plain, prompts, response, rules } from "../../support/teams_surface.mjs";
 import { Playground, why, world } from "../../support/playground.mjs";
-import { hostFor } from "../../support/viaduct.mjs";
+import { hostFor, plugins, root } from "../../support/viaduct.mjs";
 import { until } from "../../support/wait.mjs";
 
 const options = { skip: noPlugin || why };
-const kAppId = guid("app playground");
+// What the README has whoever tries it write, and nothing else.
+const recipe = /^Without an account:[^]*?```yaml\n(surfaces:\n[^]*?)```/m.exec(readFileSync(path.join(root, "plugins/teams/README.md"), "utf8"))[1];
+const kAppId = /app_id: (\S+)/.exec(recipe)[1];
+const kWorld = { ...world(kAppId), tenantId: /tenant_id: (\S+)/.exec(recipe)[1] };
+// With it nobody is asked for keys or tokens that are not there.
+process.env.https_proxy = "http://127.0.0.1:9";
+process.env.no_proxy = "127.0.0.1,localhost";
 
-async function bench(t, { config = {}, ...more } = {}) {
-  const tenant = world(kAppId).tenantId;
-  const nowhere = "http://127.0.0.1:9"; // nobody is asked who is here
-  const own = {
-    app_id: kAppId, tenant_id: tenant, transport: "http", allow: "everyone", allow_anonymous_loopback: true, ...config,
-    endpoints: { openid_metadata: `${nowhere}/openid`, token: `${nowhere}/token`, service_hosts: ["127.0.0.1", "localhost"] },
-  };
-  const host = await hostFor(t, { rules, ...more, config: { surfaces: { "web-chat": { plugin: "web_chat", backend: "echo" }, teams: { plugin: "teams", backend: "echo", config: own } } } });
-  const play = await Playground.start(t, `${host.origin}/apps/teams/api/messages`, kAppId);
+async function bench(t, { more = [], change = (yaml) => yaml, of = kWorld, chunkDelay = "1ms" } = {}) {
+  const mock = JSON.stringify({ chunk_delay: chunkDelay, record: "${env:VIADUCT_HOME}/calls.jsonl", rules: [...rules, ...more] });
+  const yaml = `server:\n  listen: 127.0.0.1:0\nplugins: { path: ["${plugins}"] }\nbackends: { echo: { plugin: mock, config: ${mock} } }\n${change(recipe)}`;
+  const host = await hostFor(t, { yaml });
+  const play = await Playground.start(t, `${host.origin}/api/messages`, of);
   return { host, play };
 }
 const says = (words) => (text) => plain(text).includes(words);
@@ -30,6 +34,14 @@ test("somebody says hello in each kind of conversation and reads the answer ther
     await play.bot((text, message) => says(response(`hello from ${where}`))(text) && message.conversation === conversation, `the answer in ${where}`);
   }
   assert.deepEqual(prompts(host).sort(), ["hello from channel", "hello from group", "hello from personal"]);
+});
+
+test("in the world that the Playground itself makes, it is answered, too", options, async (t) => {
+  const { play } = await bench(t, { of: null });
+  for (const where of ["personal", "group"]) {
+    const conversation = await play.say(`hello from ${where}`, where);
+    await play.bot((text, message) => says(response(`hello from ${where}`))(text) && message.conversation === conversation, `the answer in ${where}`);
+  }
 });
 
 test("whoever installs it is greeted, once", options, async (t) => {
@@ -44,7 +56,7 @@ test("whoever installs it is greeted, once", options, async (t) => {
 
 test("a long answer grows while it comes, and is whole at its end", options, async (t) => {
   const text = Array.from({ length: 700 }, (_, i) => `word${i}`).join(" ");
-  const { play } = await bench(t, { rules: [{ match: "^long$", reply: text }], chunkDelay: "8ms" });
+  const { play } = await bench(t, { more: [{ match: "^long$", reply: text }], chunkDelay: "8ms" });
   await play.say("long");
   const answer = await play.bot(says("word699"), "the whole answer", 60_000);
   assert.ok(answer.versions.length >= 2, `${answer.versions.length} versions`);
@@ -75,7 +87,7 @@ test("a session goes on after a restart of the host", options, async (t) => {
 });
 
 test("without `allow_anonymous_loopback` it is refused, since it brings no token", options, async (t) => {
-  const { host, play } = await bench(t, { config: { allow_anonymous_loopback: false, app_password: "none~of~yours" } });
+  const { host, play } = await bench(t, { change: (yaml) => yaml.replace("allow_anonymous_loopback: true", "app_password: none~of~yours") });
   await play.say("hello");
   await until(() => play.output !== null && /401|403|refused|token/i.test(host.output), "the refusal in the log");
   assert.deepEqual(play.messages, []);

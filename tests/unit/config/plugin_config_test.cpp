@@ -286,6 +286,10 @@ TEST_F(PluginConfig, SaysWhatIsMissingTogetherWithWhatIsWrong) {
       errors("backends:\n  a:\n    plugin: odd\n    config:\n      mode: https\n");
   EXPECT_THAT(found, HasSubstr("mode cannot be \"https\"; did you mean \"http\"?"));
   EXPECT_THAT(found, HasSubstr("backends.a.config needs \"password\" or \"certificate\""));
+  plugins_["odd"].schema = R"({"type": "object", "x-expects": "password, the bot's own",
+      "anyOf": [{"required": ["password"]}, {"required": ["certificate"]}]})";
+  EXPECT_EQ(errors("backends:\n  a:\n    plugin: odd\n"),
+            "2:3: backends.a.config needs password, the bot's own\n");
 }
 
 TEST_F(PluginConfig, WarnsOfTwoInstancesThatTakeOneAddressOfTheHost) {
