@@ -318,12 +318,14 @@ net::Task<> Inbound::message(std::string key, Workspace of, Message said,
   if (!admitted) co_return;
   const std::string own(is_mention ? without_own_mention(said.text, bot)
                                    : std::string_view(said.text));
-  const auto asks = [&](std::string_view text) {
+  const bool has_more = !said.files.empty() || !said.quoted.empty();
+  const auto asks = [&](std::string_view text) -> std::optional<chat::Command> {
+    if (text.empty() && has_more) return std::nullopt;
     return is_addressed ? chat::parse_addressed(text, config_.command)
                         : chat::parse_in_thread(text, config_.command);
   };
   const auto waited = std::max(age, age_of(said.ts));
-  const bool is_empty = chat::trimmed(own).empty() && said.files.empty() && said.quoted.empty();
+  const bool is_empty = chat::trimmed(own).empty() && !has_more;
   const bool is_signed = waited <= kTooOld && !is_empty && !asks(chat::trimmed(own));
   if (is_signed) sign(place, said.ts, chat::Life::kWorking);
   const std::string text = co_await reading_.readable_text(place.team, own);
@@ -339,7 +341,7 @@ net::Task<> Inbound::message(std::string key, Workspace of, Message said,
     co_await commands_.run(*command, *admitted);
     co_return;
   }
-  if (text.empty() && said.files.empty() && said.quoted.empty()) {
+  if (text.empty() && !has_more) {
     if (is_signed) sign(place, said.ts, chat::Life::kDone);
     co_await commands_.run(chat::HelpCommand(), *admitted);
     co_return;

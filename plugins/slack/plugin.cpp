@@ -30,8 +30,9 @@ using namespace std::chrono_literals;
 
 constexpr auto kFirstPause = 1s;
 constexpr auto kLongestPause = 60s;
-constexpr auto kBetweenNotes = 60s;  // that it is alive
-constexpr auto kLongestGap = 24h;    // that is looked for in the history
+constexpr auto kBetweenNotes = 60s;                 // that it is alive
+constexpr std::chrono::seconds kBetweenLooks = 1s;  // whether it has all again
+constexpr auto kLongestGap = 24h;                   // that is looked for in the history
 constexpr std::string_view kAlive = "alive";
 
 Config parse(std::string_view config_json) {
@@ -318,10 +319,11 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
     while (!stopping_) {
       const bool hears = !socket_ || socket_->is_connected();
       const auto now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
-      if (hears && history_.is_idle())
+      const bool has_all = hears && history_.is_idle();
+      if (has_all)
         documents_.put(kAlive, R"({"at":)" + std::to_string(now) + "}", sdk::Documents::kAnyVersion,
                        {});
-      boost::asio::steady_timer timer(loop_.context(), kBetweenNotes);
+      boost::asio::steady_timer timer(loop_.context(), has_all ? kBetweenNotes : kBetweenLooks);
       co_await timer.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
     }
   }
