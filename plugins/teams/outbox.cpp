@@ -17,9 +17,6 @@ constexpr auto kWhileBroken = 15s;     // between tries without a token
 constexpr auto kLongAgo = 10min;       // no stream lives so long
 constexpr int kMostFailures = 5;       // of frames, one after the other
 constexpr auto kLongestPause = 10min;  // whatever the other side says
-// At what Teams fails at, and does not say why: half an hour with the pauses between, in which
-// nothing else is said there.
-constexpr std::uint64_t kMostAttempts = 35;
 
 Failure failure(Trouble trouble, std::string message) {
   Failure why;
@@ -147,7 +144,8 @@ net::Task<> Outbox::deliver(Shipment shipment, std::uint64_t attempt, sdk::Sendi
     sending.unknown(why.message);
   } else if (why.trouble == Trouble::kCredentials) {
     sending.later(why.message, kWhileBroken);
-  } else if (why.trouble == Trouble::kRetryLater || (!why.not_done && attempt < kMostAttempts)) {
+  } else if (why.trouble == Trouble::kRetryLater ||
+             (!why.not_done && attempt < times_.most_attempts)) {
     const auto pause = why.retry_after.value_or(0ms);
     sending.later(why.message, std::min<std::chrono::milliseconds>(pause, kLongestPause));
   } else {

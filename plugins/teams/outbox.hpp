@@ -34,6 +34,9 @@ class Outbox {
   struct Times {
     std::chrono::milliseconds longest_stream{100'000};  // the service ends it after two minutes
     std::chrono::milliseconds between_frames{1500};
+    // At what Teams fails at, and does not say why: half an hour with the pauses between, in which
+    // nothing else is said there.
+    std::uint64_t most_attempts = 35;
   };
 
   Outbox(const sdk::Host& host, net::Loop& loop, Connector& connector, Files& files);
