@@ -27,13 +27,13 @@ async function listener(t, server) {
 test("all is well where it is, with a host and without", options, async (t) => {
   const { host, slack } = await slackHost(t);
   const running = await doctor(host);
-  assert.deepEqual(Object.keys(running), ["bot token", "scopes", "clock", "app token", "socket"]);
+  assert.deepEqual(Object.keys(running), ["bot token", "scopes", "clock", "allow", "app token", "socket"]);
   for (const [name, [ok, message]] of Object.entries(running)) assert.ok(ok, `${name}: ${message}`);
   assert.match(running["bot token"][1], /amp is in the workspace acme/);
   const open = slack.sockets.open.length;
   await host.stop();
   const alone = await doctor(host);
-  assert.deepEqual(Object.keys(alone), ["bot token", "scopes", "clock", "app token"]);
+  assert.deepEqual(Object.keys(alone), ["bot token", "scopes", "clock", "allow", "app token"]);
   for (const [name, [ok, message]] of Object.entries(alone)) assert.ok(ok, `${name}: ${message}`);
   assert.ok(slack.sockets.open.length <= open, "no connection was made for it");
 });
@@ -70,6 +70,13 @@ test("tokens that are none are told apart, each with what to do", options, async
   assert.doesNotMatch(app["app token"][1], /install the app/);
 });
 
+test("where nobody may talk to the bot, that is a failure with the line to add", options, async (t) => {
+  const { host } = await slackHost(t, { config: { allow: undefined } });
+  const { allow } = await doctor(host);
+  assert.equal(allow[0], false);
+  assert.match(allow[1], /nobody may talk to the bot.*allow: everyone/s);
+});
+
 test("scopes that are missing are named", options, async (t) => {
   const { host, slack } = await slackHost(t);
   slack.tokens.get(slack.botToken).scopes = new Set(kScopes.filter((one) => one !== "files:write" && one !== "reactions:write"));
@@ -100,14 +107,14 @@ test("where Slack cannot be reached it says so, and nothing of what it could not
   await new Promise((resolve) => nobody.close(resolve));
   change(host, { api_base_url: `${origin}/api/` });
   const found = await doctor(host);
-  assert.deepEqual(Object.keys(found), ["bot token", "app token"]);
-  for (const [ok, message] of Object.values(found)) assert.ok(!ok && /does not answer.*proxy.*api_base_url/.test(message) && !/tried again/.test(message), message);
+  assert.deepEqual(Object.keys(found), ["bot token", "allow", "app token"]);
+  for (const [ok, message] of [found["bot token"], found["app token"]]) assert.ok(!ok && /does not answer.*proxy.*api_base_url/.test(message) && !/tried again/.test(message), message);
 });
 
 test("over HTTP the public address is asked with a signed request", options, async (t) => {
   const none = await slackHost(t, { mode: "http" });
   const nowhere = await doctor(none.host);
-  assert.deepEqual(Object.keys(nowhere), ["bot token", "scopes", "clock", "public address"]);
+  assert.deepEqual(Object.keys(nowhere), ["bot token", "scopes", "clock", "allow", "public address"]);
   assert.equal(nowhere["public address"][0], false);
   reconfigure(none.host, ({ surfaces }) => delete surfaces.slack.config.public_url);
   const { code, err } = await forHost(none.host, "check");
