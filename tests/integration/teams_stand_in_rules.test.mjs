@@ -306,7 +306,7 @@ test("a socket that says nothing, or is not answered, ends; and so does one whos
   const { delivery } = teams.post("alice", "dm", "hello");
   assert.equal((await delivery.settled).reason, "timeout");
   await one.client.closed;
-  assert.deepEqual(one.heard.at(-1), { type: 7, error: "Client timeout", allowReconnect: true });
+  assert.deepEqual(one.heard.at(-1), { type: 7, error: "Client timeout" });
   const two = await opened();
   const alive = setInterval(() => two.client.isClosed || two.client.send('{"type":6}\x1e'), 50);
   await two.client.closed;
