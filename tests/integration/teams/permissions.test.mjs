@@ -130,7 +130,7 @@ for (const [where, place] of [["in a personal chat", "dm"], ["in a channel", "ge
     assert.equal((await teams.click("alice", request, kAllow)).error, null);
     await agent.until(() => agent.answersTo("lost").length === 1, "an answer");
     await teams.until(() => !withButton(teams, at, kAllow, thread), "the buttons are gone");
-    await teams.until(() => said(teams, at, thread).includes("on"));
+    await told(teams, at, /Permission: once\. on/, { thread });
     assert.equal(agent.answersTo("lost").length, 1);
   });
 
