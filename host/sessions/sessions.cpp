@@ -65,7 +65,10 @@ Result<> check(const Message& message, const Limits& limits) {
     return fail(Errc::invalid_argument, "The message is empty");
   if (message.key.empty() || message.key.size() > 200)
     return fail(Errc::invalid_argument, "The message needs a key of 1 to 200 bytes");
-  if (message.text.size() + message.blocks.size() + message.context.size() > limits.message_bytes)
+  if (message.blocks.size() > limits.attached_bytes)
+    return fail(Errc::invalid_argument, "What is attached to the message is larger than " +
+                                            std::to_string(limits.attached_bytes) + " bytes");
+  if (message.text.size() + message.context.size() > limits.message_bytes)
     return fail(Errc::invalid_argument,
                 "The message is longer than " + std::to_string(limits.message_bytes) + " bytes");
   return {};

@@ -167,8 +167,9 @@ struct SurfaceBackends {
 };
 
 struct Limits {
-  std::size_t queue = 32;  // turns waiting in one session
-  std::size_t message_bytes = 1 << 20;
+  std::size_t queue = 32;                 // turns waiting in one session
+  std::size_t message_bytes = 1 << 20;    // text and context
+  std::size_t attached_bytes = 16 << 20;  // and the images and files with them, as base64
   std::size_t content_bytes = 64 << 20;   // of the images and files in one turn, kept in memory
   std::size_t resident_sessions = 10000;  // kept in memory while idle
   // For running turns to end by themselves when the host stops.

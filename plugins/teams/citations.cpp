@@ -52,6 +52,21 @@ Node parsed(std::string_view text) {
   return {cmark_parser_finish(parser.get()), &cmark_node_free};
 }
 
+// An empty line in front of what may be a definition: models write them right below other lines,
+// where they would be a part of these.
+std::string apart(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size();) {
+    const std::size_t end = std::min(text.find('\n', i), text.size() - 1) + 1;
+    const std::string_view line = text.substr(i, end - i);
+    const std::size_t first = line.find_first_not_of(' ');
+    if (first != line.npos && line[first] == '[' && line.find("]:") != line.npos) out += '\n';
+    out += line;
+    i = end;
+  }
+  return out;
+}
+
 std::string text_of(const char* text) {
   return text == nullptr ? std::string() : std::string(text);
 }
@@ -121,7 +136,7 @@ std::vector<Citation> citations_of(std::string_view markdown) {
   std::string asked;
   for (const std::uint32_t number : numbers)
     asked += "[^" + std::to_string(number) + "]\n\n[x][" + std::to_string(number) + "]\n\n";
-  const Node document = parsed(asked + chat::valid_utf8(markdown));
+  const Node document = parsed(asked + apart(chat::valid_utf8(markdown)));
   std::vector<Citation> all;
   std::vector<std::uint32_t> notes;  // in the order of the definitions in the tree
   cmark_node* node = cmark_node_first_child(document.get());

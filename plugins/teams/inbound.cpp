@@ -334,7 +334,9 @@ net::Task<std::string> Inbound::attachments(chat::Asker asker, std::vector<File>
         const auto had = co_await files_.download(file.url, kMostOfAFile);
         if (had) {
           total += had->bytes.size();
-          const std::string type = file.type.empty() ? had->type : file.type;
+          // Of a pasted picture Teams says only that it is one.
+          const bool is_known = !file.type.empty() && !file.type.ends_with("/*");
+          const std::string type = is_known ? file.type : had->type;
           blocks += (blocks.empty() ? "" : ",") +
                     chat::attachment_json("teams", file.id, file.name, type, had->bytes);
           why.clear();

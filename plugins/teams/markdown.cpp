@@ -94,7 +94,7 @@ std::string numbered(std::string_view text, bool ended) {
   if (!ended) {
     const std::size_t digits = text.find_last_not_of("0123456789");
     if (digits != text.npos && digits > 0 && text.substr(digits - 1, 2) == "[^")
-      text = text.substr(0, digits - 1);
+      text = text.substr(0, digits);
   }
   std::string out;
   std::optional<chat::Fence> fence;

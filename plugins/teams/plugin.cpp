@@ -172,7 +172,11 @@ class Teams final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
     if (arguments.size() == 1 && arguments[0].text() == "manifest") {
       return say(0, manifest_json(config_));
     }
-    say(2, "Usage: viaduct " + host_.name() +
+    std::string given;
+    for (const chat::Value& one : arguments) given += " " + one.text();
+    const bool asks = given.empty() || given == " help" || given == " --help";
+    say(2, (asks ? std::string() : "There is no command like:" + given + "\n") + "Usage: viaduct " +
+               host_.name() +
                " manifest --out FILE.zip   writes the app package to be uploaded to Teams\n"
                "       viaduct " +
                host_.name() + " manifest                  prints the manifest in it");
@@ -224,7 +228,6 @@ class Teams final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
         reply.fail(sdk::Code::kFailedPrecondition, had.error().message);
         co_return;
       }
-      if (!had) log_.warn("no token yet, it is tried again reason=" + had.error().message);
     }
     if (stopping_) {
       reply.ok();
@@ -234,6 +237,8 @@ class Teams final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
     conversations_.begin();
     if (http_) http_->open();
     if (socket_ && !stopping_) socket_->start();
+    if (const chat::Check allowed = check_allowed(config_.allow); !allowed.ok)
+      log_.warn(allowed.message);
     log_.info("ready transport=" + std::string(http_ ? "http" : "socket"));
     reply.ok();
   }
@@ -313,7 +318,8 @@ class Teams final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
     checks.push_back(check_allowed(config_.allow));
     if (socket_ && has_started_)
       checks.push_back({"socket", socket_->is_connected(), socket_->words()});
-    if (http_ && has_started_ && !config_.allow_anonymous_loopback)
+    // Whether it leads here can only be seen where somebody listens.
+    if (http_ && !config_.allow_anonymous_loopback && (has_started_ || config_.public_url.empty()))
       checks.push_back(co_await check_public_address(loop_, config_, host_.name()));
     reply.ok(chat::checks_json(checks));
   }

@@ -34,6 +34,14 @@ TEST(TeamsCitations, AreNumberedReferences) {
             "2 two.test | https://two.test | https://two.test\n");
 }
 
+TEST(TeamsCitations, MayStandRightBelowOtherLines) {
+  EXPECT_EQ(told("As [1] says [^2].\nSources:\n[1]: https://one.test\n[^2]: https://two.test\n"
+                 "[3]: https://three.test"),
+            "1 one.test | https://one.test | https://one.test\n"
+            "2 two.test | https://two.test | https://two.test\n"
+            "3 three.test | https://three.test | https://three.test\n");
+}
+
 TEST(TeamsCitations, AreNoneInCodeAndLeadOnlyToTheWeb) {
   EXPECT_EQ(told("```\n[1]: https://one.test\n[^2]: https://two.test\n```\n"), "");
   EXPECT_EQ(told("[1] [^2]\n\n[1]: javascript:alert(1)\n[^2]: [x](file:///etc/passwd)\n"), "");

@@ -155,7 +155,7 @@ INSTANTIATE_TEST_SUITE_P(
                 "endpoints.service_hosts"},
         Refused{"PublicPath", with(R"("public_url":"https://hush.example.test/x")"),
                 "public_url: must end with the host's name or port"},
-        Refused{"PublicQuery", with(R"("public_url":"https://hush.example.test?hush")"),
+        Refused{"PublicQuery", with(R"("public_url":"https://hush.example.test/?hush")"),
                 "public_url: must end with"},
         Refused{"AnonymousBehindAProxy",
                 with(R"("allow_anonymous_loopback":true,"public_url":"https://hush.example.test")"),
