@@ -49,13 +49,21 @@ both("a retry is not dropped for being one: it may be the only copy", async (t, 
 both("20 forced reconnects, of every kind, lose no event and double none", async (t, mode) => {
   if (mode === "http") return t.skip("there is no connection to lose");
   const { slack, host } = await slackHost(t, { mode, options: { times: { warning: 200, retries: [0, 300, 1500] }, limits: { off: true } } });
-  const thread = await talk(slack, "hello");
+  // Slack takes one post in a second for a channel, and there is much to say.
+  const places = ["general", "private", "one", "two"];
+  for (const name of places.slice(2)) slack.team.channel(name, { members: ["alice", "amp"] });
+  const threads = [];
+  for (const where of places) threads.push({ where, ...(await talk(slack, `hello ${where}`, { where })) });
   const away = [(one) => one.disconnect("warning"), (one) => one.disconnect("refresh_requested"), (one) => one.drop(), (one) => one.close()];
   const wanted = [];
   for (let i = 0; i < 20; ++i) {
     const before = slack.sockets.all.length;
     const connection = slack.sockets.open.at(-1);
-    const say = (text) => (wanted.push(text), slack.post("alice", "general", text, { thread: thread.ts }));
+    const say = (text) => {
+      const { where, ts } = threads[wanted.length % threads.length];
+      wanted.push({ text, where, ts });
+      slack.post("alice", where, text, { thread: ts });
+    };
     if (i % 4 === 0) say(`before ${i}`);
     away[i % away.length](connection);
     say(`during ${i}`);
@@ -63,10 +71,9 @@ both("20 forced reconnects, of every kind, lose no event and double none", async
     say(`after ${i}`);
   }
   await slack.settled();
-  await until(() => wanted.every((text) => prompts(host).includes(text)), "a turn for each");
-  assert.deepEqual((await sentinel(slack, host, "@bob")).sort(), ["hello", ...wanted].sort());
-  // Slack takes one post in a second for a channel.
-  for (const text of wanted) await until(() => count(said(slack, "general", thread.ts), response(text)) === 1, `one answer to "${text}"`, 120_000);
+  await until(() => wanted.every(({ text }) => prompts(host).includes(text)), "a turn for each");
+  assert.deepEqual((await sentinel(slack, host, "@bob")).sort(), [...places.map((where) => `hello ${where}`), ...wanted.map(({ text }) => text)].sort());
+  for (const { text, where, ts } of wanted) await until(() => count(said(slack, where, ts), response(text)) === 1, `one answer to "${text}"`, 120_000);
   assert.ok(slack.sockets.open.length <= 2, "no connection leaks");
 });
 
