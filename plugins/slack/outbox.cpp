@@ -57,25 +57,39 @@ std::string Outbox::token(std::string_view team) const {
 }
 
 void Outbox::keep(const std::string& key, Arrival arrival) {
-  if (arrived_.size() >= kMostArrived) arrived_.erase(arrived_.begin());
-  arrived_.insert_or_assign(key, std::move(arrival));
+  if (const auto found = arrived_.find(key); found != arrived_.end()) {
+    found->second.at = std::move(arrival);
+    return;
+  }
+  if (arrived_.size() >= kMostArrived) drop(in_order_.begin()->second);
+  in_order_.emplace(++last_number_, key);
+  arrived_.emplace(key, Kept{std::move(arrival), last_number_});
+}
+
+void Outbox::drop(std::string_view key) {
+  const auto found = arrived_.find(key);
+  if (found == arrived_.end()) return;
+  const std::uint64_t number = found->second.number;
+  arrived_.erase(found);
+  in_order_.erase(number);
 }
 
 std::optional<Arrival> Outbox::arrived(std::string_view key) const {
   const auto found = arrived_.find(key);
   if (found == arrived_.end()) return std::nullopt;
-  return found->second;
+  return found->second.at;
 }
 
 bool Outbox::is_of_another(const Arrival& at, std::string_view key) const {
   return std::ranges::any_of(arrived_, [&](const auto& one) {
-    return one.first != key && one.second.ts == at.ts && one.second.channel == at.channel;
+    const Arrival& other = one.second.at;
+    return one.first != key && other.ts == at.ts && other.channel == at.channel;
   });
 }
 
 void Outbox::forget(std::string_view key) {
   if (streams_.contains(key)) return;  // what ends it is on its way
-  if (const auto found = arrived_.find(key); found != arrived_.end()) arrived_.erase(found);
+  drop(key);
 }
 
 void Outbox::wake(const std::string& key, const std::string& refused) {

@@ -85,6 +85,7 @@ class Outbox {
   net::Task<> look_for(Shipment shipment, sdk::Sending sending);
   net::Task<std::optional<Arrival>> where(std::string key);
   void keep(const std::string& key, Arrival arrival);
+  void drop(std::string_view key);
   // As far as this life knows.
   bool is_of_another(const Arrival& at, std::string_view key) const;
   void wake(const std::string& key, const std::string& refused = {});
@@ -96,7 +97,13 @@ class Outbox {
   sdk::Delivery delivery_;
   chat::Shelf shelf_;
   sdk::Log log_;
-  std::map<std::string, Arrival, std::less<>> arrived_;
+  struct Kept {
+    Arrival at;
+    std::uint64_t number = 0;  // in in_order_
+  };
+  std::map<std::string, Kept, std::less<>> arrived_;
+  std::map<std::uint64_t, std::string> in_order_;  // the oldest is forgotten first
+  std::uint64_t last_number_ = 0;
   std::map<std::string, Stream, std::less<>> streams_;  // by the key of what began them
   std::function<void(const Shipment& shipment, const ApiFailure& why)> refused_;
   // Who waits for a key; woken when it has arrived or never will.

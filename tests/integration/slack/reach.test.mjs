@@ -137,6 +137,17 @@ one("an answer whose message cannot be changed any more is posted whole", async 
   assert.equal(count(said(slack, "general", asked.ts), "the last word"), 1);
 });
 
+one("an answer that was streamed whole needs no update behind it", async (t) => {
+  const rules = [{ match: "^tell", reply: "first words and a good many more, until at the very end comes the last word" }];
+  const { slack } = await slackHost(t, { rules, chunkDelay: "120ms", options: unlimited });
+  const asked = slack.post("alice", "general", "@amp tell me");
+  const post = await slack.until(() => slack.answers("general", asked.ts).find(({ stream, text }) => stream && !stream.open && text.includes("the last word")), "the stream's end");
+  await slack.until(() => reactions(asked).length === 0);
+  await slack.settled();
+  assert.equal(count(post.text, "the last word"), 1);
+  assert.deepEqual(slack.calls("chat.update").filter(({ args }) => args.ts === post.ts), []);
+});
+
 one("how a question was decided is said where its message cannot be changed", async (t) => {
   const { slack } = await slackHost(t, { options: unlimited });
   const asked = slack.post("alice", "general", "@amp build it");
@@ -173,6 +184,24 @@ one("a whisper whose blocks Slack refuses comes as text", async (t) => {
   slack.fault("chat.postEphemeral", { error: "invalid_blocks" }, { times: Infinity, when: ({ blocks }) => (typeof blocks === "string" ? JSON.parse(blocks) : (blocks ?? [])).length > 0 });
   slack.post("alice", "general", "@amp sessions");
   await told(slack, "alice", /./);
+});
+
+one("a workspace that takes no status gets reactions, and the others keep theirs", async (t) => {
+  const { slack, host } = await slackHost(t, { mode: "http", config: { client_id: "1234.5678", client_secret: "given below", workspaces: ["T0OTHER"] }, options: unlimited });
+  const other = slack.addTeam("other");
+  Object.assign(slack, { clientSecret: "given below", installInto: other.id });
+  const go = (url, headers = {}) => fetch(url, { redirect: "manual", headers });
+  const install = await go(`${host.origin}/apps/slack/install`);
+  const back = (await go(install.headers.get("location"))).headers.get("location");
+  assert.ok((await go(back, { cookie: install.headers.get("set-cookie").split(";")[0] })).status < 400);
+  slack.fault("assistant.threads.setStatus", { error: "missing_scope" }, { times: Infinity, when: ({ channel_id }) => channel_id === other.direct("alice").id });
+  slack.post("alice", "dm", "hello", { team: other });
+  await until(() => prompts(host).length === 1);
+  await slack.settled();
+  const before = slack.calls("assistant.threads.setStatus").length;
+  const here = slack.post("alice", "dm", "hello");
+  await until(() => prompts(host).length === 2);
+  await slack.until(() => slack.calls("assistant.threads.setStatus").slice(before).some(({ args }) => args.channel_id === here.channel.id), "a status");
 });
 
 // ---------------------------------------------------------------- after a restart
