@@ -6,6 +6,7 @@
 #include <chrono>
 #include <optional>
 #include <utility>
+#include <viaduct/chat/file.hpp>
 #include <viaduct/chat/text.hpp>
 #include <viaduct/chat/value.hpp>
 #include <viaduct/net/http_client.hpp>
@@ -20,6 +21,7 @@ using Clock = std::chrono::steady_clock;
 constexpr auto kConnectLimit = 10s;
 constexpr auto kSilenceLimit = 30s;  // however long it takes
 constexpr int kMostRedirects = 3;
+constexpr auto kClose = 20ms;  // to the end of a limit: it is that limit that has passed
 constexpr std::size_t kPart = 8 * 320 * 1024;  // of an upload: whole multiples of 320 KiB
 constexpr auto kPartLimit = 60s;
 constexpr auto kUploadLimit = 50s;  // of a try, until its last part begins: it has two minutes
@@ -152,10 +154,10 @@ net::Task<std::expected<FetchedFile, Failure>> Files::download(std::string url,
       const auto response = co_await self->client_for(from).fetch(std::move(request));
       if (!response && response.error().code == sdk::Code::kBusy)
         co_return std::unexpected(failed(
-            Trouble::kTooLarge, "the file is larger than " + std::to_string(most) + " bytes"));
+            Trouble::kTooLarge, "the file is larger than " + chat::size_words(most)));
       if (!response)  // its words may have the address, which is a secret
         co_return std::unexpected(
-            Clock::now() < until
+            Clock::now() + kClose < until
                 ? failed(Trouble::kRetryLater, "the file's host does not answer")
                 : failed(Trouble::kOther, "the file's host is too slow, it was given up"));
       const net::HttpHead& head = response->head;

@@ -66,7 +66,8 @@ net::Task<net::Result<bool>> TeamsNetwork::post_file(chat::Place place, std::str
 }
 
 net::Task<> TeamsNetwork::deliver_file(chat::Place place, FileConsent consent, std::string key) {
-  const chat::Value context = chat::Value::parsed(consent.context);
+  const chat::Value context =
+      chat::Value::parsed(chat::Value::parsed(consent.context).text("value"));
   const std::string file = context.text("file");
   const std::string card = context.text("card");
   if (file.empty() || card.empty()) co_return;

@@ -2,6 +2,10 @@
 
 #include "tests/unit/teams/service.hpp"
 
+#include <atomic>
+#include <chrono>
+#include <thread>
+
 namespace viaduct::teams {
 namespace {
 
@@ -39,9 +43,10 @@ struct Fetcher {
     return run<std::expected<FetchedFile, Failure>>(
         [&](Files& files) { return files.download(url, most); });
   }
-  std::expected<void, Failure> upload(const std::string& url, const std::string& bytes) {
+  std::expected<void, Failure> upload(const std::string& url, const std::string& bytes,
+                                      Files::Progress progress = {}) {
     return run<std::expected<void, Failure>>(
-        [&](Files& files) { return files.upload(url, bytes); });
+        [&](Files& files) { return files.upload(url, bytes, progress); });
   }
 
   const Service& service;
@@ -150,19 +155,107 @@ TEST(Files, SaysWhenAFileIsNotThereOrItsHostIsNot) {
             Trouble::kRetryLater);
 }
 
+TEST(Files, GivesUpAHostThatSendsAFileByteByByte) {
+  std::atomic<bool> over = false;
+  net::Server server([&](net::Peer& peer) {
+    peer.request();
+    peer.say("HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n");
+    while (!over && peer.say("x")) std::this_thread::yield();
+  });
+  net::Loop loop;
+  Files files(loop, nullptr, Service::hosts(), {}, {std::chrono::milliseconds(200), 1'000'000'000});
+  const std::string url = "http://127.0.0.1:" + std::to_string(server.port()) + "/x";
+  run_on(loop, [](Files& with, std::string from, std::atomic<bool>& end) -> Task<> {
+    const auto got = co_await with.download(from, 100'000'000);
+    end = true;
+    EXPECT_FALSE(got);
+    if (got) co_return;
+    EXPECT_EQ(got.error().trouble, Trouble::kOther) << "and it is not tried again";
+    EXPECT_NE(got.error().message.find("too slow"), std::string::npos) << got.error().message;
+  }(files, url, over));
+}
+
 TEST(Files, UploadsInPartsAndWithoutTheToken) {
   Service service([](const std::string& request) {
-    return reply("{}", request.find("Content-Range: bytes 0-") != request.npos ? 202 : 201);
+    return reply("{}", request.find("-6291455/") == request.npos ? 202 : 201);
   });
   const std::string bytes(6 * 1024 * 1024, 'x');
   ASSERT_TRUE(Fetcher(service).upload(service.origin() + "/upload?ticket=secret", bytes));
   const auto requests = service.requests();
-  ASSERT_EQ(requests.size(), 2U);
+  ASSERT_EQ(requests.size(), 3U);
   EXPECT_TRUE(requests[0].starts_with("PUT /upload?ticket=secret "));
-  EXPECT_NE(requests[0].find("Content-Range: bytes 0-5242879/6291456\r"), std::string::npos);
-  EXPECT_NE(requests[1].find("Content-Range: bytes 5242880-6291455/6291456\r"), std::string::npos);
-  EXPECT_EQ(body_of(requests[1]).size(), 1024U * 1024U);
+  EXPECT_NE(requests[0].find("Content-Range: bytes 0-2621439/6291456\r"), std::string::npos);
+  EXPECT_NE(requests[1].find("Content-Range: bytes 2621440-5242879/6291456\r"), std::string::npos);
+  EXPECT_NE(requests[2].find("Content-Range: bytes 5242880-6291455/6291456\r"), std::string::npos);
+  EXPECT_EQ(body_of(requests[2]).size(), 1024U * 1024U);
   EXPECT_EQ(requests[0].find("Authorization"), std::string::npos);
+}
+
+// A place for one file, as OneDrive's: parts in their order, and gone when it is whole.
+struct Drive {
+  explicit Drive(std::string there = {}) : has(std::move(there)) {}
+  std::string answer(const std::string& request) {
+    if (is_gone) return reply("{}", 404);
+    const auto ranges = [&] {
+      return R"({"nextExpectedRanges":[")" + std::to_string(has.size()) + R"(-"]})";
+    };
+    if (request.starts_with("GET ")) return reply(ranges());
+    const std::size_t at = request.find("Content-Range: bytes ") + 21;
+    if (std::stoul(request.substr(at)) != has.size()) return reply("{}", 416);
+    has += body_of(request);
+    is_gone = has.size() == size;
+    if (cuts_last && is_gone) return "";
+    return is_gone ? reply("{}", 201) : reply(ranges(), 202);
+  }
+  std::string has;
+  std::size_t size = 0;
+  bool is_gone = false;
+  bool cuts_last = false;
+};
+
+TEST(Files, AnUploadGoesOnWhereItWas) {
+  std::string bytes(6 * 1024 * 1024, 'x');
+  bytes[2'621'440] = 'y';
+  bytes[2'700'000] = '\0';
+  Drive drive(bytes.substr(0, 2'700'000));  // a part that was cut
+  drive.size = bytes.size();
+  Service service([&](const std::string& request) { return drive.answer(request); });
+  Files::Progress progress;
+  progress.has_begun = true;
+  ASSERT_TRUE(Fetcher(service).upload(service.origin() + "/up", bytes, progress));
+  EXPECT_TRUE(drive.has == bytes);
+  EXPECT_EQ(service.requests().size(), 3U);
+
+  Drive another(bytes.substr(0, 1000));
+  another.size = bytes.size();
+  Service busy([&](const std::string& request) { return another.answer(request); });
+  ASSERT_TRUE(Fetcher(busy).upload(busy.origin() + "/up", bytes)) << "it is asked when it refuses";
+  EXPECT_TRUE(another.has == bytes);
+}
+
+TEST(Files, AnUploadWhoseLastAnswerWasCutOffIsWhole) {
+  const std::string bytes(3 * 1024 * 1024, 'x');
+  Drive drive;
+  drive.size = bytes.size();
+  drive.cuts_last = true;
+  Service service([&](const std::string& request) { return drive.answer(request); });
+  Fetcher fetcher(service);
+  bool said = false;
+  Files::Progress progress;
+  progress.before_last = [&]() -> Task<bool> {
+    EXPECT_FALSE(drive.is_gone);
+    said = true;
+    co_return true;
+  };
+  EXPECT_TRUE(fetcher.upload(service.origin() + "/up", bytes, progress)) << "it is asked";
+  EXPECT_TRUE(said);
+  EXPECT_TRUE(drive.has == bytes);
+  progress.has_begun = true;
+  EXPECT_EQ(fetcher.upload(service.origin() + "/up", bytes, progress).error().trouble,
+            Trouble::kMissing)
+      << "gone, and its last part was never sent";
+  progress.may_be_whole = true;
+  EXPECT_TRUE(fetcher.upload(service.origin() + "/up", bytes, progress));
 }
 
 TEST(Files, UploadsToTheListedHostsOnly) {
