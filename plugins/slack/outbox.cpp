@@ -293,17 +293,21 @@ net::Task<ApiResult> Outbox::end_stream(const Shipment& shipment) {
   const std::string rest =
       known ? shipment.markdown.substr(stream->second.said.size()) : std::string();
   // From now on it can be told from the next one.
-  std::string args = with_key(with_place("{}", *at), shipment.of);
+  const std::string bare = with_key(with_place("{}", *at), shipment.of);
+  std::string args = bare;
   if (!rest.empty()) args.insert(args.size() - 1, R"(,"markdown_text":)" + sdk::json_string(rest));
-  const ApiResult stopped =
-      co_await api_.call("chat.stopStream", args, token(shipment.team), kPatience);
+  ApiResult stopped = co_await api_.call("chat.stopStream", args, token(shipment.team), kPatience);
+  const bool has_all = stopped && known;
+  // What it cannot hold any more comes by an update, which Slack takes of one that has ended only.
+  if (!stopped && !rest.empty() && is_refusal(stopped.error()))
+    stopped = co_await api_.call("chat.stopStream", bare, token(shipment.team), kPatience);
   // Nothing has changed: the same once more, later.
   const bool later = !stopped && (stopped.error().trouble == ApiTrouble::kRetryLater ||
                                   stopped.error().trouble == ApiTrouble::kCredentials);
   if (later && stopped.error().not_done) co_return stopped;
   if (const auto now = streams_.find(shipment.of); now != streams_.end()) streams_.erase(now);
   ApiResult done = stopped;
-  if (!later && !(stopped && known)) done = co_await edit(shipment);
+  if (!later && !has_all) done = co_await edit(shipment);
   if (done) forget(shipment.of);
   co_return done;
 }

@@ -206,6 +206,8 @@ for (const [where, streams, method, error] of [
     const long = text(900);
     const { slack } = await slackHost(t, { rules: [{ match: "^tell", reply: long }], chunkDelay: "15ms", options: { limits: { off: true } } });
     if (!streams) slack.fault(/Stream$/, { error: "unknown_method" }, { times: Infinity });
+    // A stream that ends by itself needs an update.
+    if (streams && method === "chat.update") slack.fault("chat.stopStream", { do: ({ channel, ts }) => slack.expireStream(channel, ts) });
     const refused = slack.fault(method, { error }, { when: (args) => words(JSON.stringify(args)).length > 0 });
     const asked = slack.post("alice", where, where === "general" ? "@amp tell me" : "tell me");
     const posts = () => [...asked.channel.posts.values()].filter(({ body, deleted }) => body.bot_id && !deleted);
