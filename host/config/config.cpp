@@ -603,9 +603,24 @@ class Reader {
     if (backend == nullptr && !surface.backends.empty()) surface.backend = surface.backends.front();
   }
 
+  // "$NAME", as a shell has it.
+  static std::string variable_meant(std::string_view text) {
+    if (!text.starts_with('$') || text.size() < 2) return {};
+    text.remove_prefix(1);
+    const bool is_name =
+        text.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == std::string_view::npos;
+    return is_name ? std::string(text) : std::string();
+  }
+
   // Whoever may read the file, or gets a copy of it, has them.
   void look_for_plain_secrets(const Node& node, const std::string& path) {
-    if (node.kind == Node::Kind::scalar && node.secret && !node.referenced && !node.text.empty())
+    const bool is_plain =
+        node.kind == Node::Kind::scalar && node.secret && !node.referenced && !node.text.empty();
+    if (const std::string meant = is_plain ? variable_meant(node.text) : ""; !meant.empty())
+      warnings_.add(node, fmt::format("warning: {} is these characters themselves; did you mean "
+                                      "${{env:{}}}?",
+                                      path, meant));
+    else if (is_plain)
       warnings_.add(node, "warning: " + path +
                               " stands here as plain text; keep it in a variable of the "
                               "environment or in a file of its own: ${env:NAME} or ${file:PATH}");

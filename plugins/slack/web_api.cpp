@@ -1,6 +1,7 @@
 #include "plugins/slack/web_api.hpp"
 
 #include <viaduct/chat/budget.hpp>
+#include <viaduct/chat/file.hpp>
 #include "plugins/slack/address.hpp"
 #include "plugins/slack/config.hpp"
 #include "plugins/slack/web_api_json.hpp"
@@ -384,8 +385,7 @@ net::Task<std::expected<ApiFile, ApiFailure>> WebApi::download(std::string url, 
       request.max_body_bytes = most;
       const auto response = co_await self->carrier->fetch(std::move(request));
       if (!response && response.error().code == sdk::Code::kBusy)
-        co_return failed(ApiTrouble::kContent,
-                         "the file is larger than " + std::to_string(most) + " bytes");
+        co_return failed(ApiTrouble::kContent, "the file is larger than " + chat::size_words(most));
       if (!response) co_return std::unexpected(no_answer(response.error(), bearer));
       const net::HttpHead& head = response->head;
       if (head.status >= 300 && head.status < 400) {

@@ -52,6 +52,11 @@ struct Call {
   milliseconds limit{kCallLimit};  // of one try
 };
 
+// " name=value"; nothing, where there is no value.
+std::string field(const char* name, std::string_view value) {
+  return value.empty() ? std::string() : name + std::string(value);
+}
+
 std::string conversation_path(const Destination& to, std::string_view more) {
   return "conversations/" + percent_encoded(to.conversation) + std::string(more);
 }
@@ -321,8 +326,8 @@ Connector::Connector(const sdk::Host& host, net::Loop& loop, ServiceToken* token
                                   R"({"operation":)" + operation + "}");
                   if (!call.ok)
                     log.info("call of Teams failed operation=" + std::string(call.operation) +
-                             " status=" + std::to_string(call.status) + " error=" +
-                             std::string(call.error) + " ms_cv=" + std::string(call.correlation));
+                             " status=" + std::to_string(call.status) +
+                             field(" error=", call.error) + field(" ms_cv=", call.correlation));
                 }) {}
 
 Connector::~Connector() = default;

@@ -28,7 +28,15 @@ net::Task<chat::Check> check_credentials(ServiceToken& token) {
   if (const std::string wrong = token.complaint(); !wrong.empty())
     co_return chat::Check{name, false, wrong};
   const TokenResult had = co_await token.get();
-  if (!had) co_return chat::Check{name, false, had.error().message};
+  if (!had) {
+    // Who looks once does not try again.
+    constexpr std::string_view kAgain = "; it is tried again";
+    std::string words = had.error().message;
+    if (words.ends_with(kAgain))
+      words.replace(words.size() - kAgain.size(), kAgain.size(),
+                    "; let this host reach the login of Microsoft by https");
+    co_return chat::Check{name, false, words};
+  }
   co_return chat::Check{name, true, "Entra gives a token for them"};
 }
 
@@ -39,8 +47,8 @@ net::Task<std::vector<chat::Check>> check_keys(Keys& keys) {
     checks.push_back({"keys", true, std::to_string(report.keys) + " keys of the service"});
   else
     checks.push_back({"keys", false,
-                      "the keys by which Teams proves who it is cannot be had (" + report.message +
-                          "); let this host reach login.botframework.com by https"});
+                      report.message + ", by which it proves who it is; let this host reach "
+                                       "login.botframework.com by https"});
   if (!report.date.empty())
     checks.push_back(chat::check_clock("the service", report.date, "tokens are refused"));
   co_return checks;

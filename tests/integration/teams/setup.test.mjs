@@ -86,7 +86,10 @@ test("without a file's name, or where nothing can be written, it says so", optio
   const { host } = await teamsHost(t);
   const usage = await forHost(host, "teams", "manifest", "--out");
   assert.equal(usage.code, 2);
-  assert.match(usage.out + usage.err, /manifest --out FILE\.zip/);
+  assert.match(usage.out + usage.err, /^There is no command like: manifest --out\n[^]*manifest --out FILE\.zip/);
+  const help = await forHost(host, "teams", "help");
+  assert.equal(help.code, 0);
+  assert.match(help.out, /^Usage: /);
   const nowhere = path.join(folderFor(t), "none", "app.zip");
   const refused = await forHost(host, "teams", "manifest", "--out", nowhere);
   assert.equal(refused.code, 1);
@@ -159,7 +162,11 @@ test("doctor tells where Teams cannot be reached at all", options, async (t) => 
   const { host, teams } = await teamsHost(t);
   await host.stop();
   await teams.stop();
-  assert.notDeepEqual(failing(await doctor(host, teams)), []);
+  const said = failing(await doctor(host, teams)).join("\n");
+  assert.match(said, /^app id and secret: .*let this host reach the login of Microsoft by https$/m);
+  assert.match(said, /^keys: the keys of Teams cannot be had \(.*let this host reach login\.botframework\.com by https$/m);
+  assert.match(said, /^public address: public_url is not given/m, "also while no host runs");
+  assert.doesNotMatch(said, /tried again/);
 });
 
 test("a configuration that cannot be is refused by `check`, with the field and without its secret", options, async (t) => {

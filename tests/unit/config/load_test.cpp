@@ -508,6 +508,14 @@ TEST_F(Load, NeedsAHomeFolderOnlyForATilde) {
   EXPECT_EQ(errors("store: { path: /x.db }\n"), "");
 }
 
+TEST_F(Load, AVariableAsAShellWritesItHasItsHint) {
+  const Loaded loaded = load("backends: { a: { plugin: mock, config: { api_key: $MY_KEY } } }\n");
+  ASSERT_EQ(loaded.warnings.size(), 1U);
+  EXPECT_EQ(loaded.warnings[0].message,
+            "warning: backends.a.config.api_key is these characters themselves; did you mean "
+            "${env:MY_KEY}?");
+}
+
 TEST_F(Load, SaysWhichVariableThisProcessLacks) {
   const Loaded loaded = load(
       "backends: { a: { plugin: mock, config: { api_key: \"${env:A_KEY}\" } } }\n"
