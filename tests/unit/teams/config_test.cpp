@@ -156,7 +156,7 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"PublicPath", with(R"("public_url":"https://hush.example.test/x")"),
                 "public_url: must end with the host's name or port"},
         Refused{"PublicQuery", with(R"("public_url":"https://hush.example.test/?hush")"),
-                "public_url: must end with"},
+                "public_url: must be an address"},
         Refused{"AnonymousBehindAProxy",
                 with(R"("allow_anonymous_loopback":true,"public_url":"https://hush.example.test")"),
                 "allow_anonymous_loopback: must not be set together with public_url"},
