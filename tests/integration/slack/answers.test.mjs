@@ -199,7 +199,7 @@ one("an image comes to the agent as one; what is too large is named with its rea
 });
 
 for (const [where, streams, method, error] of [
-  ["general", true, "chat.startStream", "msg_too_long"], ["general", true, "chat.update", "invalid_blocks"], ["general", false, "chat.update", "msg_blocks_too_long"],
+  ["general", true, "chat.startStream", "msg_too_long"], ["general", false, "chat.update", "msg_blocks_too_long"],
   ["@alice", true, "chat.postMessage", "invalid_blocks"], ["@alice", true, "chat.update", "msg_too_long"],
 ])
   one(`an answer is whole though ${method} is refused once with ${error} (${where}${streams ? "" : ", without streams"})`, async (t) => {

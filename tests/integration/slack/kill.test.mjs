@@ -25,7 +25,6 @@ const streamed = {
   "when its answer begins": at("chat.startStream"),
   "in the middle of its answer": at("chat.appendStream"),
   "at the end of its answer": at("chat.stopStream"),
-  "when its answer gets its last form": at("chat.update", isLast),
 };
 const updated = {
   ...calls,
