@@ -141,11 +141,13 @@ struct Connection::WebSocket {
   bool pinging = false;
 };
 
-Connection::Connection(std::shared_ptr<Core> core, Socket socket, bool webhooks)
+Connection::Connection(std::shared_ptr<Core> core, Socket socket, bool webhooks, bool is_loopback)
     : core_(std::move(core)),
       stream_(std::move(socket)),
       since_(Clock::now()),
-      webhooks_(webhooks) {}
+      webhooks_(webhooks) {
+  if (!is_loopback) is_local_ = false;
+}
 
 Connection::~Connection() = default;
 

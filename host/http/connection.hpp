@@ -13,7 +13,8 @@ namespace viaduct::http {
 
 class Connection final : public std::enable_shared_from_this<Connection>, public Deadline {
  public:
-  Connection(std::shared_ptr<Core> core, Socket socket, bool webhooks);
+  // `is_loopback`: the listener that it comes from.
+  Connection(std::shared_ptr<Core> core, Socket socket, bool webhooks, bool is_loopback);
   ~Connection();
 
   void start();
@@ -111,7 +112,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, public
   unsigned status_ = 0;      // of a streamed answer
   State state_ = State::idle;
   bool webhooks_;
-  std::optional<bool> is_local_;  // once it was asked
+  std::optional<bool> is_local_;  // once it is known
   bool armed_ = false;            // waits to be readable
   bool writing_ = false;          // `sending_` is on its way
   bool processing_ = false;       // inside feed(): who answers now is flushed by it

@@ -131,7 +131,8 @@ Result<> Core::listen(const std::string& where, bool webhooks) {
   if (error) return fail(Errc::unavailable, "cannot listen on " + where + ": " + error.message());
   const tcp::endpoint bound = listener->acceptor.local_endpoint(error);
   listener->address = text_of(bound);
-  if (address.is_loopback()) {
+  listener->is_loopback = address.is_loopback();
+  if (listener->is_loopback) {
     for (const char* name : {"127.0.0.1", "localhost", "[::1]"})
       listener->names.push_back({name, bound.port()});
   }
@@ -180,8 +181,8 @@ void Core::accepted(Listener& listener, Socket socket) {
   if (full != std::exchange(full_, full) && full)
     log_.warn("refusing further connections limit={}", limits().connections);
   if (full && refusing_ >= kMostRefusals) return;  // closes it
-  auto connection =
-      std::make_shared<Connection>(shared_from_this(), std::move(socket), listener.webhooks);
+  auto connection = std::make_shared<Connection>(shared_from_this(), std::move(socket),
+                                                 listener.webhooks, listener.is_loopback);
   connection->place = connections_.size();
   connections_.push_back(connection);
   metrics_pending_ = true;
@@ -471,6 +472,10 @@ Plan Core::plan(const RequestHead& head, bool webhooks) {
                                                   : RouteTable::Which::private_only);
   }
   const bool is_public = match.found && (match.flags & VIADUCT_ROUTE_PUBLIC) != 0;
+  // Whoever looks at the Host alone would believe what the target denies.
+  if (is_public && target->authority && head.count("host") > 0 &&
+      parse_authority(head.header("host")) != target->authority)
+    return say(error_response(400, "the target and the Host of this request differ", as_page));
   if (!is_public && !webhooks)
     if (auto refused = refusal(head, *target, as_page)) return say(std::move(*refused));
 

@@ -132,6 +132,7 @@ class Core : public std::enable_shared_from_this<Core> {
     boost::asio::ip::tcp::acceptor acceptor;
     boost::asio::steady_timer retry;
     bool webhooks;
+    bool is_loopback = false;      // nobody else can reach it
     std::vector<Authority> names;  // what Host may say
     std::string address;
     bool complained = false;  // about errors of accept

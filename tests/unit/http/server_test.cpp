@@ -588,6 +588,26 @@ TEST_F(HttpTest, SaysWhichPublicRequestsAreOfThisComputer) {
             std::uint32_t{VIADUCT_ROUTE_PUBLIC} | VIADUCT_REQUEST_LOCAL);
 }
 
+TEST_F(HttpTest, SaysOfNoRequestThatItIsOfThisComputerWhereOthersCanReachTheListener) {
+  options.webhooks_listen = "0.0.0.0:0";
+  start();
+  const std::string port = webhooks.substr(webhooks.rfind(':'));
+  Client client("127.0.0.1" + port);
+  client.send(post("/apps/web-chat/hook", "127.0.0.1" + port, "x"));
+  EXPECT_EQ(client.reply().status, 200u);
+  EXPECT_EQ(handler.wait_request().flags, std::uint32_t{VIADUCT_ROUTE_PUBLIC});
+}
+
+TEST_F(HttpTest, RefusesATargetThatIsElsewhereThanTheHost) {
+  start();
+  const auto to = [&](const std::string& target) {
+    return "POST http://" + target + "/apps/web-chat/hook HTTP/1.1\r\nHost: " + address +
+           "\r\nContent-Length: 1\r\n\r\nx";
+  };
+  EXPECT_EQ(ask(to("evil.example")).status, 400u);
+  EXPECT_EQ(ask(to(address)).status, 200u);
+}
+
 TEST_F(HttpTest, ServesPublicRoutesAndNothingElseOnTheirOwnListener) {
   options.webhooks_listen = "127.0.0.1:0";
   start();
