@@ -496,6 +496,10 @@ class Reader {
     if (instance.sound) look_for_folders(*facts, config, path, instance);
     if (instance.sound) look_for_shared_credentials(*facts, config, path, instance);
     if (instance.sound) look_for_shared_routes(*facts, config, path, instance);
+    if (instance.sound)
+      for (const auto& [key, why] : wanted_of(facts->schema, instance.config))
+        warnings_.add(instance.config_line, instance.config_column,
+                      fmt::format("warning: {}.config.{} is not given: {}", path, key, why));
     return fields;
   }
 

@@ -11,7 +11,8 @@
 // of a list there, is a folder that should be there; "x-secret": false, of a text, is none although
 // its key sounds so, as the path of a key's file; "x-route": {"path": "/api/x", "unless": {"mode":
 // "socket"}}, of a boolean at the top that is true where it is not given, is an address of the host
-// that one instance alone can have (a warning). A surface's may have "x-needs-backend": true at its top.
+// that one instance alone can have (a warning); "x-wanted", words, of what is at the top, is why
+// to warn where it is not given. A surface's may have "x-needs-backend": true at its top.
 // {"$ref": "#/definitions/name"} stands for what `definitions` of the whole schema has by that
 // name. Patterns know ( ) | ? * + {n,m} . [ ] ^ $ and \ before one of these, \n, \r, \t,
 // \f,
@@ -49,6 +50,9 @@ std::vector<std::pair<std::string, std::string>> credentials_of(const std::strin
 // … and the folders by the key under which they stand, of those that say "x-folder": true.
 std::vector<std::pair<std::string, std::string>> folders_of(const std::string& schema,
                                                             const std::string& config);
+// … and what is not given although its schema says "x-wanted": the key, and why.
+std::vector<std::pair<std::string, std::string>> wanted_of(const std::string& schema,
+                                                           const std::string& config);
 struct Route {
   std::string key;   // which gives it up when it is false
   std::string path;  // "/api/messages"

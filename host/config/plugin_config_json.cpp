@@ -65,7 +65,8 @@ const std::set<std::string>& known_keywords() {
                                             "x-expects",
                                             "x-folder",
                                             "x-route",
-                                            "x-secret"};
+                                            "x-secret",
+                                            "x-wanted"};
   return kKnown;
 }
 
@@ -138,7 +139,7 @@ std::string keyword_fault(const std::string& keyword, const json& value, const s
     if (!value.is_array() || value.empty()) return expect(false, "a list of schemas");
     return fault_of_each(value, at);
   }
-  if (keyword == "x-expects") return expect(value.is_string(), "a string");
+  if (keyword == "x-expects" || keyword == "x-wanted") return expect(value.is_string(), "a string");
   if (keyword == "uniqueItems" || keyword == "exclusiveMinimum" || keyword == "exclusiveMaximum" ||
       keyword == "x-credential" || keyword == "x-folder" || keyword == "x-secret")
     return expect(value.is_boolean(), "true or false");
@@ -188,8 +189,8 @@ std::string expand(json& schema, const json& definitions, int depth) {
                          in_quotes(path));
     json target = definitions[path.substr(kPrefix.size())];
     if (!target.is_object()) return fmt::format("{} must be a schema, which is an object", path);
-    for (const char* note :
-         {"title", "description", "default", "x-credential", "x-expects", "x-folder", "x-secret"})
+    for (const char* note : {"title", "description", "default", "x-credential", "x-expects",
+                             "x-folder", "x-secret", "x-wanted"})
       if (schema.contains(note)) target[note] = schema[note];
     schema = std::move(target);
     return expand(schema, definitions, depth + 1);

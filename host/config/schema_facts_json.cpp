@@ -81,6 +81,17 @@ std::vector<std::pair<std::string, std::string>> credentials_of(const std::strin
   return all;
 }
 
+std::vector<std::pair<std::string, std::string>> wanted_of(const std::string& schema,
+                                                           const std::string& config) {
+  const json values = parsed_object(config);
+  const json properties = parsed_object(schema).value("properties", json::object());
+  std::vector<std::pair<std::string, std::string>> all;
+  for (const auto& [name, property] : properties.items())
+    if (property.contains("x-wanted") && !values.contains(name))
+      all.emplace_back(name, property.value("x-wanted", ""));
+  return all;
+}
+
 bool schema_needs_backend(const std::string& schema) {
   const json parsed = json::parse(schema, nullptr, /*allow_exceptions=*/false);
   return parsed.is_object() && parsed.value("x-needs-backend", json()) == json(true);

@@ -35,6 +35,7 @@ constexpr const char kSchema[] = R"json({
     "cloud": {"enum": ["public", "usgov", "dod", "china"], "description": "default public"},
     "allowed_tenants": {"$ref": "#/definitions/guids", "description": "whose people may use the bot at all; default: those of tenant_id"},
     "allow": {
+      "x-wanted": "nobody may talk to the bot; add allow: everyone (all people of its tenant), or allow: {users: [object ids of Entra]}",
       "description": "whom the bot answers: everyone of the allowed tenants, or these people anywhere and everybody in these teams; without it: nobody",
       "x-expects": "everyone, or {users: […], teams: […]}",
       "oneOf": [

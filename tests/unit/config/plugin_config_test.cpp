@@ -277,6 +277,18 @@ TEST_F(PluginConfig, WhereAPathShouldBeASecretStaysOne) {
   }
 }
 
+TEST_F(PluginConfig, SaysWhatShouldBeGiven) {
+  plugins_["shy"] = {R"({"type": "object", "properties": {
+      "allow": {"type": "string", "x-wanted": "nobody may talk to it"}, "other": {"type": "string"}}})",
+                     true};
+  const Loaded without = load("surfaces:\n  a: { plugin: shy, config: { other: x } }\n");
+  EXPECT_TRUE(without.diagnostics.empty());
+  ASSERT_EQ(without.warnings.size(), 1U);
+  EXPECT_EQ(without.warnings[0].message,
+            "warning: surfaces.a.config.allow is not given: nobody may talk to it");
+  EXPECT_TRUE(load("surfaces:\n  a: { plugin: shy, config: { allow: x } }\n").warnings.empty());
+}
+
 TEST_F(PluginConfig, SaysWhatIsMissingTogetherWithWhatIsWrong) {
   plugins_["odd"] = {R"({"type": "object",
       "anyOf": [{"required": ["password"]}, {"required": ["certificate"]}],
