@@ -29,6 +29,7 @@ constexpr const char kSchema[] = R"json({
     "default_working_dir": {"$ref": "#/definitions/folder", "description": "of new sessions; default ~"},
     "max_sessions_per_user": {"type": "integer", "minimum": 1, "maximum": 10000, "description": "default 10"},
     "allow": {
+      "x-wanted": "nobody may talk to the bot; add allow: everyone (all members of the workspace), or allow: {users: [member IDs]}",
       "description": "whom the bot answers: everyone (members of the workspace, never guests or strangers), or these people anywhere and the members in these channels, or both; without it: nobody. Ids of people of other workspaces than the bot token's are T…/U…",
       "x-expects": "everyone, or a map such as {everyone: true, users: [U0123ABCD], channels: [C0123ABCD]}",
       "oneOf": [
