@@ -252,7 +252,7 @@ one("without a token only where that is switched on, directly on this computer",
   const send = (options = {}, fields = {}) => teams.send(teams.activity("alice", "dm", { fields: { text: "nobody knows me", textFormat: "plain", ...fields } }), { authorization: null, ...options });
   assert.equal((await send()).status, 200);
   await answered(teams, "@alice", undefined, "nobody knows me");
-  for (const headers of [{ "x-forwarded-for": "192.0.2.1" }, { forwarded: "for=192.0.2.1" }, { origin: "https://evil.example.test" }]) assert.ok([401, 403].includes((await send({ headers })).status), JSON.stringify(headers));
+  for (const headers of [{ "x-forwarded-for": "192.0.2.1" }, { forwarded: "for=192.0.2.1" }, { origin: "https://evil.example.test" }, { host: "[::1].evil.example.test" }, { host: "127.0.0.1:evil" }, { host: "localhost@evil.example.test" }]) assert.ok([401, 403].includes((await send({ headers })).status), JSON.stringify(headers));
   for (const serviceUrl of ["https://smba.trafficmanager.net/amer/", "http://evil.example.test/", "http://127.0.0.1.evil.example.test/", "http://192.0.2.1/"]) assert.ok([401, 403].includes((await send({}, { serviceUrl })).status), serviceUrl);
   const bad = (await badTokens(teams)).filter(({ authorization }) => authorization !== null && authorization !== "" && !/^Bearer ?$/.test(authorization));
   for (const { name, authorization, activity, statuses } of bad.filter((_, i) => i % 5 === 0)) assert.ok(statuses.includes((await teams.send(activity, { authorization })).status), name);
