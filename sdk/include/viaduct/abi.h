@@ -369,8 +369,8 @@ enum {
                  server itself as well ("/api/messages"). VIADUCT_E_CONFLICT: it is another's */
 };
 enum {
-  VIADUCT_REQUEST_LOCAL = 1u << 16 /* of public routes: from this computer to one of its
-                                      own addresses, and no proxy says that it passed it on */
+  VIADUCT_REQUEST_LOCAL = 1u << 16 /* of public routes: from this computer to a listener that only
+                                      it can reach, and no proxy says that it passed it on */
 };
 
 /* A static file, embedded in the plugin. `data` and `gzip` stay valid until the instance is
