@@ -196,7 +196,12 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
       log_.info("said to be uninstalled, and is not team=" + team);
       co_return;
     }
-    log_.warn("the app was uninstalled team=" + team);
+    log_.warn("the app was uninstalled team=" + team + " reason=" + me.error().message);
+    if (token == token_) {  // somebody has to mend it, and is told
+      installations_.set_broken(team, me.error().message);
+      if (!std::exchange(is_trying_, true)) co_await try_again(team);
+      co_return;
+    }
     installations_.remove(team);
     directory_.forget(team);
     if (oauth_) co_await oauth_->forget(team);
@@ -235,7 +240,7 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
         trouble_ = me.error().message;
         log_.warn("Slack cannot be reached, it is tried again reason=" + trouble_);
         reply.ok();
-        co_await try_again();
+        co_await try_again("");
         if (stopping_) co_return;
       }
     }
@@ -250,12 +255,14 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
     if (simulator_) simulator_->open();
     if (socket_) socket_->start();
     if (!simulator_) co_await catch_up_since_last_time();  // its history begins with the host
-    loop_.spawn(note_alive());
+    has_looked_back_ = true;
+    loop_.spawn(keep_noting_alive());
     log_.info("ready workspaces=" + std::to_string(installations_.all().size()));
     if (reply) reply.ok();
   }
 
   net::Task<> end(sdk::Reply reply) {
+    note_alive();
     if (socket_) co_await socket_->stop();
     reply.ok();
   }
@@ -266,6 +273,7 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
       take(envelope, std::move(ack));
     };
     options.gap = [this](std::chrono::system_clock::time_point since) { history_.fill(since); };
+    options.connected = [this] { note_alive(); };
     options.log = [this](SocketAction::Kind level, const std::string& line) {
       if (level == SocketAction::Kind::kError)
         log_.error(line);
@@ -315,33 +323,45 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
   }
 
   // Not while there is a gap, or it is still being read: after a restart it is looked for again.
-  net::Task<> note_alive() {
+  bool note_alive() {
+    const bool hears = !socket_ || socket_->is_connected();
+    if (!has_looked_back_ || !hears || !history_.is_idle()) return false;
+    const auto now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+    documents_.put(kAlive, R"({"at":)" + std::to_string(now) + "}", sdk::Documents::kAnyVersion,
+                   {});
+    return true;
+  }
+
+  net::Task<> keep_noting_alive() {
     while (!stopping_) {
-      const bool hears = !socket_ || socket_->is_connected();
-      const auto now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
-      const bool has_all = hears && history_.is_idle();
-      if (has_all)
-        documents_.put(kAlive, R"({"at":)" + std::to_string(now) + "}", sdk::Documents::kAnyVersion,
-                       {});
+      const bool has_all = note_alive();
       boost::asio::steady_timer timer(loop_.context(), has_all ? kBetweenNotes : kBetweenLooks);
       co_await timer.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
     }
   }
 
-  net::Task<> try_again() {
+  // Until Slack takes the configured token; `team`: that it was of, if it was ever taken.
+  net::Task<> try_again(std::string team) {
+    is_trying_ = true;
     auto pause = std::chrono::milliseconds(kFirstPause);
     while (!stopping_) {
       boost::asio::steady_timer timer(loop_.context(), pause);
       co_await timer.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
       auto me = co_await who_am_i(token_);
-      if (me) {
+      const Installation* now = installations_.find(team);
+      const bool is_replaced = now != nullptr && now->token != token_;
+      if (me && !is_replaced) {
         trouble_.clear();
         installations_.put(*std::move(me));
-        co_return;
       }
-      trouble_ = me.error().message;
+      if (me || is_replaced) break;
+      if (team.empty())
+        trouble_ = me.error().message;
+      else
+        installations_.set_broken(team, me.error().message);
       pause = std::min(pause * 2, std::chrono::milliseconds(kLongestPause));
     }
+    is_trying_ = false;
   }
 
   net::Task<> look(sdk::Reply reply) {
@@ -399,6 +419,8 @@ class Slack final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
   std::optional<SocketMode> socket_;
   std::string trouble_;
   bool has_started_ = false;
+  bool is_trying_ = false;        // the configured token, again and again
+  bool has_looked_back_ = false;  // at what was said while the host was away
   bool stopping_ = false;
 };
 

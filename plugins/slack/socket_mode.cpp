@@ -69,8 +69,10 @@ struct SocketMode::State : std::enable_shared_from_this<State> {
 
 void SocketMode::State::happened(SocketEvent event) {
   if (over) return;
+  const bool was_connected = plan.is_connected();
   for (const SocketAction& action : plan.next(event, Clock::now())) perform(action);
   look_again();
+  if (!was_connected && plan.is_connected() && options.connected) options.connected();
 }
 
 void SocketMode::State::look_again() {

@@ -30,6 +30,8 @@ struct SocketModeOptions {
   // There was no connection since then, and there is one again: Slack does not send everything of
   // that time again. May be empty.
   std::function<void(std::chrono::system_clock::time_point since)> gap{};
+  // There is a connection, and there was none; after `gap`. May be empty.
+  std::function<void()> connected{};
   // For the log. kInfo, kWarn, kError.
   std::function<void(SocketAction::Kind level, const std::string& line)> log{};
   SocketTimes times{};

@@ -223,6 +223,20 @@ test("a second surface with the same token is refused at the start, also over HT
   }
 });
 
+test("an app that was uninstalled says so, and works again when it is back", { skip: noPlugin }, async (t) => {
+  const { slack, host } = await slackHost(t, { options: { limits: { off: true } } });
+  const thread = await talk(slack, "one");
+  slack.revoke(slack.team.id);
+  const words = /acme: Slack does not accept the token any more; install the app again/;
+  assert.match(await until(() => health(host), "the words of it"), words);
+  await slack.until(() => slack.calls("auth.test").length >= 4, "another try");
+  assert.match(await health(host), words);
+  slack.team.installed = true;
+  slack.tokens.get(slack.botToken).state = "live";
+  await until(async () => (await health(host)) === "", "it is well again");
+  await thread.ask("two");
+});
+
 test("app_rate_limited over HTTP is acknowledged and said, and nothing stops", { skip: noPlugin }, async (t) => {
   const { slack, host } = await slackHost(t, { mode: "http" });
   const told = slack.rateLimited();
