@@ -208,7 +208,8 @@ net::Task<std::expected<chat::Place, std::string>> SlackNetwork::open_channel(ch
   }
   if (!made) co_return std::unexpected(made.error().message);
   const chat::Place channel{asker.team, created_channel(*made), ""};
-  if (channel.channel.empty()) co_return std::unexpected("Slack does not say which channel it made");
+  if (channel.channel.empty())
+    co_return std::unexpected("Slack does not say which channel it made");
   co_await invite(channel, asker.user);
   co_return channel;
 }
@@ -309,6 +310,17 @@ void SlackNetwork::show_title(const chat::Place& place, const std::string& title
 net::Task<> SlackNetwork::hint(Shipment refused, ApiFailure why, const chat::Bindings& bindings) {
   const bool is_file = refused.kind == Shipment::Kind::kFile;
   const std::string channel = argument(refused.args, is_file ? "channel_id" : "channel");
+  const chat::Place place{refused.team, channel, argument(refused.args, "thread_ts")};
+  if (refused.kind == Shipment::Kind::kPost && why.trouble == ApiTrouble::kContent &&
+      refused.method != "chat.postEphemeral" && !refused.key.starts_with("refused/")) {
+    const auto kept = co_await post(place, "refused/" + refused.key,
+                                    note("Slack did not take something that I said here, so it is "
+                                         "not shown: " +
+                                             escaped(why.message) + ".",
+                                         {}));
+    if (!kept) log_.error("hint not kept for sending reason=" + kept.error().message);
+    co_return;
+  }
   if (why.error != "not_in_channel" || channel.empty() || channel.starts_with('U')) co_return;
   std::string user = argument(refused.args, "user");
   for (const chat::Binding& one : bindings.all_active())

@@ -193,42 +193,34 @@ net::Task<ApiResult> Outbox::perform(const Shipment& shipment, std::uint64_t att
       ApiResult done = co_await api_.respond(shipment.method, shipment.args);
       // It is good for half an hour and five times.
       if (!done && done.error().trouble != ApiTrouble::kRetryLater && !shipment.markdown.empty())
-        done = co_await whisper(shipment.markdown, token(shipment.team));
+        done = co_await say("chat.postEphemeral", shipment.markdown, token(shipment.team));
       co_return done;
     }
     case Shipment::Kind::kPost: break;
   }
-  if (shipment.method == "chat.postEphemeral")
-    co_return co_await whisper(shipment.args, token(shipment.team));
+  if (shipment.method != "chat.startStream")
+    co_return co_await say(shipment.method, shipment.args, token(shipment.team));
   ApiResult done =
       co_await api_.call(shipment.method, shipment.args, token(shipment.team), kPatience);
   if (done) {
-    if (shipment.method == "chat.startStream") {
-      if (streams_.size() >= kMostStreams) streams_.erase(streams_.begin());
-      streams_[shipment.key] = {shipment.team, shipment.markdown, true};
-    }
+    if (streams_.size() >= kMostStreams) streams_.erase(streams_.begin());
+    streams_[shipment.key] = {shipment.team, shipment.markdown, true};
     co_return done;
   }
   // Where nothing can be streamed, or not now, it is a message as any other.
   const bool held_back = done.error().trouble == ApiTrouble::kRetryLater && done.error().not_done;
-  if (shipment.method == "chat.startStream" && (is_refusal(done.error()) || held_back)) {
-    const chat::Place place{shipment.team, argument(shipment.args, "channel"),
-                            argument(shipment.args, "thread_ts")};
-    done = co_await api_.call("chat.postMessage",
-                              post_args(place, answer_body(shipment.markdown), shipment.key),
-                              token(shipment.team), kPatience);
-  } else if (shipment.method == "chat.postMessage" &&
-             done.error().trouble == ApiTrouble::kContent) {
-    done = co_await api_.call(shipment.method, without_blocks(shipment.args), token(shipment.team),
-                              kPatience);
-  }
-  co_return done;
+  if (!is_refusal(done.error()) && !held_back) co_return done;
+  const chat::Place place{shipment.team, argument(shipment.args, "channel"),
+                          argument(shipment.args, "thread_ts")};
+  co_return co_await say("chat.postMessage",
+                         post_args(place, answer_body(shipment.markdown), shipment.key),
+                         token(shipment.team));
 }
 
-net::Task<ApiResult> Outbox::whisper(std::string args, std::string token) {
-  ApiResult done = co_await api_.call("chat.postEphemeral", args, token, kPatience);
+net::Task<ApiResult> Outbox::say(std::string method, std::string args, std::string token) {
+  ApiResult done = co_await api_.call(method, args, token, kPatience);
   if (!done && done.error().trouble == ApiTrouble::kContent)
-    done = co_await api_.call("chat.postEphemeral", without_blocks(args), token, kPatience);
+    done = co_await api_.call(method, without_blocks(args), token, kPatience);
   co_return done;
 }
 
@@ -251,9 +243,7 @@ net::Task<ApiResult> Outbox::edit(const Shipment& shipment) {
         failure(ApiTrouble::kOther, "the message that it changes was never seen to arrive"));
   std::string args = with_place(shipment.args, *at);
   if (shipment.kind == Shipment::Kind::kEnd) args = with_key(args, shipment.of);
-  ApiResult done = co_await api_.call("chat.update", args, token(shipment.team), kPatience);
-  if (!done && done.error().trouble == ApiTrouble::kContent)
-    done = co_await api_.call("chat.update", without_blocks(args), token(shipment.team), kPatience);
+  ApiResult done = co_await say("chat.update", args, token(shipment.team));
   if (!done && is_refusal(done.error()) && must_be_seen(shipment)) {
     log_.info("a message cannot be changed, what it was to say is posted key=" + shipment.of +
               " error=" + done.error().error);

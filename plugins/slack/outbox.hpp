@@ -79,7 +79,8 @@ class Outbox {
     std::chrono::seconds age = std::chrono::seconds::max();
   };
   net::Task<net::Result<Uploaded>> uploaded(std::string key);
-  net::Task<ApiResult> whisper(std::string args, std::string token);
+  // Without its blocks where Slack does not take them.
+  net::Task<ApiResult> say(std::string method, std::string args, std::string token);
   net::Task<std::optional<std::string>> state_of(std::string key);
   net::Task<> let_go(std::string key);
   net::Task<> look_for(Shipment shipment, sdk::Sending sending);

@@ -200,6 +200,7 @@ one("an image comes to the agent as one; what is too large is named with its rea
 
 for (const [where, streams, method, error] of [
   ["general", true, "chat.startStream", "msg_too_long"], ["general", false, "chat.update", "msg_blocks_too_long"],
+  ["general", false, "chat.postMessage", "invalid_blocks"], ["general", false, "chat.postMessage", "msg_blocks_too_long"],
   ["@alice", true, "chat.postMessage", "invalid_blocks"], ["@alice", true, "chat.update", "msg_too_long"],
 ])
   one(`an answer is whole though ${method} is refused once with ${error} (${where}${streams ? "" : ", without streams"})`, async (t) => {
@@ -213,6 +214,16 @@ for (const [where, streams, method, error] of [
     const posts = () => [...asked.channel.posts.values()].filter(({ body, deleted }) => body.bot_id && !deleted);
     await slack.until(() => refused.reached === 1 && words(posts().map((post) => post.text).join("\n")).length === words(long).length && posts().every(({ stream }) => !stream?.open), "the whole answer");
     assert.deepEqual(posts().flatMap((post) => words(post.text)), words(long));
+  });
+
+for (const times of [1, 2])
+  one(`a short answer whose only post is refused ${times === 1 ? "for its blocks comes without them" : "altogether is said to be missing"}`, async (t) => {
+    const { slack } = await slackHost(t, { rules: [{ match: "^tell", reply: "w0 w1" }], chunkDelay: "0ms", options: { limits: { off: true } } });
+    slack.fault(/Stream$/, { error: "unknown_method" }, { times: Infinity });
+    slack.fault("chat.postMessage", { error: "invalid_blocks" }, { times, when: (args) => words(JSON.stringify(args)).length > 0 });
+    const asked = slack.post("alice", "general", "@amp tell me");
+    await slack.until(() => slack.answers("general", asked.ts).some(({ text }) => (times === 1 ? /w0 w1/ : /Slack did not take something/).test(text)), "words");
+    assert.deepEqual(words(whole(slack, "general", asked.ts)), times === 1 ? ["w0", "w1"] : []);
   });
 
 one("errors of Slack are said in words with what to do, and no secret is in any log", async (t) => {
