@@ -79,7 +79,7 @@ struct AssistantThread {  // assistant_thread_started, assistant_thread_context_
 };
 struct ContextChanged {  // app_context_changed
   std::string user;
-  std::string channel;
+  std::string channel;  // that the person has open; empty: none
 };
 struct SessionStopped {  // agent_session_stopped: the stop button
   std::string user;

@@ -103,6 +103,17 @@ AnyEvent message_event(const chat::Value& event) {
   return message_of(event);
 }
 
+// What is most likely meant comes first; lists and canvases have no channel.
+ContextChanged context_changed(const chat::Value& event) {
+  ContextChanged changed{event.text("user"), ""};
+  for (const chat::Value& entity : event.at("context").at("entities").items()) {
+    const bool is_channel = entity.text("type") == "slack#/types/channel_id";
+    changed.channel = is_channel ? entity.text("value") : entity.at("value").text("channel_id");
+    if (!changed.channel.empty()) break;
+  }
+  return changed;
+}
+
 AnyEvent event_of(const chat::Value& event) {
   const std::string type = event.text("type");
   const std::string user = event.text("user");
@@ -116,7 +127,7 @@ AnyEvent event_of(const chat::Value& event) {
   if (type == "app_home_opened") return HomeOpened{user, channel, event.text("tab") == "messages"};
   if (type == "assistant_thread_started") return assistant_thread_of(event, true);
   if (type == "assistant_thread_context_changed") return assistant_thread_of(event, false);
-  if (type == "app_context_changed") return ContextChanged{user, channel};
+  if (type == "app_context_changed") return context_changed(event);
   if (type == "agent_session_stopped")
     return SessionStopped{user, channel, event.text("thread_ts")};
   if (type == "reaction_added") {
@@ -147,6 +158,9 @@ std::expected<Request, std::string> parse_json_body(std::string_view body) {
   event.event_id = envelope.text("event_id");
   event.time = seconds(envelope, "event_time");
   event.what = event_of(envelope.at("event"));
+  if (auto* changed = std::get_if<ContextChanged>(&event.what); changed && changed->user.empty())
+    for (const chat::Value& one : envelope.at("authorizations").items())
+      if (changed->user.empty() && !one.yes("is_bot")) changed->user = one.text("user_id");
   std::string key = key_of("event", event.workspace, event.event_id, body);
   return Request{std::move(key), std::move(event)};
 }

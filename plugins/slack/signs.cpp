@@ -16,7 +16,6 @@ using namespace std::chrono_literals;
 
 constexpr std::string_view kSetStatus = "assistant.threads.setStatus";
 constexpr std::string_view kWorking = "is working on it…";
-constexpr std::string_view kNext = "will come to this next";
 constexpr std::string_view kSeen = "eyes";
 constexpr std::string_view kQueued = "hourglass_flowing_sand";
 constexpr std::size_t kMostMarks = 5'000;
@@ -27,27 +26,28 @@ constexpr int kTries = 5;
 }  // namespace
 
 void Signs::show(const chat::Place& place, const std::string& message, chat::Life life) {
+  const bool waits = life == chat::Life::kQueued;
+  std::string_view reaction = waits                          ? kQueued
+                              : life == chat::Life::kWorking ? kSeen
+                                                             : std::string_view();
   if (has_status(place)) {
-    status(place, place.thread.empty() ? message : place.thread, life);
-    if (takes(place, kSetStatus)) return;
+    // A thread has one status, which is of what is answered now.
+    const auto mark = marks_.find(place.key() + "/" + message);
+    const bool is_let_go =
+        life == chat::Life::kDone && mark != marks_.end() && mark->second->wanted == kQueued;
+    if (!waits && !is_let_go) status(place, place.thread.empty() ? message : place.thread, life);
+    if (!waits && takes(place, kSetStatus)) reaction = "";
   }
-  want(place, message,
-       life == chat::Life::kQueued    ? kQueued
-       : life == chat::Life::kWorking ? kSeen
-                                      : std::string_view());
+  want(place, message, reaction);
 }
 
 void Signs::status(const chat::Place& place, const std::string& thread, chat::Life life) {
   const std::string where = R"({"channel_id":)" + sdk::json_string(place.channel) +
                             R"(,"thread_ts":)" + sdk::json_string(thread) + R"(,"status":)";
   // With it, Slack shows a button to stop.
-  if (life != chat::Life::kQueued)
-    call(place, "agents.sessions.setStatus",
-         where + (life == chat::Life::kWorking ? R"("processing"})" : R"("active"})"));
-  const std::string_view words = life == chat::Life::kQueued    ? kNext
-                                 : life == chat::Life::kWorking ? kWorking
-                                                                : std::string_view();
-  call(place, kSetStatus, where + sdk::json_string(words) + "}");
+  const bool works = life == chat::Life::kWorking;
+  call(place, "agents.sessions.setStatus", where + (works ? R"("processing"})" : R"("active"})"));
+  call(place, kSetStatus, where + sdk::json_string(works ? kWorking : "") + "}");
 }
 
 void Signs::title(const chat::Place& place, const std::string& title) {
@@ -87,7 +87,7 @@ void Signs::want(const chat::Place& place, const std::string& ts, std::string_vi
     const bool is_old = std::chrono::duration<double>(begun_.time_since_epoch()).count() >
                         std::strtod(ts.c_str(), nullptr);
     if (is_old && reaction != kQueued) found->second->shows = kQueued;
-    if (is_old && reaction.empty()) found->second->shows = kSeen;
+    if (is_old && reaction.empty() && !has_status(place)) found->second->shows = kSeen;
   }
   const auto mark = found->second;
   mark->wanted = reaction;

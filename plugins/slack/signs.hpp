@@ -1,5 +1,6 @@
-// Signs of life on people's messages: a reaction in channels, a status in direct messages. Nothing
-// depends on them, but what was put there is taken away again. On the loop's thread; owned by the
+// Signs of life on people's messages: a reaction in channels, a status in direct messages, where
+// only what waits has a reaction. Nothing depends on them, but what was put there is taken away
+// again. On the loop's thread; owned by the
 // network.
 #pragma once
 

@@ -240,3 +240,30 @@ for (const agents of [true, false])
     if (agents) await slack.until(() => session() === "active");
     else assert.ok(slack.calls("agents.sessions.setStatus").length <= 2, "it is not asked again and again");
   });
+
+one("what a person has open in Slack goes with the first words of a direct message, as it is then", async (t) => {
+  const { slack, host } = await slackHost(t, { options: unlimited });
+  const look = (channel) => slack.event(slack.team, "app_context_changed", { type: "app_context_changed", user: "U0ALICE", context: { entities: channel ? [{ type: "slack#/types/channel_id", value: channel, team_id: slack.team.id }] : [] } }).settled;
+  await look("C0RANDOM");
+  await look("C0GENERAL");
+  slack.post("alice", "dm", "what am I looking at");
+  await until(() => prompts(host).length === 1);
+  assert.match(prompts(host)[0], /has #general open in Slack/);
+  assert.doesNotMatch(prompts(host)[0], /random/);
+  slack.post("bob", "dm", "and I");
+  await until(() => prompts(host).length === 2);
+  assert.doesNotMatch(prompts(host)[1], /open in Slack/, "that is hers");
+});
+
+one("a message that waits in an assistant's thread is shown as waiting, and the thread still says that the agent works", async (t) => {
+  const { slack } = await slackHost(t, { options: unlimited });
+  const root = slack.assistant("alice");
+  slack.post("alice", "@alice", "wait a while", { thread: root.ts });
+  await until(() => slack.shown.some(({ text, thread }) => /working/.test(text) && thread === root.ts), "the agent works");
+  const queued = slack.post("alice", "@alice", "and then this", { thread: root.ts });
+  await slack.until(() => reactions(queued).length || slack.shown.some(({ text }) => /next/.test(text)), "a sign that it waits");
+  assert.match(root.channel.statuses.get(root.ts)?.text ?? "", /working/);
+  slack.post("alice", "@alice", "stop", { thread: root.ts });
+  await answered(slack, "@alice", root.ts, "and then this");
+  await slack.until(() => !root.channel.statuses.size && !reactions(queued).length, "no sign is left");
+});

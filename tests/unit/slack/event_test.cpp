@@ -163,8 +163,17 @@ TEST(SlackEvent, OfEveryOtherKindIsRead) {
   EXPECT_EQ(thread.thread_ts, "1.000001");
   EXPECT_FALSE(
       read_as<AssistantThread>(R"({"type":"assistant_thread_context_changed"})").has_started);
-  EXPECT_EQ(read_as<ContextChanged>(R"({"type":"app_context_changed","channel":"D1"})").channel,
-            "D1");
+  const auto looks = read_as<ContextChanged>(
+      R"({"type":"app_context_changed","user":"U1","channel":"D1","context":{"entities":[
+          {"type":"slack#/types/canvas_id","value":"F1"},
+          {"type":"slack#/types/message_context","value":{"channel_id":"C1","message_ts":"1.000001"}},
+          {"type":"slack#/types/channel_id","value":"C2","team_id":"T1"}]}})");
+  EXPECT_EQ(looks.user, "U1");
+  EXPECT_EQ(looks.channel, "C1");
+  EXPECT_EQ(read_as<ContextChanged>(
+                R"({"type":"app_context_changed","user":"U1","channel":"D1","context":{}})")
+                .channel,
+            "");
   EXPECT_EQ(
       read_as<SessionStopped>(
           R"({"type":"agent_session_stopped","user":"U1","channel":"C1","thread_ts":"1.000001"})")
