@@ -175,18 +175,20 @@ net::Task<Reading::Attached> Reading::attached(std::string team, std::vector<Fil
       }
     }
     if (file.name.empty()) file.name = "the file " + file.id;
+    const std::string_view too_much =
+        "all files of a message may have 10 MB together; send it by itself";
     if (total >= kMostOfFiles) {
-      why = "all files of a message may have 10 MB together; send it by itself";
+      why = too_much;
     } else if (!url.empty()) {
       const auto had = co_await insist_on_file(url, token);
-      if (had) {
+      if (had && total + had->bytes.size() <= kMostOfFiles) {
         total += had->bytes.size();
         const std::string type = file.mimetype.empty() ? had->type : file.mimetype;
         result.blocks += (result.blocks.empty() ? "" : ",") +
                          chat::attachment_json("slack", file.id, file.name, type, had->bytes);
         continue;
       }
-      why = had.error().message;
+      why = had ? std::string(too_much) : had.error().message;
     }
     result.missing += "\n• " + escaped(file.name) + ": " + escaped(why);
   }

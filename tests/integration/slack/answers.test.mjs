@@ -191,11 +191,18 @@ one("an image comes to the agent as one; what is too large is named with its rea
   assert.match(told.text, /^Not given to the agent:\n• .*huge\.bin.*: .*(larger?|MB)/);
   assert.doesNotMatch(told.text, /dot\.png|notes\.txt/);
   const [session] = JSON.parse((await forHost(host, "sessions", "list", "--json")).out).sessions;
-  const [{ blocks }] = (await exported(host, session.session_id)).filter(({ type }) => type === "user_message").map(({ data }) => data);
+  const blocksOf = async () => (await exported(host, session.session_id)).filter(({ type }) => type === "user_message").map(({ data }) => data.blocks);
+  const [blocks] = await blocksOf();
   const image = blocks.find(({ type }) => type === "image");
   assert.deepEqual([image?.mimeType, image?.data], ["image/png", png.toString("base64")], JSON.stringify(blocks).slice(0, 500));
   assert.match(JSON.stringify(blocks), /remember the milk/);
   assert.equal(blocks.length, 2, "and not the large one");
+  // Ten megabytes of all together.
+  const many = ["one", "two", "three"].map((name) => ({ name: `${name}.png`, bytes: Buffer.alloc(4 << 20, name), mimetype: "image/png" }));
+  slack.post("alice", "general", "and these?", { thread: head.ts, files: many });
+  await slack.until(() => said(slack, "general", head.ts).includes(response("and these?")));
+  await slack.until(() => slack.heard("alice").some(({ text }) => /three\.png/.test(text) && !/(one|two)\.png/.test(text)), "words about the one too many");
+  assert.equal((await blocksOf())[1].filter(({ type }) => type === "image").length, 2);
 });
 
 for (const [where, streams, method, error] of [
