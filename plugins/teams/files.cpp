@@ -153,8 +153,8 @@ net::Task<std::expected<FetchedFile, Failure>> Files::download(std::string url,
       request.max_body_bytes = most;
       const auto response = co_await self->client_for(from).fetch(std::move(request));
       if (!response && response.error().code == sdk::Code::kBusy)
-        co_return std::unexpected(failed(
-            Trouble::kTooLarge, "the file is larger than " + chat::size_words(most)));
+        co_return std::unexpected(
+            failed(Trouble::kTooLarge, "the file is larger than " + chat::size_words(most)));
       if (!response)  // its words may have the address, which is a secret
         co_return std::unexpected(
             Clock::now() + kClose < until

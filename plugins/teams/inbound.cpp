@@ -26,6 +26,8 @@ constexpr auto kTooOld = 30min;
 constexpr std::size_t kMostContext = 20'000;  // bytes
 constexpr std::size_t kMostOfAFile = 5 << 20;
 constexpr std::size_t kMostOfFiles = 10 << 20;
+constexpr std::string_view kTooMuch =
+    "all files of a message may have 10 MB together; send it by itself";
 constexpr std::size_t kMostAnswered = 200;
 constexpr int kTries = 3;          // of a file that may be had later
 constexpr auto kFilesLimit = 60s;  // of those of a message, until the last try begins
@@ -241,7 +243,7 @@ net::Task<> Inbound::handle(Activity activity, std::chrono::milliseconds age) {
       const std::string data = suggested->value;
       co_await press(std::move(activity), data);
     } else if (const auto* consent = std::get_if<FileConsent>(&invoke->what)) {
-      if (co_await admit(activity, true))
+      if (co_await admit(activity, true, true))
         co_await network_.deliver_file(place_of(activity), *consent, activity.key + "/file");
       settle(key, empty_answer());
     }
@@ -262,7 +264,7 @@ net::Task<> Inbound::message(Activity activity, Message said, std::chrono::milli
   const bool bound = is_bound(place_of(activity));
   const bool is_left = commands_.is_left(place_of(activity));
   if (!addressed && ((!bound && !is_left) || is_for_others(activity, said))) co_return;
-  auto asker = co_await admit(activity, addressed);
+  auto asker = co_await admit(activity, addressed, addressed || bound);
   if (!asker) co_return;
   if (!addressed && !bound) {
     co_await commands_.tell_left(*asker);
@@ -325,13 +327,17 @@ net::Task<std::string> Inbound::attachments(chat::Asker asker, std::vector<File>
     if (file.kind == File::Kind::kStub || file.kind == File::Kind::kOther) {
       why = "Teams keeps it where only its own Graph can fetch it; send it in a chat with me";
     } else if (total >= kMostOfFiles) {
-      why = "there are too many";
+      why = kTooMuch;
     } else if (std::chrono::steady_clock::now() > until) {
       why = "the files before it have taken too long";
     } else {
       auto pause = 1s;
       for (int i = 0; i < kTries; ++i) {
         const auto had = co_await files_.download(file.url, kMostOfAFile);
+        if (had && total + had->bytes.size() > kMostOfFiles) {
+          why = kTooMuch;
+          break;
+        }
         if (had) {
           total += had->bytes.size();
           // Of a pasted picture Teams says only that it is one.
@@ -367,7 +373,7 @@ net::Task<> Inbound::press(Activity activity, std::string data) {
     settle(activity.key, error_answer(400, "BadRequest", "This button is not of this bot."));
     co_return;
   }
-  auto asker = co_await admit(activity, true);
+  auto asker = co_await admit(activity, true, true);
   if (!asker) co_return;
   if (pressed->action == kRunAction) {
     // By whoever changed the message, and once: the card that offers it has an id, which a session
@@ -396,7 +402,7 @@ net::Task<> Inbound::press(Activity activity, std::string data) {
 net::Task<> Inbound::edited(Activity activity, MessageEdited changed) {
   const bool addressed = is_addressed(activity, changed.message);
   if (config_.edits == Edits::kIgnore || !is_bound(place_of(activity)) || !addressed) co_return;
-  const auto asker = co_await admit(activity, false);
+  const auto asker = co_await admit(activity, false, false);
   if (!asker) co_return;
   const std::string text = text_of(activity, changed.message);
   const chat::Binding* here = world_.bindings.active(asker->place());
@@ -477,7 +483,7 @@ net::Task<> Inbound::left(Activity activity) {
 net::Task<> Inbound::ended(Activity activity) {
   const auto one = conversations_.at(place_of(activity));
   if (!one) co_return;
-  const auto asker = co_await admit(activity, false);
+  const auto asker = co_await admit(activity, false, false);
   if (!asker) co_return;
   const sdk::Answer done = co_await one->end(asker->principal());
   if (!done.ok() && done.code != sdk::Code::kNotFound && done.code != sdk::Code::kSessionDead) {

@@ -69,12 +69,18 @@ class Inbound {
   // Whether a person of a shared chat or a channel is of an allowed tenant and no guest; nullopt:
   // Teams does not say now.
   net::Task<std::optional<bool>> is_own_person(Activity activity);
-  // Who asks, if they may; they have been told if they may not.
-  net::Task<std::optional<chat::Asker>> admit(Activity activity, bool answer);
+  // Who asks, if they may. They have been told if they may not (`refuses`), or if nobody knows
+  // now (`owns_up`): then they may be one who may, and what they said is lost.
+  net::Task<std::optional<chat::Asker>> admit(Activity activity, bool refuses, bool owns_up);
   // What was sent with a message, as content blocks, or empty; what could not be had is told.
   net::Task<std::string> attachments(chat::Asker asker, std::vector<File> files);
-  // Tells somebody who may not, if `told` and the place have had few of such words of late.
-  net::Task<> turn_away(chat::Asker asker, Seldom& told, std::string part, std::string words);
+  // Tells somebody who may not, if they and the place have had few of such words of late.
+  net::Task<> refuse(chat::Asker asker, std::string words);
+  // Tells somebody that nobody knows who they are. Of all that they say in a while it is one
+  // message, which says how many were lost.
+  net::Task<> own_up(chat::Asker asker);
+  net::Task<> count_lost(chat::Asker asker);
+  net::Task<> turn_away(chat::Asker asker, std::string key, std::string words, std::string of = "");
   bool is_bound(const chat::Place& place) const;
 
   net::Loop& loop_;
@@ -101,9 +107,9 @@ class Inbound {
     std::chrono::steady_clock::time_point at;
   };
   std::map<std::string, Known, std::less<>> people_;  // by conversation and id
+  std::map<std::string, int, std::less<>> lost_;      // messages of late, by place and person
   Seldom lines_;                                      // of the log
   Seldom refused_{std::chrono::minutes(10), 1};       // by place and person
-  Seldom unknown_{std::chrono::minutes(1), 3};        // likewise
   Seldom told_here_{std::chrono::minutes(10), 10};    // by place
 };
 

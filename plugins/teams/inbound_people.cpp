@@ -19,6 +19,18 @@ constexpr auto kPeopleKnown = 1h;
 constexpr std::size_t kMostPeople = 20'000;
 constexpr int kTries = 2;
 constexpr std::size_t kMostVersions = 10'000;
+constexpr auto kBetweenCounts = 2s;  // of messages that were lost
+constexpr int kQuiet = 5;            // that many times no more: the next one is told anew
+
+std::string unknown_key(const chat::Asker& asker) {
+  return asker.key + "/unknown";
+}
+std::string lost_words(int count) {
+  const std::string words = "I could not find out who you are, Teams does not say so now. ";
+  if (count == 1) return words + "Send this again in a moment.";
+  return words + std::to_string(count) +
+         " messages of yours were not run. Send them again in a moment.";
+}
 
 }  // namespace
 
@@ -101,20 +113,51 @@ net::Task<std::optional<bool>> Inbound::is_own_person(Activity activity) {
   co_return std::nullopt;
 }
 
-// Not each time: others would read it without end, and the bot may say only so much there.
-net::Task<> Inbound::turn_away(chat::Asker asker, Seldom& told, std::string part,
-                               std::string words) {
-  const std::string place = asker.place().key();
-  const bool is_answer = invokes_.contains(asker.key);
-  if (!is_answer && (!told.now(place + "/" + asker.user) || !told_here_.now(place))) co_return;
+net::Task<> Inbound::turn_away(chat::Asker asker, std::string key, std::string words,
+                               std::string of) {
   chat::Body body = network_.note(words, {});
   body.is_open = true;
-  const std::string key = asker.key + "/" + part;
-  if (const auto kept = co_await network_.turn_away(std::move(asker), key, std::move(body)); !kept)
+  const auto kept =
+      co_await network_.turn_away(std::move(asker), key, std::move(body), std::move(of));
+  if (!kept)
     log_.error("reply not kept for sending key=" + key + " reason=" + kept.error().message);
 }
 
-net::Task<std::optional<chat::Asker>> Inbound::admit(Activity activity, bool answer) {
+// Not each time: others would read it without end, and the bot may say only so much there.
+net::Task<> Inbound::refuse(chat::Asker asker, std::string words) {
+  const std::string place = asker.place().key();
+  const bool is_answer = invokes_.contains(asker.key);
+  if (!is_answer && (!refused_.now(place + "/" + asker.user) || !told_here_.now(place))) co_return;
+  const std::string key = asker.key + "/refused";
+  co_await turn_away(std::move(asker), key, std::move(words));
+}
+
+net::Task<> Inbound::own_up(chat::Asker asker) {
+  // What answers one of them alone is changed by no other.
+  const bool is_counted = asker.reply_url.empty();
+  if (is_counted && ++lost_[asker.place().key() + "/" + asker.user] > 1) co_return;
+  const std::string key = unknown_key(asker);
+  co_await turn_away(asker, key, lost_words(1));
+  if (is_counted) loop_.spawn(count_lost(std::move(asker)));
+}
+
+net::Task<> Inbound::count_lost(chat::Asker asker) {
+  const std::string key = asker.place().key() + "/" + asker.user;
+  int told = 1;
+  for (int quiet = 0; quiet < kQuiet; ++quiet) {
+    boost::asio::steady_timer timer(loop_.context(), kBetweenCounts);
+    co_await timer.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
+    if (lost_[key] == told) continue;
+    told = lost_[key];
+    quiet = -1;
+    co_await turn_away(asker, unknown_key(asker) + "/" + std::to_string(told), lost_words(told),
+                       unknown_key(asker));
+  }
+  lost_.erase(key);
+}
+
+net::Task<std::optional<chat::Asker>> Inbound::admit(Activity activity, bool refuses,
+                                                     bool owns_up) {
   chat::Asker asker = asker_of(activity);
   const std::string& aad = activity.from.aad;
   // Who is named is meant, wherever they are from.
@@ -124,27 +167,25 @@ net::Task<std::optional<chat::Asker>> Inbound::admit(Activity activity, bool ans
     const auto is_own = co_await is_own_person(activity);
     if (is_own && *is_own) co_return asker;
     if (!is_own) {
-      if (answer)
-        co_await turn_away(asker, unknown_, "unknown",
-                           "I could not find out who you are, Teams does not say so now. Send "
-                           "this again in a moment.");
+      if (owns_up) co_await own_up(std::move(asker));
       co_return std::nullopt;
     }
   }
   if (const auto line = lines_.line("person not allowed", "person not allowed user=" + asker.user))
     log_.info(*line);
-  if (answer)
-    co_await turn_away(
-        asker, refused_, "refused",
+  if (refuses)
+    co_await refuse(
+        asker,
         "You may not use this bot here. Whoever runs it can let you in by adding " +
             (aad.empty() ? "you, with the object id that Entra has for you," : teams::code(aad)) +
             " to " + teams::code("allow.users") + " of its configuration.");
   // Strangers fill no disk.
-  const chat::Place place = asker.place();
-  if (std::ranges::none_of(world_.bindings.all_active(), [&place](const chat::Binding& one) {
-        return one.place.team == place.team && one.place.channel == place.channel;
-      }))
-    references_.forget(place);
+  const auto is_here = [place = asker.place()](const chat::Binding& one) {
+    return one.place.team == place.team && one.place.channel == place.channel;
+  };
+  if (std::ranges::none_of(world_.bindings.all_active(), is_here) &&
+      std::ranges::none_of(world_.bindings.owing(), is_here))
+    references_.forget(activity);
   co_return std::nullopt;
 }
 

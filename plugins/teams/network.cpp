@@ -216,11 +216,15 @@ net::Task<net::Result<>> TeamsNetwork::whisper(chat::Asker asker, std::string ke
 }
 
 net::Task<net::Result<>> TeamsNetwork::turn_away(chat::Asker asker, std::string key,
-                                                 chat::Body body) {
+                                                 chat::Body body, std::string of) {
   if (asker.reply_url.starts_with(kInvokeReply) && reply_ && reply_(asker.reply_url, body))
     co_return net::Result<>();
   auto out = reply(asker, std::move(key), body);
   if (out) out->target += " turned away";
+  if (out && !of.empty()) {
+    out->kind = Shipment::Kind::kEdit;
+    out->of = std::move(of);
+  }
   const auto kept = co_await ship(std::move(out));
   if (!kept) co_return std::unexpected(kept.error());
   co_return net::Result<>();
@@ -234,6 +238,7 @@ std::optional<Shipment> TeamsNetwork::reply(const chat::Asker& asker, std::strin
     out->kind = Shipment::Kind::kAlone;
     out->to.is_targeted = is_targeted || config_.targeted_messages;
     out->person = asker.account.empty() ? asker.user : asker.account;
+    out->target += " alone " + out->person;  // nobody else waits for the chat with them
   }
   return out;
 }

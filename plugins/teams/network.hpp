@@ -59,8 +59,10 @@ class TeamsNetwork final : public chat::Network {
   net::Task<net::Result<bool>> post_file(chat::Place place, std::string key,
                                          const chat::File& file) override;
   net::Task<net::Result<>> whisper(chat::Asker asker, std::string key, chat::Body body) override;
-  // The same to somebody who may not be here: nobody's answers wait behind it.
-  net::Task<net::Result<>> turn_away(chat::Asker asker, std::string key, chat::Body body);
+  // The same to somebody who may not be here: nobody's answers wait behind it. `of`: the earlier
+  // one that it is to replace, where all read it.
+  net::Task<net::Result<>> turn_away(chat::Asker asker, std::string key, chat::Body body,
+                                     std::string of = "");
   net::Task<std::expected<std::string, std::string>> open_thread(chat::Asker asker, std::string key,
                                                                  chat::Body root) override;
   net::Task<std::expected<chat::Place, std::string>> open_channel(chat::Asker asker,

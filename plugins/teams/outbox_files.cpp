@@ -56,8 +56,10 @@ net::Task<CallResult> Outbox::show_picture(const Shipment& shipment) {
     co_return shown;
   log_.warn("Teams does not show a picture key=" + shipment.key +
             " reason=" + shown.error().message);
-  if (const auto noted = co_await shelf_.note(shipment.key, std::string(kOffered)); !noted)
-    co_return later(noted.error());
+  // Where it is not offered, it is only said that it cannot be shown, and nobody can have it.
+  if (shipment.to.is_personal)
+    if (const auto noted = co_await shelf_.note(shipment.key, std::string(kOffered)); !noted)
+      co_return later(noted.error());
   co_return co_await connector_.send(shipment.to, shipment.activity, kPatience);
 }
 

@@ -279,7 +279,8 @@ class Teams final : public sdk::Surface, public sdk::Sender, public sdk::Tool {
   // The bot was removed from the conversation, or it is no more: nothing is sent there.
   net::Task<> gone(std::string target) {
     for (const chat::Binding& one : bindings_.all_active()) {
-      if (one.place.key() != target) continue;
+      // Or what is there for one person, which waits behind nothing else.
+      if (!(target + " ").starts_with(one.place.key() + " ")) continue;
       references_.set_gone(one.place);
       if (const auto conversation = conversations_.at(one.place)) co_await conversation->unbind();
     }

@@ -9,6 +9,7 @@ namespace {
 constexpr std::string_view kPrefix = "conversation/";
 constexpr std::string_view kBehind = "conversation0";  // the first key behind all that begin so
 constexpr std::uint32_t kPage = 500;
+constexpr std::size_t kMostFirst = 10'000;
 
 std::string key_of(const chat::Place& place) {
   return place.team + "/" + place.channel;
@@ -63,8 +64,11 @@ void References::keep(std::string key, Reference one) {
   by_place_.insert_or_assign(std::move(key), std::move(one));
 }
 
-void References::forget(const chat::Place& place) {
-  const std::string key = key_of(place);
+void References::forget(const Activity& activity) {
+  const std::string key = key_of(place_of(activity));
+  const auto first = first_.find(key);
+  if (first == first_.end() || first->second != activity.key) return;
+  first_.erase(first);
   if (by_place_.erase(key) == 0) return;
   std::erase_if(chats_, [&key](const auto& one) { return one.second == key; });
   documents_.remove(std::string(kPrefix) + key, sdk::Documents::kAnyVersion, {});
@@ -83,6 +87,13 @@ void References::note(const Activity& activity) {
   if ((update && update->removes_bot) || (installation && !installation->is_added)) return;
   const std::string key = key_of(place_of(activity));
   const auto held = by_place_.find(key);
+  if (held == by_place_.end()) {
+    if (first_.size() >= kMostFirst) first_.clear();
+    first_.insert_or_assign(key, activity.key);
+  } else if (const auto first = first_.find(key);
+             first != first_.end() && first->second != activity.key) {
+    first_.erase(first);
+  }
   Reference now = held == by_place_.end() ? Reference() : held->second;
   now.tenant = of.tenant;
   now.conversation = of.base;

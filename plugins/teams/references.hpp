@@ -51,8 +51,9 @@ class References {
   void note(const Activity& activity);
   void set_greeted(const Activity& activity);
   void set_gone(const chat::Place& place);
-  // Nobody there may use the bot, and nothing is bound there.
-  void forget(const chat::Place& place);
+  // Nobody there may use the bot, and nothing is bound there. What was known of the place before
+  // this activity, or by another one since, stays: somebody may be waiting for an answer there.
+  void forget(const Activity& activity);
   // A chat with a person that the bot itself has begun, or knew of.
   void note_chat(Reference chat);
 
@@ -71,6 +72,8 @@ class References {
   sdk::Log log_;
   std::map<std::string, Reference, std::less<>> by_place_;  // key of the place without a thread
   std::map<std::string, std::string, std::less<>> chats_;   // these keys, by tenant and person
+  // By these keys, the activity by which the place became known, while no other came from there.
+  std::map<std::string, std::string, std::less<>> first_;
 };
 
 }  // namespace viaduct::teams

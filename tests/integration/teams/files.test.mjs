@@ -162,6 +162,29 @@ one("a picture that Teams does not take is offered as a file", async (t) => {
   await whole(teams, upload, bytes);
 });
 
+one("a picture that Teams does not take in a group is said to be so, and nothing else later", async (t) => {
+  const files = agentFiles(t);
+  const { teams, host } = await teamsHost(t, { config: { keep_files: "1s" }, rules: [{ match: "draw", content: [files.image(png(20))] }, { match: "send", content: [files.file(noise(900_000), { name: "late.bin" })] }] });
+  teams.fault(/^(send|reply)$/, { status: 413, code: "MessageSizeTooBig", message: "too large" }, { when: (body) => body?.attachments?.some(({ contentType }) => contentType === "image/png") });
+  teams.post("alice", "project", "@amp draw");
+  await teams.until(() => /chart\.png.*cannot be sent here/.test(said(teams, "project")), "the words", 60_000);
+  // What is offered after it and taken back would have come later.
+  teams.post("alice", "dm", "send");
+  await told(teams, "@alice", /late\.bin\W+was offered and not taken/, { limit: 60_000 });
+  await sentinel(teams, host, "project");
+  assert.match(said(teams, "project"), /chart\.png.*cannot be sent here/);
+  assert.doesNotMatch(said(teams, "project"), /not taken/);
+});
+
+one("of more than 10 MB in a message the file that is too much is named, and the agent has the rest", async (t) => {
+  const { teams, host } = await teamsHost(t);
+  const bytes = Buffer.alloc(5_100_000, 65);
+  teams.post("alice", "dm", "read these", { files: ["a.bin", "b.bin", "c.bin"].map((name) => ({ name, bytes })) });
+  await told(teams, "@alice", /Not given to the agent:\s+\W*c\.bin: all files of a message may have 10 MB together/, { limit: 60_000 });
+  await teams.until(() => prompts(host).some((text) => text.includes("read these")), "the prompt", 60_000);
+  assert.doesNotMatch(said(teams, "@alice"), /[ab]\.bin: /);
+});
+
 one("a picture that may be missing is shown again when the person asks for it", async (t) => {
   const files = agentFiles(t);
   const bytes = png(20);

@@ -25,6 +25,42 @@ one("a stranger who writes without end is refused once there, and nobody's answe
   assert.ok(host.output.split("\n").filter((line) => /person not allowed/.test(line)).length <= 10, "nor is the log filled");
 });
 
+one("a stranger who is refused elsewhere in a channel takes no answer from whoever's first message is still being prepared", async (t) => {
+  const { teams, host } = await teamsHost(t);
+  const gate = teams.gate(/^(view|download)$/);
+  const head = teams.post("alice", "general", "@amp look at this", { pictures: [{}] });
+  await teams.until(() => gate.reached > 0, "that her picture is fetched");
+  const other = teams.post("gus", "general", "@amp let me in");
+  await teams.until(() => /may not use this bot/.test(said(teams, "general", other.id)), "the refusal");
+  // One more has been dealt with, thus all that belongs to the refusal.
+  await talk(teams, "mine", { who: "bob" });
+  gate.open();
+  await answered(teams, "general", head.id, "look at this");
+  assert.ok(prompts(host).includes("look at this"));
+});
+
+one("words for one person that cannot be delivered now hold up nobody else there", async (t) => {
+  const { teams } = await teamsHost(t);
+  await talk(teams, "hello", { where: "project" });
+  const entry = teams.fault("create", { status: 503 }, { times: Infinity });
+  teams.post("alice", "project", "@amp list");
+  await teams.until(() => entry.reached > 0, "that a chat with her is asked for");
+  teams.post("bob", "project", "@amp hello bob");
+  await answered(teams, "project", undefined, "hello bob");
+  assert.doesNotMatch(said(teams, "project"), /answered you in our chat/, "hers still wait");
+  entry.left = 0;
+  await teams.until(() => /answered you in our chat/.test(said(teams, "project")), "hers at last", 120_000);
+});
+
+one("whoever cannot be looked up is told how many of their messages were lost", async (t) => {
+  const { teams, host } = await teamsHost(t, { mayComplain: true });
+  teams.fault("member", { status: 403 }, { times: Infinity });
+  await flood(teams, "alice", "project", Array.from({ length: 6 }, (_, i) => `@amp m${i}`));
+  await teams.until(() => /6 messages of yours were not run/.test(said(teams, "project")), () => said(teams, "project"), 60_000);
+  assert.equal(count(said(teams, "project"), "could not find out who you are"), 1, "in one message");
+  assert.deepEqual(prompts(host), []);
+});
+
 one("strangers, feedback and invokes that nobody knows fill no log, in Socket Mode as well", async (t) => {
   const { teams, host } = await teamsHost(t, { transport: "socket" });
   await talk(teams, "hello");
