@@ -99,6 +99,10 @@ std::vector<Binding> Bindings::owing() const {
 net::Task<net::Result<>> Bindings::put(Binding binding) {
   const std::string key = binding.place.key();
   const std::string again = past_key(binding);
+  const Binding* const present = active(binding.place);
+  binding.from_turn = present != nullptr && present->session == binding.session
+                          ? present->from_turn
+                          : binding.shown_turn;
   if (const auto held = by_place_.find(key);
       held != by_place_.end() && held->second.session != binding.session) {
     Binding before = held->second;

@@ -15,7 +15,8 @@ std::string binding_json(const Binding& binding) {
                         {"active", binding.active},           {"shown_turn", binding.shown_turn},
                         {"shown_entry", binding.shown_entry}, {"owes", binding.owes},
                         {"last_turn", binding.last_turn},     {"told", binding.told},
-                        {"cut_turn", binding.cut_turn},       {"cuts", binding.cuts}}
+                        {"cut_turn", binding.cut_turn},       {"cuts", binding.cuts},
+                        {"from_turn", binding.from_turn}}
       .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
@@ -34,6 +35,7 @@ bool binding_of(const Value& from, Binding& binding) {
   binding.owes = from.yes("owes");
   binding.shown_turn = from.number("shown_turn");
   binding.shown_entry = from.number("shown_entry");
+  binding.from_turn = from.number("from_turn");
   binding.last_turn = from.number("last_turn");
   binding.told = from.yes("told");
   binding.cut_turn = from.number("cut_turn");

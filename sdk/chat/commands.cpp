@@ -183,6 +183,19 @@ net::Task<> Commands::press(std::string action, std::string value, Asker asker) 
       co_await tell_openly(asker, "That session is not yours.");
       co_return;
     }
+    if (kind == kShowAction) {
+      // What was said elsewhere is not for whoever is here.
+      const auto here = conversations_.of(turn->session, asker.place());
+      if (!here || !here->has_said(turn->turn)) {
+        co_await tell(asker, "That was not said here.");
+        co_return;
+      }
+      const auto shown = co_await here->show_again(turn->turn, asker.key + "/shown");
+      if (!shown)
+        co_await tell(asker, "It cannot be read now: " + network_.escaped(shown.error().message) +
+                                 ". Press again in a moment.");
+      co_return;
+    }
     const auto one = conversations_.of(turn->session);
     if (!one) {
       co_await tell(asker, co_await gone_words(turn->session));
@@ -190,13 +203,6 @@ net::Task<> Commands::press(std::string action, std::string value, Asker asker) 
     }
     if (kind == kRetryAction) {
       co_await try_again(one, turn->turn, asker.place(), asker);
-      co_return;
-    }
-    if (kind == kShowAction) {
-      const auto shown = co_await one->show_again(turn->turn, asker.key + "/shown");
-      if (!shown)
-        co_await tell(asker, "It cannot be read now: " + network_.escaped(shown.error().message) +
-                                 ". Press again in a moment.");
       co_return;
     }
     const sdk::Answer stopped = co_await one->cancel(asker.principal(), turn->turn);

@@ -250,7 +250,11 @@ net::Task<net::Result<>> Commands::move(Binding binding, Asker asker) {
     binding.shown_turn = here->shown_turn;
     binding.shown_entry = here->shown_entry;
     binding.owes = here->owes;
+    binding.cut_turn = here->cut_turn;
+    binding.cuts = here->cuts;
   } else {
+    binding.cut_turn = 0;
+    binding.cuts.clear();
     // What was said elsewhere is not said here again, and what was asked there is answered there.
     // The newest entries may be of no turn.
     std::uint64_t newest = 0;

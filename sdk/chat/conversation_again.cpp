@@ -70,14 +70,13 @@ net::Task<net::Result<>> Conversation::show_again(std::uint64_t turn, std::strin
     for (Entry& entry : page->entries)
       if (entry.turn == turn) view.take(std::move(entry));
   }
-  // As the keys of answers begin: should this be lost as well, it is noted again.
-  const std::string begin = binding_.session + "/" + std::to_string(turn) + "/";
+  // With keys as those of answers: should this be lost as well, it is noted again.
   std::size_t number = 0;
   std::vector<Entry> asked;
   for (const Entry* entry : view.permissions()) asked.push_back(*entry);
   for (const Entry& entry : asked) {
     if (entry.status != "pending") continue;
-    const std::string again = begin + "ask/" + key + "/" + std::to_string(++number);
+    const std::string again = key_of(turn, "ask/" + key + "/" + std::to_string(++number));
     // Whoever decides it changes this one, too.
     if (const auto found = turns_.find(turn); found != turns_.end())
       found->second.asked_again[entry.number].push_back(again);
@@ -92,12 +91,12 @@ net::Task<net::Result<>> Conversation::show_again(std::uint64_t turn, std::strin
   auto texts = world_.network.parts(view.answer(), true);
   world_.network.finish(texts, view.answer());
   if (texts.size() > world_.network.pace().most_parts) {
-    co_await post_whole(begin + "p/" + key + "/" + std::to_string(++number), view.answer());
+    co_await post_whole(key_of(turn, "p/" + key + "/" + std::to_string(++number)), view.answer());
     texts.clear();
   }
   for (const std::string& text : texts)
     if (!text.empty())
-      co_await post(begin + "p/" + key + "/" + std::to_string(++number),
+      co_await post(key_of(turn, "p/" + key + "/" + std::to_string(++number)),
                     world_.network.answer(text));
   for (const Entry* entry : view.contents())
     co_await post_content(entry->number, key + "/file" + std::to_string(entry->number));
@@ -107,6 +106,12 @@ net::Task<net::Result<>> Conversation::show_again(std::uint64_t turn, std::strin
   else if (number == 0 && view.contents().empty())
     co_await note(key + "/nothing", "There is nothing more to show.");
   co_return net::Result<>();
+}
+
+bool Conversation::has_said(std::uint64_t turn) const {
+  if (turn == 0) return binding_.active && binding_.from_turn == 0;
+  const std::uint64_t last = binding_.last_turn != 0 ? binding_.last_turn : binding_.shown_turn;
+  return turn > binding_.from_turn && (binding_.active || turn <= last);
 }
 
 // The key is SESSION/TURN/PART….

@@ -14,11 +14,11 @@ constexpr auto kReadAgain = std::chrono::seconds(5);
 
 }  // namespace
 
-net::Task<> Conversation::show_content(std::uint64_t number, Turn& turn, bool ended) {
+net::Task<bool> Conversation::show_content(std::uint64_t number, Turn& turn, bool ended) {
   const std::string& answer = turn.view.answer();
   const bool has_words = answer.find_first_not_of(" \t\r\n") != std::string::npos;
   // What it was said behind goes first.
-  if (!ended && has_words && turn.parts.empty()) co_return;
+  if (!ended && has_words && turn.parts.empty()) co_return false;
   std::vector<Entry> all;
   for (const Entry* entry : turn.view.contents()) all.push_back(*entry);
   for (const Entry& entry : all) {
@@ -27,11 +27,12 @@ net::Task<> Conversation::show_content(std::uint64_t number, Turn& turn, bool en
     const auto posted = co_await post_content(entry.number, key);
     if (!posted) {
       next_look_ = std::min(next_look_, Clock::now() + kReadAgain);
-      co_return;
+      co_return false;
     }
     turn.noted.insert(entry.number);
     if (!*posted) co_await note(key, world_.network.italic(world_.network.escaped(entry.text)));
   }
+  co_return true;
 }
 
 net::Task<std::optional<bool>> Conversation::post_content(std::uint64_t entry, std::string key) {

@@ -88,7 +88,7 @@ net::Task<> Conversation::show_outside() {
     }
     co_await show_notices(0, said);
     co_await show_answer(0, "e" + std::to_string(number) + "p", said, true);
-    co_await show_content(0, said, true);
+    if (!co_await show_content(0, said, true)) co_return;
     if (number > binding_.shown_entry) co_await shown(binding_.shown_turn, number);
     if (is_complete) outside_.erase(number);
   }
@@ -103,8 +103,8 @@ net::Task<bool> Conversation::show_turn(std::uint64_t number) {
   co_await show_notices(number, turn);
   co_await show_work(number, turn, end.has_value());
   co_await show_answer(number, "p", turn, end.has_value());
-  co_await show_content(number, turn, end.has_value());
-  if (!end) co_return false;
+  const bool is_all = co_await show_content(number, turn, end.has_value());
+  if (!end || !is_all) co_return false;
   const bool said_nothing =
       turn.parts.empty() && turn.view.work().empty() && turn.view.contents().empty();
   co_await show_end(number, said_nothing, *end);

@@ -1,5 +1,7 @@
 #include <viaduct/chat/conversations.hpp>
 
+#include <algorithm>
+#include <optional>
 #include <utility>
 
 namespace viaduct::chat {
@@ -38,6 +40,32 @@ std::shared_ptr<Conversation> Conversations::of(const std::string& session) {
   for (const auto& [key, conversation] : leaving_)
     if (conversation->binding().session == session) return conversation;
   return nullptr;
+}
+
+std::shared_ptr<Conversation> Conversations::of(const std::string& session, const Place& place) {
+  for (const Binding& binding : world_.bindings.of_session(session)) {
+    if (binding.place != place) continue;
+    if (binding.active) return at(place);
+    const auto found = leaving_.find(leaving_key(place, session));
+    return found != leaving_.end() ? found->second
+                                   : std::make_shared<Conversation>(world_, binding, nullptr);
+  }
+  return nullptr;
+}
+
+std::shared_ptr<Conversation> Conversations::of_key(std::string_view key) {
+  const std::string session(key.substr(0, key.find('/')));
+  const std::size_t at = std::min(key.find('@'), key.size());
+  std::optional<Place> nearest;
+  for (const Binding& binding : world_.bindings.of_session(session)) {
+    const std::string place = "@" + binding.place.key();
+    const bool is_of_it =
+        key.substr(at).starts_with(place) &&
+        (at + place.size() == key.size() || place.ends_with('/') || key[at + place.size()] == '/');
+    if (is_of_it && (!nearest || nearest->key().size() < binding.place.key().size()))
+      nearest = binding.place;
+  }
+  return nearest ? of(session, *nearest) : nullptr;
 }
 
 void Conversations::begin() {

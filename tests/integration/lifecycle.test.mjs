@@ -50,8 +50,7 @@ test("an instance that cannot start for something outside is shown as failed eve
   const doctor = await forHost(host, "doctor");
   assert.equal(doctor.code, 1);
   assert.match(doctor.out, /^FAIL tools +does not run: the gate .* is shut$/m);
-  const asked = await forHost(host, "tools", "list");
-  assert.deepEqual([asked.code, asked.err], [1, `tools does not run: ${why}\n`]);
+  assert.equal((await forHost(host, "tools", "list")).code, 0, "its subcommands need no start");
 
   const still = await forHost(host, "reload");
   assert.deepEqual([still.code, still.out], [1, `reloaded\ntools does not run: ${why}\n`]);

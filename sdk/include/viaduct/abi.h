@@ -916,11 +916,11 @@ typedef struct viaduct_loop {
 typedef struct viaduct_tool {
   uint32_t struct_size;
   uint32_t reserved;
-  /* [plugin-thread] `viaduct <instance name> arguments…`; `arguments` is a JSON array of strings →
-   * {"exit_code":n,"output":text,"files"?:[{"path":text,"base64":text} …]}. `files`: the
-   * command line writes them, when exit_code is 0, where the person is, up to 12 MiB in all. `path`
-   * is letter by letter what the person gave as the value of an option (`--out FILE`,
-   * `--out=FILE`); with any other path nothing is written. */
+  /* [plugin-thread] `viaduct <instance name> arguments…`, also of an instance that was not started;
+   * `arguments` is a JSON array of strings → {"exit_code":n,"output":text,"files"?:[{"path":text,
+   * "base64":text} …]}. `files`: the command line writes them, when exit_code is 0, where the person
+   * is, up to 12 MiB in all. `path` is letter by letter the value of an option as it was given
+   * (`--out FILE`, `--out=FILE`); with any other path nothing is written. */
   void (*run)(viaduct_instance* self, uint64_t call, viaduct_str arguments_json) VIADUCT_NOEXCEPT;
   /* [plugin-thread] → {"checks":[{"name","ok":bool,"message","skipped"?:true when it cannot be
    * looked at now}]}. Also of an instance that was not started and will not be: `viaduct doctor`

@@ -1,7 +1,8 @@
 // Words for whoever asks, where others read, too: they are in the chat with that person, or in a message that nobody else sees, and never where they were asked for.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { noPlugin, plain, said, sentinel, talk, teamsHost, told } from "../../support/teams_surface.mjs";
+import { noPlugin, plain, said, sentinel, talk, teamsHost, told, withButton } from "../../support/teams_surface.mjs";
+import { forHost } from "../../support/viaduct.mjs";
 
 const one = (name, run) => test(name, { skip: noPlugin }, run);
 // What only alice may read, and what she asks.
@@ -90,3 +91,33 @@ one("words to the agent that nobody else sees are not given to it", async (t) =>
   await teams.until(() => teams.heard("alice").some(({ from, text }) => from === teams.bot && /only be a command/.test(text)), "why not");
   assert.deepEqual((await sentinel(teams, host, chat.place, chat.thread)).sort(), ["hello", "my salary"]);
 });
+
+// Alice's own chat has lost an answer, and its session goes on in a group.
+async function moved(t, { when }) {
+  const { teams, host } = await teamsHost(t, { rules: [{ match: "salary", reply: "your salary is 1234" }], mayComplain: true });
+  await talk(teams, "hello");
+  teams.features.streaming = false;
+  const [{ session_id: id }] = JSON.parse((await forHost(host, "sessions", "list", "--json")).out).sessions;
+  let open;
+  const gate = new Promise((resolve) => (open = resolve));
+  const entry = teams.fault(/^(send|reply)$/, when === "before" ? { cut: "before" } : { status: 502, wait: gate }, { when: (args) => /1234/.test(JSON.stringify(args)) });
+  teams.post("alice", "dm", "my salary");
+  const missing = () => withButton(teams, "@alice", /Show the answer again/);
+  if (when === "before") await teams.until(missing, "the note");
+  else await teams.until(() => entry.reached ?? entry.hits ?? entry.count, "the answer on its way");
+  teams.post("alice", "project", `@amp resume ${id}`);
+  await told(teams, "project", /session|here/i);
+  open();
+  const note = await teams.until(missing, "the note where the answer was said");
+  return { teams, host, note };
+}
+
+for (const when of ["before", "after"])
+  one(`an answer that is missing in a chat of one's own is noted and shown there, though its session went to a group ${when} that was known`, async (t) => {
+    const { teams, host, note } = await moved(t, { when });
+    await teams.click("alice", note, /Show the answer again/);
+    await told(teams, "@alice", /salary is 1234/);
+    await sentinel(teams, host, "project");
+    assert.doesNotMatch(said(teams, "project"), /1234/);
+    assert.equal(withButton(teams, "project", /again/i), undefined);
+  });

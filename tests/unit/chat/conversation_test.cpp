@@ -157,7 +157,10 @@ class Stage final : public sdk::Surface {
     reply.ok();
   }
 
-  void bind(const std::string& session) { loop_.spawn(put(session)); }
+  void bind(const std::string& session, const Place& place = kPlace, std::uint64_t shown = 0) {
+    loop_.spawn(put(session, place, shown));
+  }
+  Conversations& conversations() { return conversations_; }
   void say(const std::string& text) {
     ++saying;
     loop_.spawn(said(text));
@@ -177,9 +180,10 @@ class Stage final : public sdk::Surface {
     conversations_.begin();
     reply.ok();
   }
-  net::Task<> put(std::string session) {
+  net::Task<> put(std::string session, Place place, std::uint64_t shown) {
     Binding binding;
-    binding.place = kPlace;
+    binding.place = std::move(place);
+    binding.shown_turn = shown;
     binding.session = std::move(session);
     binding.user = "U1";
     co_await bindings_.put(std::move(binding));
@@ -396,6 +400,30 @@ TEST_F(ChatConversation, StaysInOneMessageWhereTheCutCannotBeKept) {
   host.sessions().end_turn(session);
 }
 
+// ---------------------------------------------------------------- where it was said
+
+TEST_F(ChatConversation, KnowsWhatWasSaidInItsPlaceAndWhichPlaceAKeyIsOf) {
+  say("one");
+  host.sessions().end_turn(session);
+  ASSERT_TRUE(until([](Stage& stage) { return stage.binding()->shown_turn == 1; }));
+  const Place group{"T1", "C1", ""};
+  tell([&](Stage& stage) { stage.bind(session, group, 1); });
+  ASSERT_TRUE(
+      until([&](Stage& stage) { return stage.conversations().of(session, group) != nullptr; }));
+  tell([&](Stage& stage) {
+    Conversations& all = stage.conversations();
+    EXPECT_TRUE(all.of(session, kPlace)->has_said(1));
+    EXPECT_FALSE(all.of(session, group)->has_said(1)) << "it was said elsewhere";
+    EXPECT_TRUE(all.of(session, group)->has_said(2));
+    EXPECT_EQ(all.of(session, {"T1", "C2", ""}), nullptr);
+    const std::string part = session + "/1/p1@";
+    EXPECT_EQ(all.of_key(part + kPlace.key() + "/missing")->binding().place, kPlace);
+    EXPECT_EQ(all.of_key(part + group.key())->binding().place, group);
+    EXPECT_EQ(all.of_key(part + "T1/C2/"), nullptr);
+    EXPECT_EQ(all.of_key("another/1/p1@" + kPlace.key()), nullptr);
+  });
+}
+
 // ---------------------------------------------------------------- what is owed
 
 TEST_F(ChatConversation, LosesNothingWhereTheSubscriptionBeginsAnewWhileAnAnswerIsShown) {
@@ -413,6 +441,17 @@ TEST_F(ChatConversation, LosesNothingWhereTheSubscriptionBeginsAnewWhileAnAnswer
   }
   tell([](Stage&) { Board::is_held = false; });
   ASSERT_TRUE(shows({"The whole answer\n\n with its end", "A notice"}));
+}
+
+TEST_F(ChatConversation, DoesNotEndATurnBeforeItsFileCouldBeRead) {
+  say("draw");
+  host.sessions().say(session, "Here");
+  host.sessions().fail_next("history", VIADUCT_E_UNAVAILABLE, "the disk is busy", 2);
+  host.sessions().add_entry(
+      session, "content", "[an image]",
+      testing::Json::object({{"type", "image"}, {"mimeType", "image/png"}, {"data", "aGVsbG8="}}));
+  host.sessions().end_turn(session);
+  ASSERT_TRUE(shows({"Here", "image.png"}));
 }
 
 TEST_F(ChatConversation, SubscribesAgainFromWhereItWas) {

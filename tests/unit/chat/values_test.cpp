@@ -31,6 +31,7 @@ TEST(Binding, ComesBackAsItWas) {
               4,
               40,
               true,
+              3,
               5,
               true,
               6,

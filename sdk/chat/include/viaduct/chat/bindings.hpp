@@ -32,6 +32,7 @@ struct Binding {
   std::uint64_t shown_turn = 0;
   std::uint64_t shown_entry = 0;
   bool owes = false;
+  std::uint64_t from_turn = 0;  // up to this one it was said elsewhere, maybe among fewer people
   // Of one that is no longer active: the last turn that is still shown there, 0 while nobody knows;
   // and whether whoever went on there has heard what has become of the session.
   std::uint64_t last_turn = 0;

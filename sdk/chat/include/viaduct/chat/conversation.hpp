@@ -78,6 +78,8 @@ class Conversation final : public std::enable_shared_from_this<Conversation> {
   // The answer of that turn once more, as far as there is one, and what it asks and nobody has
   // decided; `key` makes the keys.
   net::Task<net::Result<>> show_again(std::uint64_t turn, std::string key);
+  // It was said in this place, or is about to be.
+  bool has_said(std::uint64_t turn) const;
   // A part of an answer may be missing here, and nobody can find out, or it was refused: a person
   // may have it again.
   net::Task<> may_be_missing(std::string key, bool is_refused = false);
@@ -141,7 +143,8 @@ class Conversation final : public std::enable_shared_from_this<Conversation> {
   net::Task<> show_notices(std::uint64_t number, Turn& turn);
   net::Task<> show_work(std::uint64_t number, Turn& turn, bool ended);
   // Images and files, each once; behind the words that came before, as far as they are shown.
-  net::Task<> show_content(std::uint64_t number, Turn& turn, bool ended);
+  // False: there is more to come, or to be read.
+  net::Task<bool> show_content(std::uint64_t number, Turn& turn, bool ended);
   // nullopt: not now. Else whether it was there to be posted.
   net::Task<std::optional<bool>> post_content(std::uint64_t entry, std::string key);
   // `name` makes the keys of its parts.

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 
 namespace viaduct::chat {
 
@@ -18,6 +19,10 @@ class Conversations {
   // The one that shows this session, or still answers what was asked of it; where several do, any.
   // Null: none.
   std::shared_ptr<Conversation> of(const std::string& session);
+  // The one of this session in this place, also where it was before; null: it never was there.
+  std::shared_ptr<Conversation> of(const std::string& session, const Place& place);
+  // The one in whose place a message of this key is, SESSION/TURN/PART@PLACE…; null: none.
+  std::shared_ptr<Conversation> of_key(std::string_view key);
   // Those that owe an answer are followed, so that it is shown.
   void begin();
   // A place is bound anew, or no longer.

@@ -21,8 +21,8 @@ namespace viaduct::chat {
 
 // A message as the network takes it, made by its own code.
 struct Body {
-  std::string text;  // for notifications and screen readers
-  std::string rich;  // the network's JSON, or empty
+  std::string text;      // for notifications and screen readers
+  std::string rich;      // the network's JSON, or empty
   bool is_open = false;  // of a whisper: no harm where others read it
 };
 
@@ -39,12 +39,12 @@ struct Pace {
   std::chrono::milliseconds between_appends{700};   // to a stream
   std::chrono::milliseconds between_updates{1500};  // of a message
   std::chrono::milliseconds between_work{3000};
-  std::chrono::milliseconds life_again{100'000};         // a sign of life lasts so long
+  std::chrono::milliseconds life_again{100'000};  // a sign of life lasts so long
   // Then it goes on in a new message, where a paragraph ends; or, later by this, behind any word;
   // by this once more, and it goes on by updates.
   std::chrono::milliseconds longest_stream{4 * 60'000};
   std::chrono::milliseconds before_any_cut{20'000};
-  std::size_t most_parts = 12;                           // longer answers become a file
+  std::size_t most_parts = 12;  // longer answers become a file
 };
 
 // How a message of a person is doing.

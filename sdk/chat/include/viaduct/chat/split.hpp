@@ -36,8 +36,8 @@ struct Piece {
 // last are the same, and the last begins as it did. It may be empty.
 std::vector<Piece> split(std::string_view text, std::size_t longest, Count count, bool ended);
 
-// Where a text that grows may be cut for good, at `from` or behind it: between blocks; `hurried`: also
-// between lines and words. nullopt: nowhere yet.
+// Where a text that grows may be cut for good, at `from` or behind it: between blocks; `hurried`:
+// also between lines and words. nullopt: nowhere yet.
 std::optional<std::size_t> cut_behind(std::string_view text, std::size_t from, bool hurried);
 
 // The text cut at these places, which rise; one that the text does not reach does not count.
