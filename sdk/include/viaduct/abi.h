@@ -918,8 +918,8 @@ typedef struct viaduct_tool {
   uint32_t reserved;
   /* [plugin-thread] `viaduct <instance name> arguments…`, also of an instance that was not started;
    * `arguments` is a JSON array of strings → {"exit_code":n,"output":text,"files"?:[{"path":text,
-   * "base64":text} …]}. `files`: the command line writes them, when exit_code is 0, where the person
-   * is, up to 12 MiB in all. `path` is letter by letter the value of an option as it was given
+   * "base64":text} …]}. `files`: the command line writes them, when exit_code is 0, where the
+   * person is, up to 12 MiB in all. `path` is letter by letter the value of an option as given
    * (`--out FILE`, `--out=FILE`); with any other path nothing is written. */
   void (*run)(viaduct_instance* self, uint64_t call, viaduct_str arguments_json) VIADUCT_NOEXCEPT;
   /* [plugin-thread] → {"checks":[{"name","ok":bool,"message","skipped"?:true when it cannot be
