@@ -184,8 +184,8 @@ TEST_F(Contents, GoToAnAgentInWordsAlone) {
   EXPECT_THAT(given, Not(HasSubstr("AAAA")));
   world_.until([&] { return world_.backend->count("prompt") == 1; });
   world_.backend->end_turn();
-  until_types({"user_message", "content", "turn_end", "user_message", "context_restored",
-               "turn_end"});
+  until_types(
+      {"user_message", "content", "turn_end", "user_message", "context_restored", "turn_end"});
 }
 
 TEST_F(Contents, AreInACopyTheNewestThatFitAndTheOthersInWords) {
